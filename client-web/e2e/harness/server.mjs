@@ -1,0 +1,136 @@
+/**
+ * A server of our own for a suite: started on free ports, ended by its process id. Its log is kept in memory and
+ * shown when a test of the suite failed.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { LIMIT_MS, until } from './poll.mjs';
+
+/** Lines of log to keep: the last minutes of a suite at level info. */
+const LOG_LINES = 2000;
+
+export class Server {
+  /** @type {import('node:child_process').ChildProcess} */
+  #process;
+  /** @type {string[]} */
+  #log = [];
+  /** Port of signaling, API and web client. */
+  port = 0;
+
+  /**
+   * @param {object} [options]
+   * @param {string} [options.listen] address and port, of which 0 lets the system choose
+   * @param {number} [options.udpPort]
+   * @param {boolean} [options.dev] development mode; without it `env` must say the rest
+   * @param {Record<string, string>} [options.env] more settings
+   */
+  static async start({ listen = '127.0.0.1:0', udpPort = 0, dev = true, env = {} } = {}) {
+    const server = new Server();
+    await server.#start(
+      ['serve', ...(dev ? ['--dev'] : []), '--listen', listen, '--udp-port', String(udpPort)],
+      env,
+    );
+    return server;
+  }
+
+  /** @param {string[]} args @param {Record<string, string>} env */
+  async #start(args, env) {
+    this.host = args[args.indexOf('--listen') + 1].replace(/:\d+$/, '');
+    this.#process = spawn(program(), args, {
+      env: { ...cleanEnvironment(), NO_COLOR: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    // Whatever ends this process first, no server is left behind.
+    process.once('exit', () => this.#process.kill('SIGKILL'));
+    let rest = '';
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        this.#log.push(...lines);
+        this.#log.splice(0, this.#log.length - LOG_LINES);
+      });
+    }
+    await until('the server says where it listens', () => {
+      if (this.#process.exitCode !== null) return true;
+      const ready = this.#log.map((line) => /ready: open \S+:(\d+)/.exec(line)).find(Boolean);
+      this.port = Number(ready?.[1] ?? 0);
+      return ready !== undefined;
+    });
+    if (this.#process.exitCode !== null) throw new Error(`the server did not start:\n${this.log}`);
+    await until('the server is ready', async () => (await fetch(`${this.url}/readyz`)).ok);
+  }
+
+  /** Where the web client is. */
+  get url() {
+    return `http://${this.host}:${this.port}`;
+  }
+
+  /** What SDKs connect to. */
+  get wsUrl() {
+    return `ws://${this.host}:${this.port}`;
+  }
+
+  get pid() {
+    return this.#process.pid;
+  }
+
+  get log() {
+    return this.#log.join('\n');
+  }
+
+  /** Ends it as an operator would, and waits for the end. Returns its exit code. */
+  async stop() {
+    if (this.#process.exitCode === null) {
+      const ended = once(this.#process, 'exit');
+      this.#process.kill('SIGTERM');
+      const late = setTimeout(() => this.#process.kill('SIGKILL'), LIMIT_MS);
+      await ended;
+      clearTimeout(late);
+    }
+    return this.#process.exitCode;
+  }
+
+  /**
+   * Calls the native API.
+   *
+   * @param {string} path
+   * @param {unknown} [body] sent by POST when there is one
+   */
+  async api(path, body) {
+    const init = body && {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    };
+    const response = await fetch(`${this.url}/api${path}`, init || undefined);
+    return { status: response.status, body: await response.json() };
+  }
+
+  /** Makes a room; its id. @param {string} [name] */
+  async room(name) {
+    const { status, body } = await this.api('/rooms', { name });
+    if (status !== 201) throw new Error(`no room was made: ${status} ${JSON.stringify(body)}`);
+    return /** @type {string} */ (body.id);
+  }
+}
+
+/** Ours without settings of somebody's own server, and of these tests. */
+function cleanEnvironment() {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([key]) => !key.startsWith('SLUICE_')),
+  );
+}
+
+/** The server's program: named by SLUICE_BIN, else the last one cargo built. */
+function program() {
+  const built = fileURLToPath(new URL('../../../target/debug/sluice', import.meta.url));
+  const found = process.env.SLUICE_BIN ?? built;
+  if (!existsSync(found)) {
+    throw new Error(`no server at ${found}: run \`cargo build\`, or set SLUICE_BIN to the program`);
+  }
+  return found;
+}

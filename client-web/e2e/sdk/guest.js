@@ -1,0 +1,32 @@
+/* One participant on a bare page, for the SDK tests: the room, and everything that ever happened in it. */
+/* global LivekitClient */
+
+// The same hook that the web client offers.
+window.sluice = { room: undefined };
+
+/** @type {{ event: string, parameters: any[] }[]} */
+window.events = [];
+
+/** Events as plain values: tests read them from outside. */
+function plain(value) {
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value?.identity !== undefined) return { identity: value.identity, sid: value.sid };
+  if (value?.trackSid !== undefined) return { sid: value.trackSid, source: value.source };
+  if (value?.id !== undefined && value?.message !== undefined) return { message: value.message };
+  return typeof value === 'object' && value?.constructor !== Object ? undefined : value;
+}
+
+window.join = async ({ url, token, room: options, connect }) => {
+  const room = new LivekitClient.Room(options);
+  window.sluice.room = room;
+  for (const event of Object.values(LivekitClient.RoomEvent)) {
+    room.on(event, (...parameters) =>
+      window.events.push({ event, parameters: parameters.map(plain) }),
+    );
+  }
+  // Sound counts as heard only when an element plays it.
+  room.on('trackSubscribed', (track) => document.body.append(track.attach()));
+  room.on('trackUnsubscribed', (track) => track.detach().forEach((element) => element.remove()));
+  await room.connect(url, token, connect);
+};

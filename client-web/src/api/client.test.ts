@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { respond } from '../test/respond';
+import { api } from './client';
+import { ApiError, UnreachableError } from './errors';
+
+const weekly = {
+  id: 'k3m9x2qa',
+  name: 'Weekly',
+  num_participants: 0,
+  max_participants: 0,
+  created_at: 1,
+};
+
+describe('the native API client', () => {
+  it('creates a room with its trimmed name', async () => {
+    const asked = respond({ 'POST /api/rooms': { status: 201, body: weekly } });
+    expect((await api.createRoom('  Weekly ')).id).toBe('k3m9x2qa');
+    expect(asked).toEqual([{ method: 'POST', path: '/api/rooms', body: { name: 'Weekly' } }]);
+  });
+
+  it('sends no name when none was given, rather than an empty one', async () => {
+    const asked = respond({ 'POST /api/rooms': { status: 201, body: weekly } });
+    await api.createRoom('   ');
+    expect(asked[0]?.body).toEqual({});
+  });
+
+  it('escapes an id, so that a strange link cannot reach another endpoint', async () => {
+    const asked = respond({});
+    await api.room('../info').catch(() => undefined);
+    expect(asked[0]?.path).toBe('/api/rooms/..%2Finfo');
+  });
+
+  it('joins as the identity this tab had before', async () => {
+    const asked = respond({
+      'POST /api/rooms/k3m9x2qa/join': {
+        status: 200,
+        body: { token: 't', url: 'ws://x', identity: 'ada-7f3k', room: weekly },
+      },
+    });
+    const grant = await api.join('k3m9x2qa', { name: 'Ada', identity: 'ada-7f3k' });
+    expect(grant.token).toBe('t');
+    expect(asked[0]?.body).toEqual({ name: 'Ada', identity: 'ada-7f3k' });
+  });
+
+  it('looks the room up when the grant names it by its id alone', async () => {
+    respond({
+      'POST /api/rooms/k3m9x2qa/join': {
+        status: 200,
+        body: { token: 't', url: 'ws://x', identity: 'ada-7f3k', room: 'k3m9x2qa' },
+      },
+      'GET /api/rooms/k3m9x2qa': { status: 200, body: { ...weekly, full: false } },
+    });
+    expect((await api.join('k3m9x2qa', { name: 'Ada' })).room).toMatchObject({ name: 'Weekly' });
+  });
+
+  it('a room that echoes its id as its name has no name', async () => {
+    respond({ 'POST /api/rooms': { status: 201, body: { ...weekly, name: weekly.id } } });
+    expect((await api.createRoom('')).name).toBe('');
+  });
+
+  it('turns a refusal into an ApiError with the code and the reference', async () => {
+    respond({
+      'GET /api/rooms/k3m9x2qa': {
+        status: 404,
+        body: {
+          error: { code: 'room_not_found', message: 'No room k3m9x2qa.', request_id: 'r-1' },
+        },
+      },
+    });
+    const error = await api.room('k3m9x2qa').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ApiError);
+    expect(error).toMatchObject({ code: 'room_not_found', status: 404, requestId: 'r-1' });
+  });
+
+  it('calls a dead network, a gateway page and a captive portal all unreachable', async () => {
+    respond({ 'GET /api/info': 'unreachable' });
+    await expect(api.info()).rejects.toBeInstanceOf(UnreachableError);
+    respond({ 'GET /api/info': { status: 502, body: '<html>Bad gateway</html>' } });
+    await expect(api.info()).rejects.toBeInstanceOf(UnreachableError);
+    respond({ 'GET /api/info': { status: 200, body: '<html>Please log in</html>' } });
+    await expect(api.info()).rejects.toBeInstanceOf(UnreachableError);
+  });
+
+  it('believes a 503 that carries our own error body', async () => {
+    respond({
+      'GET /api/info': {
+        status: 503,
+        body: { error: { code: 'draining', message: 'Going away.' } },
+      },
+    });
+    await expect(api.info()).rejects.toMatchObject({ code: 'draining' });
+  });
+});

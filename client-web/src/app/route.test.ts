@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import { parseRoute } from './route';
+
+it.each([
+  ['/', { page: 'home' }],
+  ['/r/k3m9x2qa', { page: 'room', id: 'k3m9x2qa' }],
+  ['/r/k3m9x2qa/', { page: 'room', id: 'k3m9x2qa' }],
+  // Made through the LiveKit server API, which lets one choose names.
+  ['/r/Stand-up_1', { page: 'room', id: 'Stand-up_1' }],
+  ['/r/', { page: 'nowhere' }],
+  ['/r/a/b', { page: 'nowhere' }],
+  ['/r/..%2Fapi', { page: 'nowhere' }],
+  ['/about', { page: 'nowhere' }],
+])('%s', (path, route) => {
+  expect(parseRoute(path)).toEqual(route);
+});

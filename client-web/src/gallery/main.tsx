@@ -1,0 +1,61 @@
+/**
+ * Every look of the product without a server: /gallery.html?scene=room&n=9&panel=chat. Reached only
+ * through the dev server; the production build starts from index.html and never sees this folder.
+ */
+import { Room } from 'livekit-client';
+import { createRoot } from 'react-dom/client';
+import { HelpDialog } from '../room/HelpDialog';
+import { RoomView } from '../room/RoomView';
+import { failure, type FailureKind } from '../state/failure';
+import { Left } from '../pages/Left';
+import { FailureCard } from '../ui/FailureCard';
+import { PageShell } from '../ui/PageShell';
+import '../styles/index.css';
+import { RoomScene } from './RoomScene';
+
+const OPENED = Date.now();
+const ROOM = {
+  id: 'k3m9x2qa',
+  name: 'Weekly catch-up',
+  num_participants: 2,
+  max_participants: 0,
+  created_at: OPENED,
+};
+const room = new Room();
+const query = new URLSearchParams(window.location.search);
+
+function Scene() {
+  switch (query.get('scene')) {
+    case 'failure':
+      return (
+        <PageShell title="Failure">
+          <FailureCard
+            failure={failure((query.get('kind') ?? 'unknown') as FailureKind)}
+            onRetry={() => undefined}
+          />
+        </PageShell>
+      );
+    case 'call':
+      // The connected view over a livekit room that never connects: dialogs, devices, shortcuts.
+      return (
+        <RoomView
+          session={{ room, joinedAt: OPENED, encrypted: false, problems: Promise.resolve([]) }}
+          roomInfo={ROOM}
+          encryptionKey={undefined}
+          onLeave={() => undefined}
+        />
+      );
+    case 'left':
+      return <Left room={ROOM} onRejoin={() => undefined} />;
+    default:
+      return (
+        <>
+          <RoomScene query={query} />
+          {query.has('help') && <HelpDialog onClose={() => undefined} />}
+        </>
+      );
+  }
+}
+
+const root = document.getElementById('root');
+if (root) createRoot(root).render(<Scene />);

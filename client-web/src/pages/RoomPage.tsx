@@ -1,0 +1,82 @@
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { keyFromHash } from '../state/joinLink';
+import { parseJoinOptions } from '../state/joinOptions';
+import { createCall } from '../media/createCall';
+import { RoomView } from '../room/RoomView';
+import { FailureCard } from '../ui/FailureCard';
+import { PageShell } from '../ui/PageShell';
+import { Left } from './Left';
+import { PreJoin } from './prejoin/PreJoin';
+
+interface RoomPageProps {
+  roomId: string;
+  search: string;
+  hash: string;
+}
+
+/** One link, all phases of its call. What may happen when is in state/call.ts. */
+export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
+  const options = parseJoinOptions(search);
+  const key = keyFromHash(hash);
+  const [{ controller, media }] = useState(() => createCall(roomId, key, options));
+  const call = useSyncExternalStore(controller.subscribe, controller.get);
+
+  useEffect(() => {
+    void controller.start();
+    return () => {
+      controller.dispose();
+    };
+  }, [controller]);
+
+  switch (call.phase) {
+    case 'checking':
+      return <Waiting text="Looking for the room…" />;
+    case 'joining':
+      return <Waiting text="Joining…" />;
+    case 'prejoin':
+      return (
+        <PreJoin
+          room={call.room}
+          encrypted={key !== undefined}
+          media={media}
+          suggestedName={options.name}
+          problem={call.problem}
+          onJoin={(name) => void controller.join(name)}
+        />
+      );
+    case 'connected':
+      return (
+        <RoomView
+          session={call.session}
+          roomInfo={call.room}
+          encryptionKey={key}
+          onLeave={() => {
+            controller.leave();
+          }}
+        />
+      );
+    case 'left':
+      return <Left room={call.room} onRejoin={() => void controller.rejoin()} />;
+    case 'failed':
+      return (
+        <PageShell title={call.failure.title}>
+          <FailureCard
+            failure={call.failure}
+            onRetry={() =>
+              void (call.failure.retry === 'join' ? controller.rejoin() : controller.check())
+            }
+          />
+        </PageShell>
+      );
+  }
+}
+
+function Waiting({ text }: { text: string }) {
+  return (
+    <PageShell title="">
+      <p className="waiting" role="status">
+        <span className="spinner" aria-hidden="true" /> {text}
+      </p>
+    </PageShell>
+  );
+}

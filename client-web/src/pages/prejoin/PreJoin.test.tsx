@@ -1,0 +1,89 @@
+import { render, screen } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { PreviewMedia } from '../../media/browserMedia';
+import { failureFromDevice } from '../../media/livekitFailure';
+import { LocalMedia } from '../../media/localMedia';
+import { failure, type Failure } from '../../state/failure';
+import { preferences } from '../../state/preferences';
+import { PreJoin } from './PreJoin';
+
+const room = {
+  id: 'k3m9x2qa',
+  name: 'Weekly',
+  num_participants: 1,
+  max_participants: 0,
+  created_at: 0,
+};
+
+/** A browser that answers every request for a device with this error. */
+function refusing(name: string, intent = { camera: true, microphone: true }): PreviewMedia {
+  const opener = {
+    open: () => Promise.reject(new DOMException('no', name)),
+    explain: failureFromDevice,
+    worthTryingAlone: () => Promise.resolve(false),
+  };
+  return new LocalMedia(opener, intent);
+}
+
+function show(media: PreviewMedia, problem?: Failure) {
+  const onJoin = vi.fn();
+  render(
+    <PreJoin
+      room={room}
+      encrypted={false}
+      media={media}
+      suggestedName={undefined}
+      problem={problem}
+      onJoin={onJoin}
+    />,
+  );
+  return { onJoin, name: screen.getByTestId('prejoin-name') };
+}
+
+beforeEach(() => {
+  preferences.set({ name: '' });
+});
+
+describe('before joining', () => {
+  it('somebody without camera and microphone is told why, once, and may still watch', async () => {
+    const { onJoin, name } = show(refusing('NotAllowedError'));
+    const note = await screen.findByTestId('failure');
+    expect(note).toHaveAttribute('data-kind', 'permission_denied');
+    expect(note).toHaveTextContent('Camera and microphone access is blocked');
+    expect(screen.getByTestId('prejoin-join')).toHaveTextContent('Join to watch and listen');
+    await userEvent.type(name, '  Ada {Enter}');
+    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada');
+  });
+
+  it('asks for a name rather than joining as nobody', async () => {
+    const { onJoin } = show(refusing('x', { camera: false, microphone: false }));
+    await userEvent.click(screen.getByTestId('prejoin-join'));
+    expect(onJoin).not.toHaveBeenCalled();
+    expect(screen.getByRole('alert')).toHaveTextContent('who you are');
+  });
+
+  it('remembers the name for next time', async () => {
+    const media = refusing('x', { camera: false, microphone: false });
+    const { name } = show(media);
+    await userEvent.type(name, 'Ada');
+    await userEvent.click(screen.getByTestId('prejoin-join'));
+    expect(preferences.get().name).toBe('Ada');
+  });
+
+  it('shows what the server disliked about the name, where it can be changed', () => {
+    const media = refusing('x', { camera: false, microphone: false });
+    const { name } = show(
+      media,
+      failure('bad_name', { advice: 'Names have at most 64 characters.' }),
+    );
+    expect(name).toHaveAccessibleDescription('Names have at most 64 characters.');
+  });
+
+  it('the switches ask for the device again', async () => {
+    const media = refusing('NotReadableError', { camera: false, microphone: false });
+    show(media);
+    await userEvent.click(screen.getByRole('button', { name: 'Turn camera on' }));
+    expect(await screen.findByTestId('failure')).toHaveTextContent('Camera is busy in another app');
+  });
+});

@@ -1,0 +1,120 @@
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import type { RoomInfo } from '../../api/types';
+import type { PreviewMedia } from '../../media/browserMedia';
+import type { Failure } from '../../state/failure';
+import { Button } from '../../ui/Button';
+import { FailureNote } from '../../ui/FailureNote';
+import { Field } from '../../ui/Field';
+import { Icon } from '../../ui/Icon';
+import { PageShell } from '../../ui/PageShell';
+import { usePreferences } from '../../ui/usePreferences';
+import { DeviceForm } from './DeviceForm';
+import { Preview } from './Preview';
+
+interface PreJoinProps {
+  room: RoomInfo;
+  encrypted: boolean;
+  media: PreviewMedia;
+  suggestedName: string | undefined;
+  /** What the server found wrong with the last attempt. */
+  problem: Failure | undefined;
+  onJoin: (name: string) => void;
+}
+
+export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin }: PreJoinProps) {
+  const [preferences, setPreferences] = usePreferences();
+  const [name, setName] = useState(suggestedName ?? preferences.name);
+  const [nameMissing, setNameMissing] = useState(false);
+  const state = useSyncExternalStore(media.subscribe, media.get);
+
+  useEffect(() => void media.start(), [media]);
+
+  const join = () => {
+    const trimmed = name.trim();
+    if (trimmed === '') {
+      setNameMissing(true);
+      return;
+    }
+    setPreferences({ name: trimmed });
+    onJoin(trimmed);
+  };
+
+  const failures = deviceFailures(state.camera, state.microphone);
+  return (
+    <PageShell title={room.name === '' ? 'Join' : room.name}>
+      <div className="prejoin">
+        <Preview media={media} state={state} name={name} />
+        <form
+          className="prejoin-form"
+          noValidate
+          onSubmit={(event) => {
+            event.preventDefault();
+            join();
+          }}
+        >
+          <header>
+            <h1>{room.name === '' ? 'Ready to join?' : room.name}</h1>
+            <p className="prejoin-who">
+              {encrypted && (
+                <span className="chip">
+                  <Icon name="lock" size={16} /> End-to-end encrypted
+                </span>
+              )}
+              <span>{peopleInside(room.num_participants)}</span>
+            </p>
+          </header>
+          {failures.map((failure) => (
+            <FailureNote key={failure.title} failure={failure} onRetry={() => void media.start()} />
+          ))}
+          <Field
+            label="Your name"
+            placeholder="How others will see you"
+            autoComplete="nickname"
+            maxLength={64}
+            value={name}
+            error={nameMissing ? 'Tell the others who you are.' : problem?.advice}
+            data-testid="prejoin-name"
+            onChange={(event) => {
+              setName(event.target.value);
+              setNameMissing(false);
+            }}
+          />
+          <DeviceForm media={media} state={state} />
+          <Button look="primary" type="submit" className="prejoin-join" data-testid="prejoin-join">
+            {joinLabel(state.camera.status === 'on', state.microphone.status === 'on')}
+          </Button>
+        </form>
+      </div>
+    </PageShell>
+  );
+}
+
+function peopleInside(count: number): string {
+  if (count === 0) return 'Nobody is here yet.';
+  return count === 1 ? '1 person is here.' : `${String(count)} people are here.`;
+}
+
+/** People without devices should know before they press the button that they will only watch. */
+function joinLabel(camera: boolean, microphone: boolean): string {
+  return camera || microphone ? 'Join' : 'Join to watch and listen';
+}
+
+type Device = { status: string; failure?: Failure };
+
+/** Camera and microphone usually fail for one reason: say it once. */
+function deviceFailures(camera: Device, microphone: Device): Failure[] {
+  const ofCamera = camera.failure;
+  const ofMicrophone = microphone.failure;
+  if (ofCamera && ofMicrophone && ofCamera.kind === ofMicrophone.kind) {
+    return [
+      {
+        ...ofCamera,
+        title: ofCamera.title
+          .replace(/^Camera is/, 'Camera and microphone are')
+          .replace(/^Camera/, 'Camera and microphone')
+          .replace(/^No camera/, 'No camera or microphone'),
+      },
+    ];
+  }
+  return [ofCamera, ofMicrophone].filter((one) => one !== undefined);
+}

@@ -1,0 +1,93 @@
+import { IconButton } from '../ui/IconButton';
+
+export type Panel = 'none' | 'chat' | 'people';
+
+export interface ControlBarProps {
+  micOn: boolean;
+  cameraOn: boolean;
+  sharing: boolean;
+  canShare: boolean;
+  panel: Panel;
+  unread: number;
+  onMic: () => void;
+  onCamera: () => void;
+  onShare: () => void;
+  onPanel: (panel: Panel) => void;
+  onSettings: () => void;
+  onLeave: () => void;
+}
+
+/** Labels say what a press will do, so no pressed-state is announced on top of it. */
+export function ControlBar(props: ControlBarProps) {
+  const { micOn, cameraOn, sharing, panel } = props;
+  const toggle = (which: Panel) => () => {
+    props.onPanel(panel === which ? 'none' : which);
+  };
+  return (
+    <div className="controls" role="group" aria-label="Call controls">
+      <IconButton
+        icon={micOn ? 'mic' : 'micOff'}
+        tone={micOn ? 'plain' : 'off'}
+        label={micOn ? 'Mute microphone' : 'Unmute microphone'}
+        shortcut="M"
+        data-testid="control-mic"
+        data-on={micOn}
+        onClick={props.onMic}
+      />
+      <IconButton
+        icon={cameraOn ? 'camera' : 'cameraOff'}
+        tone={cameraOn ? 'plain' : 'off'}
+        label={cameraOn ? 'Turn camera off' : 'Turn camera on'}
+        shortcut="V"
+        data-testid="control-camera"
+        data-on={cameraOn}
+        onClick={props.onCamera}
+      />
+      {props.canShare && (
+        <IconButton
+          icon={sharing ? 'shareStop' : 'share'}
+          tone={sharing ? 'active' : 'plain'}
+          label={sharing ? 'Stop sharing your screen' : 'Share your screen'}
+          shortcut="S"
+          data-testid="control-share"
+          data-on={sharing}
+          onClick={props.onShare}
+        />
+      )}
+      <span className="controls-gap" aria-hidden="true" />
+      <IconButton
+        icon="chat"
+        tone={panel === 'chat' ? 'active' : 'plain'}
+        label="Chat"
+        shortcut="C"
+        badge={props.unread}
+        aria-expanded={panel === 'chat'}
+        data-testid="control-chat"
+        onClick={toggle('chat')}
+      />
+      <IconButton
+        icon="people"
+        tone={panel === 'people' ? 'active' : 'plain'}
+        label="People"
+        shortcut="P"
+        aria-expanded={panel === 'people'}
+        data-testid="control-people"
+        onClick={toggle('people')}
+      />
+      <IconButton
+        icon="settings"
+        label="Settings"
+        data-testid="control-settings"
+        onClick={props.onSettings}
+      />
+      <span className="controls-gap" aria-hidden="true" />
+      <IconButton
+        icon="leave"
+        tone="danger"
+        label="Leave the call"
+        data-testid="control-leave"
+        onClick={props.onLeave}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,51 @@
+import { render, screen } from '@testing-library/react';
+import { expect, it } from 'vitest';
+import { TileView, type TileModel } from './TileView';
+
+const ada: TileModel = {
+  key: 'ada:camera',
+  identity: 'ada-7f3k',
+  name: 'Ada Lovelace',
+  source: 'camera',
+  local: false,
+  micMuted: true,
+  speaking: false,
+  quality: 'poor',
+};
+
+it('carries the state that tests and screen readers look for', () => {
+  render(<TileView tile={ada} />);
+  const tile = screen.getByTestId('tile');
+  expect(tile.dataset).toMatchObject({
+    identity: 'ada-7f3k',
+    local: 'false',
+    source: 'camera',
+    muted: 'true',
+    quality: 'poor',
+    speaking: 'false',
+    video: 'false',
+  });
+  expect(tile).toHaveAccessibleName('Ada Lovelace, muted');
+  expect(screen.getByRole('img', { name: 'Connection is poor' })).toBeVisible();
+});
+
+it('shows initials until the picture covers them, but none behind a shared screen', () => {
+  const { rerender } = render(<TileView tile={ada} />);
+  expect(screen.getByText('AL')).toBeVisible();
+  rerender(<TileView tile={{ ...ada, source: 'screen_share' }} video={<canvas />} />);
+  expect(screen.queryByText('AL')).toBeNull();
+});
+
+it('says why a picture stands still', () => {
+  const { rerender } = render(<TileView tile={{ ...ada, paused: true }} video={<canvas />} />);
+  expect(screen.getByText(/connection is slow/)).toBeVisible();
+  rerender(<TileView tile={{ ...ada, paused: true }} />);
+  expect(screen.queryByText(/connection is slow/)).toBeNull();
+});
+
+it('my own tile says "You"; my own screen says so', () => {
+  const { rerender } = render(<TileView tile={{ ...ada, local: true }} />);
+  expect(screen.getByText('You')).toBeVisible();
+  rerender(<TileView tile={{ ...ada, local: true, source: 'screen_share' }} />);
+  expect(screen.getByText('Your screen')).toBeVisible();
+});

@@ -1,0 +1,87 @@
+import type { ReactNode } from 'react';
+import { Icon } from '../ui/Icon';
+import { IconButton } from '../ui/IconButton';
+import { Avatar } from './Avatar';
+import { QualityBars, type Quality } from './QualityBars';
+
+/** All a tile shows, as a value: the gallery shows invented ones. */
+export interface TileModel {
+  key: string;
+  identity: string;
+  name: string;
+  source: 'camera' | 'screen_share';
+  local: boolean;
+  micMuted: boolean;
+  speaking: boolean;
+  quality: Quality;
+  /** The server holds the picture back for want of bandwidth. */
+  paused?: boolean;
+}
+
+interface TileViewProps {
+  tile: TileModel;
+  /** The picture; absent while the camera is off or not yet here. */
+  video?: ReactNode;
+  pinned?: boolean;
+  /** Small tiles in the strip show less. */
+  compact?: boolean;
+  onPin?: (() => void) | undefined;
+}
+
+export function TileView({ tile, video, pinned = false, compact = false, onPin }: TileViewProps) {
+  const share = tile.source === 'screen_share';
+  const name = tile.local ? 'You' : tile.name;
+  const caption = share ? (tile.local ? 'Your screen' : `${tile.name}’s screen`) : name;
+  return (
+    <article
+      className={`tile ${share ? 'tile-share' : ''} ${compact ? 'tile-compact' : ''}`}
+      aria-label={describe(tile, caption)}
+      data-testid="tile"
+      data-identity={tile.identity}
+      data-local={tile.local}
+      data-source={tile.source}
+      data-muted={tile.micMuted}
+      data-quality={tile.quality}
+      data-speaking={tile.speaking}
+      data-video={video !== undefined}
+      data-paused={tile.paused ?? false}
+    >
+      {!share && (
+        // Under the picture, too: it shows until the first frame arrives.
+        <div className="tile-blank">
+          <Avatar name={tile.name} identity={tile.identity} />
+        </div>
+      )}
+      {video}
+      {video !== undefined && tile.paused && (
+        <p className="tile-paused">Paused: your connection is slow</p>
+      )}
+      <div className="tile-caption">
+        {!share && tile.micMuted && (
+          <span className="tile-muted">
+            <Icon name="micOff" size={16} />
+          </span>
+        )}
+        {share && <Icon name="share" size={16} />}
+        <span className="tile-name">{caption}</span>
+        {!share && <QualityBars quality={tile.quality} />}
+      </div>
+      {onPin && (
+        <IconButton
+          className="tile-pin"
+          icon={pinned ? 'pinOff' : 'pin'}
+          iconSize={18}
+          label={pinned ? `Take ${caption} off the stage` : `Put ${caption} on stage`}
+          onClick={onPin}
+        />
+      )}
+    </article>
+  );
+}
+
+function describe(tile: TileModel, caption: string): string {
+  if (tile.source === 'screen_share') return caption;
+  return [caption, tile.micMuted ? 'muted' : '', tile.speaking ? 'speaking' : '']
+    .filter(Boolean)
+    .join(', ');
+}

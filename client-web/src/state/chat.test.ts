@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { groupLines, linkify, unreadCount, type ChatLine } from './chat';
+
+function line(from: string, text: string, at: number): ChatLine {
+  return { id: `${from}${String(at)}`, from, name: from, local: from === 'me', text, at };
+}
+
+describe('runs of messages', () => {
+  it('one person in one breath is one group; a pause or another voice starts the next', () => {
+    const groups = groupLines([
+      line('ada', 'a', 0),
+      line('ada', 'b', 60_000),
+      line('me', 'c', 61_000),
+      line('ada', 'd', 62_000),
+      line('ada', 'e', 62_000 + 4 * 60_000),
+    ]);
+    expect(groups.map((group) => group.lines.map((one) => one.text).join(''))).toEqual([
+      'ab',
+      'c',
+      'd',
+      'e',
+    ]);
+  });
+});
+
+describe('links in messages', () => {
+  it('are found, without the full stop of the sentence', () => {
+    expect(linkify('See https://example.org/a?b=1. Thanks!')).toEqual([
+      { type: 'text', text: 'See ' },
+      { type: 'link', text: 'https://example.org/a?b=1', href: 'https://example.org/a?b=1' },
+      { type: 'text', text: '. Thanks!' },
+    ]);
+  });
+
+  it('are only ever http or https', () => {
+    expect(linkify('javascript:alert(1) data:text/html,x file:///etc')).toEqual([
+      { type: 'text', text: 'javascript:alert(1) data:text/html,x file:///etc' },
+    ]);
+  });
+
+  it('lose nothing of the text around them', () => {
+    const text = '(https://a.example) and https://b.example, ok';
+    expect(
+      linkify(text)
+        .map((part) => part.text)
+        .join(''),
+    ).toBe(text);
+  });
+});
+
+it('unread counts what others said since I looked', () => {
+  const lines = [
+    line('ada', 'a', 0),
+    line('me', 'b', 1),
+    line('ada', 'c', 2),
+    line('grace', 'd', 3),
+  ];
+  expect(unreadCount(lines, 0)).toBe(3);
+  expect(unreadCount(lines, 2)).toBe(2);
+  expect(unreadCount(lines, 4)).toBe(0);
+});

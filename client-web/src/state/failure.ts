@@ -1,0 +1,164 @@
+/**
+ * Everything that can go wrong, as a value the views can show: what happened and what to do next.
+ * Imports nothing from livekit, so that the home page does not load it (see media/livekitFailure.ts).
+ */
+import { ApiError, UnreachableError } from '../api/errors';
+
+export type FailureKind =
+  | 'permission_denied'
+  | 'no_device'
+  | 'device_in_use'
+  | 'insecure_page'
+  | 'unsupported_browser'
+  | 'room_not_found'
+  | 'room_full'
+  | 'room_ended'
+  | 'bad_name'
+  | 'bad_link'
+  | 'server_unreachable'
+  | 'connection_lost'
+  | 'media_blocked'
+  | 'publish_refused'
+  | 'token_rejected'
+  | 'removed'
+  | 'duplicate_identity'
+  | 'encryption_failed'
+  | 'unknown';
+
+/** What the one helpful button does: join again, ask the server again, or nothing (only home). */
+export type Retry = 'join' | 'check' | 'device' | 'none';
+
+export interface Failure {
+  kind: FailureKind;
+  title: string;
+  advice: string;
+  retry: Retry;
+}
+
+const TABLE: Record<FailureKind, Omit<Failure, 'kind'>> = {
+  permission_denied: {
+    title: 'Your browser is not letting Sluice use it',
+    advice:
+      'Allow camera and microphone for this site (the icon beside the address), then try again. You can still join to watch and listen.',
+    retry: 'device',
+  },
+  no_device: {
+    title: 'None was found',
+    advice: 'Plug one in and try again. You can still join without it.',
+    retry: 'device',
+  },
+  device_in_use: {
+    title: 'It is busy in another app',
+    advice: 'Close the other app or browser tab that is using it, then try again.',
+    retry: 'device',
+  },
+  insecure_page: {
+    title: 'This page may not use camera or microphone',
+    advice:
+      'Browsers allow them only over https (or on localhost). Open the secure address of this server. You can still join to watch and listen.',
+    retry: 'none',
+  },
+  unsupported_browser: {
+    title: 'This browser cannot join this call',
+    advice: 'Use a current Chrome, Edge, Firefox or Safari.',
+    retry: 'none',
+  },
+  room_not_found: {
+    title: 'There is no such room',
+    advice:
+      'It may have ended, or the link lost a letter. Ask for a fresh link, or start a new room.',
+    retry: 'check',
+  },
+  room_full: {
+    title: 'This room is full',
+    advice: 'Someone has to leave before you can come in. Try again in a moment.',
+    retry: 'check',
+  },
+  room_ended: {
+    title: 'This call has ended',
+    advice: 'The room was closed for everybody. Start a new one whenever you like.',
+    retry: 'none',
+  },
+  bad_name: {
+    title: 'That name does not work',
+    advice: 'Choose another name: one to sixty-four characters.',
+    retry: 'check',
+  },
+  bad_link: {
+    title: 'There is nothing at this address',
+    advice: 'Check the link, or start from the home page.',
+    retry: 'none',
+  },
+  server_unreachable: {
+    title: 'The server is not answering',
+    advice:
+      'Check your connection. If others cannot reach it either, it may be restarting: try again shortly.',
+    retry: 'check',
+  },
+  connection_lost: {
+    title: 'The connection was lost',
+    advice: 'We tried to get it back and could not. Check your network, then rejoin.',
+    retry: 'join',
+  },
+  media_blocked: {
+    title: 'Audio and video cannot get through',
+    advice:
+      'Your network seems to block calls. Try another network, or turn off a VPN or firewall, then rejoin.',
+    retry: 'join',
+  },
+  publish_refused: {
+    title: 'You may only watch and listen here',
+    advice: 'Ask a host for permission to speak or share.',
+    retry: 'none',
+  },
+  token_rejected: {
+    title: 'Your pass to this room is no longer valid',
+    advice: 'Passes are short-lived. Rejoin to get a new one.',
+    retry: 'join',
+  },
+  removed: {
+    title: 'You were removed from the room',
+    advice: 'A host removed you. If you think it was a mistake, ask them to let you back in.',
+    retry: 'none',
+  },
+  duplicate_identity: {
+    title: 'You joined from somewhere else',
+    advice: 'This call continues in your other tab or device. Rejoin to bring it back here.',
+    retry: 'join',
+  },
+  encryption_failed: {
+    title: 'End-to-end encryption could not start',
+    advice:
+      'Check that you opened the whole link, with everything after the # sign, in a current browser.',
+    retry: 'join',
+  },
+  unknown: {
+    title: 'Something went wrong',
+    advice: 'Try again. If it keeps happening, tell whoever runs this server.',
+    retry: 'join',
+  },
+};
+
+export function failure(kind: FailureKind, override: Partial<Omit<Failure, 'kind'>> = {}): Failure {
+  return { kind, ...TABLE[kind], ...override };
+}
+
+const API_CODES: Record<string, FailureKind> = {
+  room_not_found: 'room_not_found',
+  room_full: 'room_full',
+  bad_name: 'bad_name',
+  unauthorized: 'token_rejected',
+  forbidden: 'token_rejected',
+};
+
+/** What the native API's refusals mean. `undefined`: not an API error, somebody else must judge it. */
+export function failureFromApi(error: unknown): Failure | undefined {
+  if (error instanceof UnreachableError) return failure('server_unreachable');
+  if (!(error instanceof ApiError)) return undefined;
+  const kind = API_CODES[error.code];
+  if (kind === 'bad_name') return failure('bad_name', { advice: error.message });
+  if (kind !== undefined) return failure(kind);
+  // The server knows better than we do what it refused: pass its sentence on.
+  const reference = error.requestId === undefined ? '' : ` (reference ${error.requestId})`;
+  return failure('unknown', { advice: `${error.message}${reference}`, retry: 'check' });
+}

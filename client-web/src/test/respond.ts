@@ -1,0 +1,22 @@
+import { vi } from 'vitest';
+
+type Answer = { status: number; body: unknown } | 'unreachable';
+
+/** Replaces fetch by a table from "GET /api/info" to an answer; returns what was asked. */
+export function respond(
+  table: Record<string, Answer>,
+): { method: string; path: string; body: unknown }[] {
+  const asked: { method: string; path: string; body: unknown }[] = [];
+  vi.stubGlobal('fetch', (path: string, init: RequestInit = {}) => {
+    const method = init.method ?? 'GET';
+    const body: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : undefined;
+    asked.push({ method, path, body });
+    const answer = table[`${method} ${path}`];
+    if (answer === undefined || answer === 'unreachable') {
+      return Promise.reject(new TypeError('Failed to fetch'));
+    }
+    const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
+    return Promise.resolve(new Response(text, { status: answer.status }));
+  });
+  return asked;
+}

@@ -1,0 +1,261 @@
+//! The typed configuration. `Default` is what holds outside development mode when nobody says otherwise.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::Secret;
+
+/// Everything an operator can say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Development mode: this machine only, a known key, everything open.
+    pub dev: bool,
+    /// API keys and their secrets.
+    pub keys: BTreeMap<String, Secret>,
+    /// Where signaling, API and web client are served.
+    pub http: Http,
+    /// Where media flows.
+    pub rtc: Rtc,
+    /// How rooms live when nobody says otherwise.
+    pub rooms: Rooms,
+    /// Bounds against too much of anything.
+    pub limits: Limits,
+    /// What the server writes about itself.
+    pub log: Log,
+    /// Who may read the metrics.
+    pub metrics: Metrics,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Addresses to listen on.
+    #[serde(deserialize_with = "at_least_one")]
+    pub listen: Vec<SocketAddr>,
+    /// Plain HTTP, because a proxy in front speaks HTTPS.
+    pub behind_proxy: bool,
+    /// URL by which clients reach this server; without it, the `Host` they asked for.
+    pub public_url: Option<PublicUrl>,
+    /// Shutdown waits so long for participants to be told and sockets to close.
+    #[serde(rename = "drain_timeout_s", deserialize_with = "seconds")]
+    pub drain_timeout: Duration,
+    /// Certificate and key.
+    pub tls: TlsFiles,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7880))],
+            behind_proxy: false,
+            public_url: None,
+            drain_timeout: Duration::from_secs(5),
+            tls: TlsFiles::default(),
+        }
+    }
+}
+
+/// `[http.tls]`: both or neither; [`TlsFiles::pair`] says which.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsFiles {
+    /// Certificate chain, PEM, the server's own first.
+    pub cert: Option<PathBuf>,
+    /// Private key, PEM.
+    pub key: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// Certificate and key when HTTPS is configured.
+    #[must_use]
+    pub fn pair(&self) -> Option<(&PathBuf, &PathBuf)> {
+        self.cert.as_ref().zip(self.key.as_ref())
+    }
+}
+
+/// The URL clients use. Starts with `ws://`, `wss://`, `http://` or `https://` and names a host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// The URL as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PublicUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        let host = ["ws://", "wss://", "http://", "https://"]
+            .iter()
+            .find_map(|scheme| url.strip_prefix(scheme));
+        match host {
+            Some(host) if !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace) => {
+                Ok(Self(url))
+            }
+            _ => Err("not the URL of a server"),
+        }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `[rtc]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rtc {
+    /// UDP port of the first worker, each further worker takes the next; 0: the system chooses.
+    pub udp_port: u16,
+    /// Addresses to bind and offer to clients; empty: found by itself.
+    pub bind: Vec<IpAddr>,
+    /// Address written into candidates instead of the bound ones (NAT 1:1).
+    pub advertise: Option<IpAddr>,
+    /// Worker threads; 0: one for each core.
+    #[serde(deserialize_with = "workers")]
+    pub workers: u16,
+}
+
+impl Default for Rtc {
+    fn default() -> Self {
+        Self { udp_port: 7882, bind: Vec::new(), advertise: None, workers: 1 }
+    }
+}
+
+/// `[rooms]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rooms {
+    /// Whoever reaches the web page may create a room and join as a guest, without a token.
+    pub open: bool,
+    /// A room nobody ever joined ends after this time.
+    #[serde(rename = "empty_timeout_s", deserialize_with = "seconds")]
+    pub empty_timeout: Duration,
+    /// A room everybody left ends after this time.
+    #[serde(rename = "departure_timeout_s", deserialize_with = "seconds")]
+    pub departure_timeout: Duration,
+    /// A participant whose signal connection broke is kept so long for its resume.
+    #[serde(rename = "resume_timeout_s", deserialize_with = "seconds")]
+    pub resume_timeout: Duration,
+    /// Most participants at once; 0: no bound.
+    pub max_participants: u32,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            open: false,
+            empty_timeout: Duration::from_secs(300),
+            departure_timeout: Duration::from_secs(20),
+            resume_timeout: Duration::from_secs(15),
+            max_participants: 0,
+        }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open TCP connections in all.
+    pub connections: NonZeroU32,
+    /// Open TCP connections from one address.
+    pub connections_per_ip: NonZeroU32,
+    /// Rooms at once.
+    pub rooms: NonZeroU32,
+    /// Rooms that guests make in one minute, all together.
+    pub room_creations_per_minute: NonZeroU32,
+    /// Largest signal message a client may send, in bytes.
+    pub signal_message_bytes: NonZeroU32,
+    /// Largest HTTP request body, in bytes.
+    pub body_bytes: NonZeroU32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const fn n(value: u32) -> NonZeroU32 {
+            NonZeroU32::new(value).expect("a constant above zero")
+        }
+        Self {
+            connections: const { n(10_000) },
+            connections_per_ip: const { n(1_000) },
+            rooms: const { n(10_000) },
+            room_creations_per_minute: const { n(600) },
+            signal_message_bytes: const { n(512 * 1024) },
+            body_bytes: const { n(64 * 1024) },
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// Levels by module, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line for people.
+    #[default]
+    Text,
+    /// One JSON object on each line.
+    Json,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// `/metrics` answers everybody; otherwise only this machine.
+    pub open: bool,
+}
+
+/// More workers than any machine has cores is a slip of the keyboard.
+const MAX_WORKERS: u16 = 1024;
+
+fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let workers = u16::deserialize(deserializer)?;
+    if workers > MAX_WORKERS {
+        return Err(de::Error::custom("too many workers"));
+    }
+    Ok(workers)
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    let addresses = Vec::<SocketAddr>::deserialize(deserializer)?;
+    if addresses.is_empty() {
+        return Err(de::Error::custom("a server that listens nowhere"));
+    }
+    Ok(addresses)
+}

@@ -1,0 +1,80 @@
+//! Rules between keys: what each value allows by itself and the whole must not do.
+
+use std::net::IpAddr;
+
+use crate::secret::MIN_SECRET_BYTES;
+use crate::setting::DEV_KEY;
+use crate::{Config, Origin, Refusal, Setting, said_last};
+
+/// Refuses what is not safe to run.
+pub(crate) fn check(config: &Config, settings: &[Setting]) -> Result<(), Refusal> {
+    let origin = |path: &str| said_last(settings, path).map_or(Origin::Default, |setting| setting.origin().clone());
+
+    check_key_names(config, || origin("keys"))?;
+    check_ports(config)?;
+    match (&config.http.tls.cert, &config.http.tls.key) {
+        (Some(_), None) => return Err(Refusal::HalfTls { present: "cert", missing: "key" }),
+        (None, Some(_)) => return Err(Refusal::HalfTls { present: "key", missing: "cert" }),
+        _ => {}
+    }
+    if config.http.behind_proxy && config.http.tls.pair().is_some() {
+        return Err(Refusal::TlsBehindProxy);
+    }
+    if config.dev {
+        check_development(config, || origin("http.listen"))
+    } else {
+        check_public(config, || origin("keys"))
+    }
+}
+
+fn check_key_names(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Refusal> {
+    for (key, secret) in &config.keys {
+        let what = match (key.is_empty(), secret.len_bytes()) {
+            (true, _) => "key name",
+            (false, 0) => "secret",
+            _ => continue,
+        };
+        return Err(Refusal::EmptyKey { origin: origin(), what });
+    }
+    Ok(())
+}
+
+/// A known key is no secret, so nobody else may reach it.
+fn check_development(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Refusal> {
+    match config.http.listen.iter().find(|address| !is_loopback(address.ip())) {
+        Some(&address) => Err(Refusal::DevNotLoopback { origin: origin(), address }),
+        None => Ok(()),
+    }
+}
+
+fn check_public(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Refusal> {
+    if config.keys.is_empty() {
+        return Err(Refusal::NoKeys);
+    }
+    for (key, secret) in &config.keys {
+        if key == DEV_KEY {
+            return Err(Refusal::WellKnownKey { origin: origin(), key: key.clone() });
+        }
+        if secret.len_bytes() < MIN_SECRET_BYTES {
+            return Err(Refusal::ShortSecret { origin: origin(), key: key.clone(), bytes: secret.len_bytes() });
+        }
+    }
+    if config.http.tls.pair().is_none() && !config.http.behind_proxy {
+        return Err(Refusal::NoTls);
+    }
+    Ok(())
+}
+
+/// Each worker takes the next port. With 0 for the workers the number is the machine's; the node reports then.
+fn check_ports(config: &Config) -> Result<(), Refusal> {
+    let (first_port, workers) = (config.rtc.udp_port, config.rtc.workers);
+    if first_port.checked_add(workers.saturating_sub(1)).is_none() {
+        return Err(Refusal::TooManyPorts { first_port, workers });
+    }
+    Ok(())
+}
+
+/// Loopback, also when IPv4 is written as IPv6.
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}

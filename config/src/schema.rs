@@ -1,0 +1,125 @@
+//! Every key there is, with the form its value takes. Error messages, the environment and the suggestions
+//! for misspelt keys read this table; a test holds it against [`crate::Config`].
+
+/// What kind of TOML value a key holds. The environment has only text and needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Boolean,
+    Integer,
+    Text,
+    /// A list of texts; `a, b` in the environment.
+    List,
+    /// Names to texts; `name: text, name: text` in the environment. A later source replaces the whole map.
+    Map,
+}
+
+/// One key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Sections and name, joined by dots.
+    pub(crate) path: &'static str,
+    pub(crate) form: Form,
+    /// The accepted form in words, for people.
+    pub(crate) accepts: &'static str,
+    /// Whether the value must not be shown.
+    pub(crate) secret: bool,
+}
+
+const fn key(path: &'static str, form: Form, accepts: &'static str) -> Key {
+    Key { path, form, accepts, secret: false }
+}
+
+const SECONDS: &str = "whole seconds, 0 to 4294967295";
+const PEM: &str = "the path of a PEM file";
+const SWITCH: &str = "true or false";
+const COUNT: &str = "a whole number, 1 to 4294967295";
+
+/// All of them, in the order of the sample file.
+pub(crate) const KEYS: &[Key] = &[
+    key("dev", Form::Boolean, SWITCH),
+    Key {
+        path: "keys",
+        form: Form::Map,
+        accepts: "API keys with their secrets in quotes: KEY = \"SECRET\" under [keys]; SLUICE_KEYS=\"KEY: SECRET\"",
+        secret: true,
+    },
+    key("http.listen", Form::List, "addresses with ports, such as [\"0.0.0.0:7880\"] or [\"[::1]:7880\"]"),
+    key("http.behind_proxy", Form::Boolean, SWITCH),
+    key("http.public_url", Form::Text, "a URL that starts with ws://, wss://, http:// or https://"),
+    key("http.drain_timeout_s", Form::Integer, SECONDS),
+    key("http.tls.cert", Form::Text, PEM),
+    key("http.tls.key", Form::Text, PEM),
+    key("rtc.udp_port", Form::Integer, "a UDP port, 0 to 65535 (0: the system chooses)"),
+    key("rtc.bind", Form::List, "IP addresses of this machine, such as [\"192.0.2.10\"]; empty: found by itself"),
+    key("rtc.advertise", Form::Text, "one IP address, such as \"198.51.100.7\""),
+    key("rtc.workers", Form::Integer, "a whole number, 0 to 1024 (0: one for each core)"),
+    key("rooms.open", Form::Boolean, SWITCH),
+    key("rooms.empty_timeout_s", Form::Integer, SECONDS),
+    key("rooms.departure_timeout_s", Form::Integer, SECONDS),
+    key("rooms.resume_timeout_s", Form::Integer, SECONDS),
+    key("rooms.max_participants", Form::Integer, "a whole number, 0 to 4294967295 (0: no bound)"),
+    key("limits.connections", Form::Integer, COUNT),
+    key("limits.connections_per_ip", Form::Integer, COUNT),
+    key("limits.rooms", Form::Integer, COUNT),
+    key("limits.room_creations_per_minute", Form::Integer, COUNT),
+    key("limits.signal_message_bytes", Form::Integer, COUNT),
+    key("limits.body_bytes", Form::Integer, COUNT),
+    key("log.format", Form::Text, "\"text\" or \"json\""),
+    key("log.filter", Form::Text, "levels by module, such as \"info\" or \"info,sluice_core=debug\""),
+    key("metrics.open", Form::Boolean, SWITCH),
+];
+
+/// How near two names must be (0 to 1) before one is offered for the other.
+const LIKENESS: f64 = 0.75;
+
+/// The key of that path.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether keys lie below that path.
+pub(crate) fn is_section(path: &str) -> bool {
+    KEYS.iter()
+        .any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The key that was probably meant: one of that name in another section, else the most alike.
+pub(crate) fn nearest(path: &str) -> Option<&'static str> {
+    let name = last(path);
+    if let Some(moved) = KEYS.iter().find(|key| last(key.path) == name) {
+        return Some(moved.path);
+    }
+    KEYS.iter()
+        .map(|key| {
+            let whole = strsim::normalized_damerau_levenshtein(key.path, path);
+            let own = strsim::normalized_damerau_levenshtein(last(key.path), name);
+            (key.path, whole.max(own))
+        })
+        .filter(|(_, likeness)| *likeness >= LIKENESS)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(path, _)| path)
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_finds_its_neighbour() {
+        assert_eq!(nearest("rtc.udp_prot"), Some("rtc.udp_port"));
+        assert_eq!(nearest("room.empty_timeout_s"), Some("rooms.empty_timeout_s"));
+        assert_eq!(nearest("udp_port"), Some("rtc.udp_port"));
+        assert_eq!(nearest("http.listn"), Some("http.listen"));
+        assert_eq!(nearest("turn.servers"), None);
+    }
+
+    #[test]
+    fn sections_are_what_keys_lie_in() {
+        assert!(is_section("http") && is_section("http.tls"));
+        assert!(!is_section("http.listen") && !is_section("htt") && !is_section("keys"));
+    }
+}

@@ -1,0 +1,223 @@
+//! An operator writes a file, sets variables and passes flags; what holds, and what is said when it is wrong.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sluice_config::{Config, ConfigError, File, LogFormat, Refusal, Setting};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A file that a server may run with.
+fn good_file() -> String {
+    format!("[http]\nbehind_proxy = true\n[keys]\nAPIabc = \"{SECRET}\"\n")
+}
+
+fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn load(text: &str, variables: &[(&str, &str)], flags: Vec<Setting>) -> Result<Config, ConfigError> {
+    Config::load(Some(File { name: "sluice.toml", text }), env(variables), flags)
+}
+
+fn problem(text: &str, variables: &[(&str, &str)]) -> String {
+    load(text, variables, Vec::new()).unwrap_err().to_string()
+}
+
+fn dev() -> Setting {
+    Setting::flag("--dev", "dev", true).unwrap()
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let file = format!("{}[rtc]\nudp_port = 1001\nworkers = 2\n[rooms]\nempty_timeout_s = 7\n", good_file());
+    let variables = [("SLUICE_RTC__UDP_PORT", "1002"), ("SLUICE_RTC__WORKERS", "3")];
+    let flags = vec![Setting::flag("--udp-port", "rtc.udp_port", 1003).unwrap()];
+
+    let config = load(&file, &variables, flags).unwrap();
+
+    assert_eq!(config.rtc.udp_port, 1003, "flag");
+    assert_eq!(config.rtc.workers, 3, "environment");
+    assert_eq!(config.rooms.empty_timeout, Duration::from_secs(7), "file");
+    assert_eq!(config.rooms.departure_timeout, Duration::from_secs(20), "default");
+}
+
+#[test]
+fn the_environment_alone_configures_a_server() {
+    let keys = format!("APIone: {SECRET}\nAPItwo: '{SECRET}'");
+    let variables = env(&[
+        ("SLUICE_KEYS", &keys),
+        ("SLUICE_HTTP__BEHIND_PROXY", "1"),
+        ("SLUICE_HTTP__LISTEN", "0.0.0.0:80, [::1]:81"),
+        ("SLUICE_HTTP__PUBLIC_URL", "wss://call.example.org"),
+        ("SLUICE_RTC__BIND", "[\"192.0.2.1\"]"),
+        ("SLUICE_RTC__ADVERTISE", "198.51.100.7"),
+        ("SLUICE_LOG__FORMAT", "json"),
+        // Not ours, though they begin so.
+        ("SLUICE_CONFIG", "x.toml"),
+        ("SLUICE_BIN", "/bin/sluice"),
+        ("SLUICE_SERVICE_HOST", "10.0.0.1"),
+        ("SLUICE_SERVICE_PORT_HTTP", "7880"),
+        ("SLUICE_PORT_7880_TCP", "tcp://10.0.0.1:7880"),
+        ("SLUICE_HTTP__DRAIN_TIMEOUT_S", ""),
+        ("HOME", "/root"),
+    ]);
+
+    let config = Config::load(None, variables, Vec::new()).unwrap();
+
+    assert_eq!(config.keys.keys().collect::<Vec<_>>(), ["APIone", "APItwo"]);
+    assert!(config.keys.values().all(|secret| secret.reveal() == SECRET));
+    assert!(config.http.behind_proxy);
+    let listen: Vec<SocketAddr> = vec!["0.0.0.0:80".parse().unwrap(), "[::1]:81".parse().unwrap()];
+    assert_eq!(config.http.listen, listen);
+    assert_eq!(config.http.public_url.unwrap().as_str(), "wss://call.example.org");
+    assert_eq!(config.rtc.bind, ["192.0.2.1".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(config.rtc.advertise, Some("198.51.100.7".parse().unwrap()));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.http.drain_timeout, Duration::from_secs(5), "an empty variable says nothing");
+}
+
+#[test]
+fn development_mode_needs_nothing_else() {
+    let config = Config::load(None, [], vec![dev()]).unwrap();
+
+    assert_eq!(config.keys["devkey"].reveal(), "secret");
+    let listen: Vec<SocketAddr> = vec!["127.0.0.1:7880".parse().unwrap(), "[::1]:7880".parse().unwrap()];
+    assert_eq!(config.http.listen, listen);
+    assert!(config.rooms.open && config.metrics.open);
+
+    let config = Config::load(None, env(&[("SLUICE_DEV", "true"), ("SLUICE_ROOMS__OPEN", "false")]), vec![]).unwrap();
+    assert!(config.dev && !config.rooms.open, "development mode only sets defaults");
+}
+
+#[test]
+fn a_flag_can_leave_the_development_mode_of_a_file() {
+    let off = Setting::flag("--dev", "dev", false).unwrap();
+    let config = load(&format!("dev = true\n{}", good_file()), &[], vec![off]).unwrap();
+    assert!(!config.dev && !config.metrics.open);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_its_neighbour() {
+    assert_eq!(
+        problem("dev = true\n\n[rtc]\nudp_prot = 7882\n", &[]),
+        "sluice.toml, line 4: unknown key `rtc.udp_prot`\n  did you mean `rtc.udp_port`?"
+    );
+    assert_eq!(
+        problem("", &[("SLUICE_RTC__UDP_PROT", "1")]),
+        "environment variable SLUICE_RTC__UDP_PROT: unknown key `rtc.udp_prot`\n  did you mean `rtc.udp_port`?"
+    );
+    assert_eq!(
+        problem("[turn]\nservers = []\n", &[]),
+        "sluice.toml, line 1: unknown key `turn`\n  config/sluice.sample.toml lists every key"
+    );
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_line_and_the_accepted_form() {
+    assert_eq!(
+        problem("[rtc]\nudp_port = 70000\n", &[]),
+        "sluice.toml, line 2: `rtc.udp_port` cannot be 70000\n  accepted: a UDP port, 0 to 65535 (0: the system chooses)"
+    );
+    assert_eq!(
+        problem("[rtc]\n\nudp_port = \"7882\"\n", &[]),
+        "sluice.toml, line 3: `rtc.udp_port` cannot be \"7882\"\n  accepted: a UDP port, 0 to 65535 (0: the system chooses)"
+    );
+    assert_eq!(
+        problem("", &[("SLUICE_RTC__UDP_PORT", "high")]),
+        "environment variable SLUICE_RTC__UDP_PORT: `rtc.udp_port` cannot be \"high\"\n  \
+         accepted: a UDP port, 0 to 65535 (0: the system chooses)"
+    );
+    let flag = Setting::flag("--udp-port", "rtc.udp_port", -1).err().unwrap().to_string();
+    assert!(flag.starts_with("flag --udp-port: `rtc.udp_port` cannot be -1"), "{flag}");
+
+    for (text, key) in [
+        ("dev = 1", "dev"),
+        ("rtc = 5", "rtc"),
+        ("http.listen = []", "http.listen"),
+        ("http.listen = [\"7880\"]", "http.listen"),
+        ("http.public_url = \"call.example.org\"", "http.public_url"),
+        ("http.public_url = \"wss://\"", "http.public_url"),
+        ("rtc.advertise = \"here\"", "rtc.advertise"),
+        ("rtc.workers = 1025", "rtc.workers"),
+        ("limits.rooms = 0", "limits.rooms"),
+        ("rooms.empty_timeout_s = -1", "rooms.empty_timeout_s"),
+        ("rooms.empty_timeout_s = 1.5", "rooms.empty_timeout_s"),
+        ("log.format = \"xml\"", "log.format"),
+    ] {
+        let problem = problem(text, &[]);
+        assert!(problem.starts_with(&format!("sluice.toml, line 1: `{key}` cannot be")), "{text}: {problem}");
+        assert!(problem.contains("accepted: "), "{problem}");
+    }
+}
+
+#[test]
+fn text_that_is_not_toml_is_named_with_its_line() {
+    let problem = problem("[rtc]\nudp_port = 7882\nworkers 2\n", &[]);
+    assert!(problem.starts_with("sluice.toml, line 3: not valid TOML: "), "{problem}");
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    let secret = "hunter2-hunter2";
+    for text in [
+        format!("[keys]\nAPIabc = {secret}\n"),
+        format!("[keys]\nAPIabc = [\"{secret}\"]\n"),
+        format!("keys = \"{secret}\"\n"),
+        format!("[keys]\nAPIabc = \"{secret}\"\n"),
+        format!("[keys]\nAPIabc = \"{secret}\n"),
+    ] {
+        let error = load(&text, &[], Vec::new()).unwrap_err();
+        assert!(!error.to_string().contains("hunter2") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+    let error = problem("", &[("SLUICE_KEYS", secret)]);
+    assert!(error.starts_with("environment variable SLUICE_KEYS: `keys` cannot be that"), "{error}");
+
+    let config = Config::load(None, env(&[("SLUICE_KEYS", "a:hunter2"), ("SLUICE_DEV", "1")]), vec![]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn outside_development_mode_unsafe_wholes_are_refused() {
+    let refusal = |text: &str| match load(text, &[], Vec::new()) {
+        Err(ConfigError::Refused(refusal)) => refusal,
+        other => panic!("{text}: {other:?}"),
+    };
+    let proxy = "http.behind_proxy = true\n";
+
+    assert_eq!(refusal(proxy), Refusal::NoKeys);
+    assert!(matches!(
+        refusal(&format!("{proxy}keys.APIabc = \"{}\"", &SECRET[1..])),
+        Refusal::ShortSecret { bytes: 31, .. }
+    ));
+    assert!(matches!(refusal(&format!("{proxy}keys.devkey = \"{SECRET}\"")), Refusal::WellKnownKey { .. }));
+    assert!(matches!(refusal(&format!("{proxy}keys.\"\" = \"{SECRET}\"")), Refusal::EmptyKey { .. }));
+    let keys = format!("keys.APIabc = \"{SECRET}\"\n");
+    assert_eq!(refusal(&keys), Refusal::NoTls);
+    assert!(matches!(refusal(&format!("{keys}http.tls.cert = \"c.pem\"")), Refusal::HalfTls { present: "cert", .. }));
+    assert_eq!(
+        refusal(&format!("{keys}{proxy}http.tls.cert = \"c.pem\"\nhttp.tls.key = \"k.pem\"")),
+        Refusal::TlsBehindProxy
+    );
+    assert!(matches!(
+        refusal(&format!("{keys}{proxy}rtc.udp_port = 65535\nrtc.workers = 2")),
+        Refusal::TooManyPorts { .. }
+    ));
+
+    assert!(load(&format!("{keys}http.tls.cert = \"c.pem\"\nhttp.tls.key = \"k.pem\""), &[], vec![]).is_ok());
+    assert!(load(&format!("{keys}{proxy}"), &[], vec![]).is_ok());
+}
+
+#[test]
+fn development_mode_is_not_for_others() {
+    let problem = load("", &[("SLUICE_HTTP__LISTEN", "0.0.0.0:7880")], vec![dev()]).unwrap_err().to_string();
+    assert!(
+        problem.starts_with("environment variable SLUICE_HTTP__LISTEN: development mode listens on loopback only"),
+        "{problem}"
+    );
+    for loopback in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:0", "[::ffff:127.0.0.1]:1"] {
+        load("", &[("SLUICE_HTTP__LISTEN", loopback)], vec![dev()]).unwrap();
+    }
+}

@@ -1,0 +1,32 @@
+//! The media worker as a sans-IO machine: datagrams and commands in, datagrams and events out.
+//!
+//! Owned by a thread of `sluice-node` (or a simulation). Knows neither sockets, nor a clock, nor an async
+//! runtime, nor the signaling protocol: SDP text and ids come in, SDP text and events go out.
+
+mod command;
+mod demux;
+mod event;
+mod forwarder;
+mod ids;
+mod keyframe;
+mod levels;
+mod participant;
+mod publications;
+mod random;
+mod track;
+mod transport;
+mod worker;
+
+pub use command::{Command, Connection, DataChannel, Demand, ExpectedTrack, Kind};
+pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
+pub use ids::{ParticipantId, RoomId, TrackId};
+pub use random::Random;
+pub use transport::Transmit;
+pub use worker::{Certificate, Worker, WorkerConfig, WorkerStats};
+
+slotmap::new_key_type! {
+    struct ParticipantKey;
+    struct SubscriptionKey;
+    struct TrackKey;
+    struct TransportKey;
+}

@@ -1,0 +1,410 @@
+//! The worker: owns every transport, track and subscription of its rooms, and the path of a packet.
+//!
+//! ```text
+//! handle_datagram -> Transport::receive -> Track::ingest -> Forwarder::forward -> Transport::write -> flush
+//! ```
+//!
+//! A machine without threads, sockets or clock: `handle_*` takes input, `poll_*` gives output. Whoever owns
+//! it (a thread of the node, a simulation) calls [`Worker::flush`] after each batch of input and then drains
+//! [`Worker::poll_transmit`] and [`Worker::poll_event`] until both are empty.
+
+mod negotiation;
+mod path;
+mod reports;
+mod routing;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::demux::Demux;
+use crate::participant::{Participant, Subscription};
+use crate::publications::Publications;
+use crate::random::Random;
+use crate::track::Track;
+use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transmit, Transport};
+use crate::{
+    Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId,
+    TrackKey, TransportKey,
+};
+use slotmap::SlotMap;
+use str0m::config::DtlsCert;
+
+/// How often sound levels are reported, as LiveKit does.
+const LEVELS_INTERVAL: Duration = Duration::from_millis(300);
+
+/// Written to by the flush of another: a chain this long does not exist; what is left goes with the next batch.
+const MAX_FLUSH_ROUNDS: usize = 4;
+
+/// What a worker is made of.
+pub struct WorkerConfig {
+    /// Addresses clients can send to; each becomes a candidate.
+    pub local: Vec<SocketAddr>,
+    /// Certificate of every connection. One for the process keeps handshakes cheap.
+    pub certificate: Certificate,
+    /// Source of ICE credentials.
+    pub random: Box<dyn Random>,
+}
+
+/// A DTLS certificate with its key.
+#[derive(Clone)]
+pub struct Certificate(DtlsCert);
+
+impl Certificate {
+    /// A new self-signed one. `None` when the crypto library cannot make one.
+    #[must_use]
+    pub fn generate() -> Option<Self> {
+        str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().map(Self)
+    }
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkerStats {
+    /// Datagrams that came.
+    pub datagrams_received: u64,
+    /// Datagrams no transport took: unknown address or fragment, wrong integrity, forged.
+    pub datagrams_refused: u64,
+    /// Media packets decrypted.
+    pub packets_received: u64,
+    /// Media packets handed to subscribers' transports.
+    pub packets_forwarded: u64,
+    /// Key frames asked of publishers.
+    pub keyframe_requests: u64,
+    /// Bugs contained to a participant.
+    pub contained_panics: u64,
+    /// Lossy data messages a receiver had no room for.
+    pub data_dropped: u64,
+    /// Transports now.
+    pub transports: u64,
+    /// Published tracks now.
+    pub tracks: u64,
+    /// Subscriptions now.
+    pub subscriptions: u64,
+}
+
+struct Slot {
+    transport: Transport,
+    participant: ParticipantKey,
+    /// Packets were written and not flushed.
+    is_dirty: bool,
+    /// Its entry in `deadlines`.
+    deadline: Option<Instant>,
+}
+
+/// The media worker. See the module's documentation.
+pub struct Worker {
+    shared: Shared,
+    local: Vec<SocketAddr>,
+    random: Box<dyn Random>,
+    demux: Demux,
+    transports: SlotMap<TransportKey, Slot>,
+    participants: SlotMap<ParticipantKey, Participant>,
+    participants_by_id: HashMap<ParticipantId, ParticipantKey>,
+    tracks: SlotMap<TrackKey, Track>,
+    tracks_by_id: HashMap<TrackId, TrackKey>,
+    subscriptions: SlotMap<SubscriptionKey, Subscription>,
+    rooms: BTreeMap<RoomId, Room>,
+    deadlines: BTreeSet<(Instant, TransportKey)>,
+    dirty: Vec<TransportKey>,
+    /// Participants whose sections no longer fit their subscriptions.
+    unsettled: BTreeSet<ParticipantKey>,
+    next_levels_at: Option<Instant>,
+    next_quality_at: Option<Instant>,
+    outbox: Outbox,
+    events: VecDeque<(RoomId, Event)>,
+    stats: WorkerStats,
+}
+
+#[derive(Default)]
+struct Room {
+    participants: Vec<ParticipantKey>,
+    /// The last report of levels named somebody.
+    was_heard: bool,
+}
+
+impl Worker {
+    /// A worker without rooms.
+    #[must_use]
+    pub fn new(config: WorkerConfig) -> Self {
+        Self {
+            shared: Shared { certificate: config.certificate.0, crypto: Arc::new(str0m::crypto::from_feature_flags()) },
+            local: config.local,
+            random: config.random,
+            demux: Demux::default(),
+            transports: SlotMap::with_key(),
+            participants: SlotMap::with_key(),
+            participants_by_id: HashMap::new(),
+            tracks: SlotMap::with_key(),
+            tracks_by_id: HashMap::new(),
+            subscriptions: SlotMap::with_key(),
+            rooms: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            dirty: Vec::new(),
+            unsettled: BTreeSet::new(),
+            next_levels_at: None,
+            next_quality_at: None,
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            stats: WorkerStats::default(),
+        }
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> WorkerStats {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        WorkerStats {
+            transports: count(self.transports.len()),
+            tracks: count(self.tracks.len()),
+            subscriptions: count(self.subscriptions.len()),
+            ..self.stats
+        }
+    }
+
+    /// A datagram came from `source` to the local address `destination`.
+    pub fn handle_datagram(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8], now: Instant) {
+        self.stats.datagrams_received += 1;
+        let claim = self.demux.claim(source, destination, datagram);
+        let Some((claim, slot)) = claim.and_then(|c| Some((c, self.transports.get(c.transport)?))) else {
+            self.stats.datagrams_refused += 1;
+            return;
+        };
+        self.contain(slot.participant, |worker| {
+            let Some(slot) = worker.transports.get_mut(claim.transport) else { return };
+            if !slot.transport.receive(source, destination, datagram, now, &mut worker.outbox) {
+                worker.stats.datagrams_refused += 1;
+                return;
+            }
+            if claim.by_ufrag {
+                worker.demux.learn(claim.transport, source, destination);
+            }
+            worker.after_transport(claim.transport, now);
+        });
+    }
+
+    /// The control plane wants something.
+    pub fn handle_command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::AddParticipant { room, participant, connection } => {
+                self.add_participant(room, participant, connection, now);
+            }
+            Command::RemoveParticipant { participant } => self.with(&participant, |worker, key| {
+                worker.remove_participant(key);
+            }),
+            Command::Offer { participant, id, sdp } => self.with(&participant, |worker, key| {
+                worker.handle_offer(key, id, &sdp, now);
+            }),
+            Command::Answer { participant, id, sdp } => self.with(&participant, |worker, key| {
+                worker.handle_answer(key, id, &sdp, now);
+            }),
+            Command::ExpectTrack { participant, expected } => self.with(&participant, |worker, key| {
+                worker.expect_track(key, expected);
+            }),
+            Command::RemoveTrack { track } => self.retire_track(&track),
+            Command::MuteTrack { track, muted } => self.mute_track(&track, muted),
+            Command::Subscribe { subscriber, track, kind, stream } => self.with(&subscriber, |worker, key| {
+                worker.subscribe(key, &track, kind, stream);
+            }),
+            Command::Unsubscribe { subscriber, track } => self.with(&subscriber, |worker, key| {
+                worker.unsubscribe(key, &track);
+            }),
+            Command::Demand { subscriber, track, demand } => self.with(&subscriber, |worker, key| {
+                worker.set_demand(key, &track, demand, now);
+            }),
+            Command::SendData { to, channel, payload } => {
+                for participant in to {
+                    self.with(&participant, |worker, key| worker.send_data(key, channel, &payload, now));
+                }
+            }
+            Command::CloseRoom { room } => {
+                for key in self.rooms.get(&room).map(|room| room.participants.clone()).unwrap_or_default() {
+                    self.remove_participant(key);
+                }
+            }
+            Command::Resume { participant } => self.with(&participant, |worker, key| worker.resume(key)),
+        }
+    }
+
+    /// Time has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(at, key)) = self.deadlines.first() {
+            if at > now {
+                break;
+            }
+            self.flush_transport(key, now);
+        }
+        if self.next_levels_at.is_some_and(|at| at <= now) {
+            self.report_levels(now);
+        }
+        if self.next_quality_at.is_some_and(|at| at <= now) {
+            self.report_quality(now);
+        }
+        self.flush(now);
+    }
+
+    /// Sends what was written since the last flush. Call after each batch of input.
+    pub fn flush(&mut self, now: Instant) {
+        self.settle(now);
+        // Flushing one transport may write to another (a key frame request to a publisher), once.
+        for _ in 0..MAX_FLUSH_ROUNDS {
+            for key in std::mem::take(&mut self.dirty) {
+                self.flush_transport(key, now);
+            }
+            if self.dirty.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called. `None`: when something comes.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let transports = self.deadlines.first().map(|(at, _)| *at);
+        [transports, self.next_levels_at, self.next_quality_at].into_iter().flatten().min()
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.transmits.pop_front()
+    }
+
+    /// The next report to the control plane, with the room it is about.
+    pub fn poll_event(&mut self) -> Option<(RoomId, Event)> {
+        self.events.pop_front()
+    }
+
+    // Participants.
+
+    fn add_participant(&mut self, room: RoomId, id: ParticipantId, connection: Connection, now: Instant) {
+        if self.participants_by_id.contains_key(&id) {
+            tracing::warn!(participant = %id, "added twice");
+            return;
+        }
+        let key = self.participants.insert(Participant {
+            id: id.clone(),
+            room: room.clone(),
+            connection,
+            publisher: TransportKey::default(),
+            subscriber: TransportKey::default(),
+            publications: Publications::default(),
+            subscriptions: Vec::new(),
+            unreachable_since: None,
+            has_ended: false,
+            has_failed: false,
+        });
+        self.participants_by_id.insert(id, key);
+        self.rooms.entry(room).or_default().participants.push(key);
+        self.next_quality_at.get_or_insert(now + STATS_INTERVAL);
+        self.contain(key, |worker| {
+            let publisher = worker.add_transport(key, now);
+            let subscriber = match connection {
+                Connection::Single => publisher,
+                Connection::Dual => worker.add_transport(key, now),
+            };
+            let participant = &mut worker.participants[key];
+            (participant.publisher, participant.subscriber) = (publisher, subscriber);
+            worker.unsettled.insert(key);
+        });
+    }
+
+    fn add_transport(&mut self, participant: ParticipantKey, now: Instant) -> TransportKey {
+        let transport = Transport::new(&self.shared, &self.local, self.random.as_mut(), now);
+        let ufrag = transport.ufrag().to_owned();
+        let key = self.transports.insert(Slot { transport, participant, is_dirty: false, deadline: None });
+        self.demux.set_ufrag(key, &ufrag);
+        key
+    }
+
+    fn remove_participant(&mut self, key: ParticipantKey) {
+        let Some(participant) = self.participants.get(key) else { return };
+        let tracks: Vec<TrackKey> = participant.publications.tracks().collect();
+        let subscriptions = participant.subscriptions.clone();
+        for track in tracks {
+            self.remove_track(track);
+        }
+        for subscription in subscriptions {
+            self.remove_subscription(subscription);
+        }
+        let Some(participant) = self.participants.remove(key) else { return };
+        for transport in [participant.publisher, participant.subscriber] {
+            if let Some(mut slot) = self.transports.remove(transport) {
+                // A broken transport is dropped as it is.
+                let _ = catch_unwind(AssertUnwindSafe(|| slot.transport.close(&mut self.outbox)));
+                self.outbox.happenings.clear();
+                if let Some(deadline) = slot.deadline {
+                    self.deadlines.remove(&(deadline, transport));
+                }
+            }
+            self.demux.remove(transport);
+        }
+        self.participants_by_id.remove(&participant.id);
+        if let Some(room) = self.rooms.get_mut(&participant.room) {
+            room.participants.retain(|p| *p != key);
+            if room.participants.is_empty() {
+                self.rooms.remove(&participant.room);
+            }
+        }
+    }
+
+    fn resume(&mut self, key: ParticipantKey) {
+        if self.participants[key].connection == Connection::Dual {
+            let transport = self.participants[key].subscriber;
+            let transport = &mut self.transports[transport].transport;
+            if let Some(Offered { id, sdp }) = transport.restart_ice() {
+                let mid_to_track = transport.mid_to_track();
+                self.report(key, |participant| Event::Offer { participant, id, sdp, mid_to_track });
+            }
+        }
+        self.unsettled.insert(key);
+    }
+
+    // Data.
+
+    fn send_data(&mut self, key: ParticipantKey, channel: DataChannel, payload: &Arc<[u8]>, now: Instant) {
+        let transport = self.participants[key].subscriber;
+        let sent = self.transports[transport].transport.send_data(channel, payload, &mut self.outbox);
+        match sent {
+            Ok(true) => {}
+            Ok(false) => self.stats.data_dropped += 1,
+            Err(BacklogFull) => self.report_failure(key, Failure::DataBacklog),
+        }
+        self.after_transport(transport, now);
+    }
+
+    // Containment.
+
+    fn with(&mut self, id: &ParticipantId, act: impl FnOnce(&mut Self, ParticipantKey)) {
+        let Some(key) = self.participants_by_id.get(id).copied() else { return };
+        self.contain(key, |worker| act(worker, key));
+    }
+
+    /// Runs code on behalf of one participant: a bug in it ends that participant, not the worker.
+    fn contain(&mut self, key: ParticipantKey, act: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_err() {
+            self.fail_internally(key);
+        }
+    }
+
+    fn fail_internally(&mut self, key: ParticipantKey) {
+        self.stats.contained_panics += 1;
+        self.outbox.happenings.clear();
+        self.report_failure(key, Failure::Internal);
+        self.remove_participant(key);
+    }
+
+    fn report_failure(&mut self, key: ParticipantKey, failure: Failure) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        if !std::mem::replace(&mut participant.has_failed, true) {
+            self.report(key, |participant| Event::ParticipantFailed { participant, failure });
+        }
+    }
+
+    fn report(&mut self, key: ParticipantKey, event: impl FnOnce(ParticipantId) -> Event) {
+        if let Some(participant) = self.participants.get(key) {
+            self.events.push_back((participant.room.clone(), event(participant.id.clone())));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The media plane's figures for Prometheus: workers show what they counted, a few times a second.
+
+use prometheus::{IntCounter, IntGauge, Registry};
+use sluice_core::WorkerStats;
+use sluice_net::NetStats;
+
+/// What a worker showed last; the difference is what it adds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Published {
+    worker: WorkerStats,
+    net: NetStats,
+}
+
+type Read = fn(&Published) -> u64;
+
+#[derive(Clone)]
+pub(crate) struct MediaMetrics {
+    counters: Vec<(IntCounter, Read)>,
+    gauges: Vec<(IntGauge, Read)>,
+    pub(crate) events_lost: IntCounter,
+}
+
+impl MediaMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let counters: [(&str, &str, Read); 12] = [
+            ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
+            ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
+            ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
+            ("sluice_datagram_bytes_sent_total", "Bytes in UDP datagrams sent.", |p| p.net.sent_bytes),
+            ("sluice_datagrams_unsent_full_total", "UDP datagrams dropped, the kernel had no room.", |p| {
+                p.net.send_full
+            }),
+            ("sluice_datagrams_unsent_refused_total", "UDP datagrams the kernel refused.", |p| p.net.send_refused),
+            ("sluice_datagrams_refused_total", "UDP datagrams no connection took: unknown, wrong or forged.", |p| {
+                p.worker.datagrams_refused
+            }),
+            ("sluice_packets_received_total", "Media packets received and decrypted.", |p| p.worker.packets_received),
+            ("sluice_packets_forwarded_total", "Media packets handed to subscribers.", |p| p.worker.packets_forwarded),
+            ("sluice_keyframe_requests_total", "Key frames asked of publishers.", |p| p.worker.keyframe_requests),
+            ("sluice_contained_panics_total", "Bugs that ended one participant.", |p| p.worker.contained_panics),
+            ("sluice_data_messages_dropped_total", "Lossy data messages a receiver had no room for.", |p| {
+                p.worker.data_dropped
+            }),
+        ];
+        let gauges: [(&str, &str, Read); 3] = [
+            ("sluice_transports", "Peer connections.", |p| p.worker.transports),
+            ("sluice_tracks", "Published tracks.", |p| p.worker.tracks),
+            ("sluice_subscriptions", "Subscriptions.", |p| p.worker.subscriptions),
+        ];
+        Ok(Self {
+            counters: counters
+                .into_iter()
+                .map(|(name, help, read)| Ok((counter(name, help)?, read)))
+                .collect::<Result<_, prometheus::Error>>()?,
+            gauges: gauges
+                .into_iter()
+                .map(|(name, help, read)| Ok((gauge(name, help)?, read)))
+                .collect::<Result<_, prometheus::Error>>()?,
+            events_lost: counter("sluice_worker_events_lost_total", "Worker reports a room had no room for.")?,
+        })
+    }
+
+    /// Adds what a worker counted since `before`; returns what it has shown now. Workers share the metrics.
+    pub(crate) fn publish(&self, before: &Published, worker: WorkerStats, net: NetStats) -> Published {
+        let after = Published { worker, net };
+        for (counter, read) in &self.counters {
+            counter.inc_by(read(&after).saturating_sub(read(before)));
+        }
+        for (gauge, read) in &self.gauges {
+            let change = |p| i64::try_from(read(p)).unwrap_or(i64::MAX);
+            gauge.add(change(&after) - change(before));
+        }
+        after
+    }
+}

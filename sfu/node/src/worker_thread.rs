@@ -1,0 +1,145 @@
+//! The thread around a worker: sleeps on its sockets, feeds it, sends what it wants sent.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use sluice_core::{Certificate, Command, Random, RoomId, Worker, WorkerConfig};
+use sluice_net::UdpPorts;
+
+use crate::EventSink;
+use crate::metrics::{MediaMetrics, Published};
+
+/// Messages taken before media is looked at again: a burst of joins must not hold packets up.
+const MAX_MESSAGES_PER_PASS: usize = 64;
+/// How often counts are shown to the metrics.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+pub(crate) enum Message {
+    Open { room: RoomId, events: EventSink },
+    Close { room: RoomId },
+    Command(Command),
+    Stop,
+}
+
+pub(crate) struct WorkerThread {
+    worker: Worker,
+    ports: UdpPorts,
+    /// Advertised and bound address of each socket; the same without NAT.
+    addresses: Vec<(SocketAddr, SocketAddr)>,
+    inbox: Receiver<Message>,
+    rooms: HashMap<RoomId, EventSink>,
+    metrics: MediaMetrics,
+    published: Published,
+}
+
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system's randomness is there after boot");
+    }
+}
+
+impl WorkerThread {
+    pub(crate) fn new(
+        ports: UdpPorts,
+        advertise: Option<IpAddr>,
+        certificate: Certificate,
+        metrics: MediaMetrics,
+        inbox: Receiver<Message>,
+    ) -> Self {
+        let addresses: Vec<_> = ports
+            .local_addresses()
+            .map(|bound| {
+                let advertised = advertise
+                    .filter(|ip| ip.is_ipv4() == bound.is_ipv4() && !bound.ip().is_loopback())
+                    .map_or(bound, |ip| SocketAddr::new(ip, bound.port()));
+                (advertised, bound)
+            })
+            .collect();
+        let mut local: Vec<SocketAddr> = addresses.iter().map(|(advertised, _)| *advertised).collect();
+        local.dedup();
+        Self {
+            worker: Worker::new(WorkerConfig { local, certificate, random: Box::new(SystemRandom) }),
+            ports,
+            addresses,
+            inbox,
+            rooms: HashMap::new(),
+            metrics,
+            published: Published::default(),
+        }
+    }
+
+    /// Runs until stopped, or until nobody can send it messages.
+    pub(crate) fn run(mut self) {
+        let mut published_at = Instant::now();
+        let mut is_stopping = false;
+        while !is_stopping {
+            let timeout = self.worker.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
+            if let Err(error) = self.ports.wait(timeout) {
+                tracing::error!(%error, "cannot wait for datagrams");
+                return;
+            }
+            let now = Instant::now();
+            is_stopping = self.take_messages(now);
+            let Self { worker, ports, addresses, .. } = &mut self;
+            ports.receive(|source, bound, datagram| {
+                let advertised = addresses.iter().find(|(_, b)| *b == bound).map_or(bound, |(a, _)| *a);
+                worker.handle_datagram(source, advertised, datagram, now);
+            });
+            if self.worker.poll_timeout().is_some_and(|at| at <= now) {
+                self.worker.handle_timeout(now);
+            }
+            self.worker.flush(now);
+            self.send();
+            self.report();
+            let is_idle = self.worker.poll_timeout().is_none_or(|at| at > now + PUBLISH_INTERVAL);
+            if is_idle || now.saturating_duration_since(published_at) >= PUBLISH_INTERVAL {
+                published_at = now;
+                self.published = self.metrics.publish(&self.published, self.worker.stats(), self.ports.stats());
+            }
+        }
+    }
+
+    /// True when it is time to stop.
+    fn take_messages(&mut self, now: Instant) -> bool {
+        for _ in 0..MAX_MESSAGES_PER_PASS {
+            match self.inbox.try_recv() {
+                Ok(Message::Command(command)) => self.worker.handle_command(command, now),
+                Ok(Message::Open { room, events }) => {
+                    self.rooms.insert(room, events);
+                }
+                Ok(Message::Close { room }) => {
+                    self.worker.handle_command(Command::CloseRoom { room: room.clone() }, now);
+                    self.rooms.remove(&room);
+                }
+                Err(TryRecvError::Empty) => return false,
+                Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return true,
+            }
+        }
+        // More may wait: come back at once.
+        self.ports.waker().wake();
+        false
+    }
+
+    fn send(&mut self) {
+        while let Some(transmit) = self.worker.poll_transmit() {
+            let bound = self
+                .addresses
+                .iter()
+                .find(|(a, _)| *a == transmit.source)
+                .map_or(transmit.source, |(_, b)| *b);
+            self.ports.send(bound, transmit.destination, &transmit.contents);
+        }
+    }
+
+    fn report(&mut self) {
+        while let Some((room, event)) = self.worker.poll_event() {
+            if !self.rooms.get(&room).is_some_and(|sink| sink(event)) {
+                self.metrics.events_lost.inc();
+            }
+        }
+    }
+}

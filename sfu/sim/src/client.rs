@@ -1,0 +1,529 @@
+//! A client as LiveKit's SDKs behave towards a server: its peer connections, what it publishes, what its page
+//! shows. It says what it wants in commands (the room's part passes them on) and hears events.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use sluice_core::{Command, Connection, DataChannel, Event, ExpectedTrack, Kind, MidToTrack, ParticipantId, TrackId};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
+use str0m::rtp::RtpPacket;
+
+use crate::media::{DependencyDescriptor, Media, read_payload};
+use crate::peer::Peer;
+use crate::sink::{Received, Sink, Stream};
+use crate::source::{Publication, Source};
+
+/// Receiving sections a client with one connection brings to its first offer, of each kind.
+const FIRST_SECTIONS: u32 = 3;
+
+/// Which of a client's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// The client offers: publishing, or everything.
+    Publisher,
+    /// The server offers.
+    Subscriber,
+}
+
+/// A simulated participant.
+pub struct Client {
+    pub(crate) id: ParticipantId,
+    pub(crate) connection: Connection,
+    pub(crate) publisher: Peer,
+    pub(crate) subscriber: Option<Peer>,
+    /// What it wants said to the server, in order.
+    pub(crate) says: VecDeque<Command>,
+    /// What is noteworthy for a trace.
+    pub(crate) notes: Vec<String>,
+    sources: Vec<Source>,
+    streams: BTreeMap<Mid, Stream>,
+    receiving: Vec<Mid>,
+    outstanding: Option<(u32, SdpPendingOffer)>,
+    last_offer_id: u32,
+    wanted: Wanted,
+    channels: BTreeMap<&'static str, ChannelId>,
+    open: Vec<&'static str>,
+    labels: Vec<(ChannelId, DataChannel)>,
+    inbox: Vec<(DataChannel, Vec<u8>)>,
+    random: ChaCha8Rng,
+    /// Some SDKs answer every offer with number 0.
+    pub(crate) answers_with_zero: bool,
+    /// Every description the server sent.
+    pub(crate) descriptions: Vec<String>,
+    last_offer: String,
+    /// Offers of the client that were refused.
+    pub refusals: Vec<String>,
+}
+
+/// What the next offer must bring.
+#[derive(Debug, Default)]
+struct Wanted {
+    offer: bool,
+    audio: u32,
+    video: u32,
+    publish: Vec<(TrackId, Publication)>,
+    unpublish: Vec<TrackId>,
+    restart: bool,
+}
+
+impl Wanted {
+    fn is_something(&self) -> bool {
+        self.offer
+            || self.audio + self.video > 0
+            || !(self.publish.is_empty() && self.unpublish.is_empty())
+            || self.restart
+    }
+}
+
+const LABELS: [(&str, Option<DataChannel>); 3] =
+    [("_reliable", Some(DataChannel::Reliable)), ("_lossy", Some(DataChannel::Lossy)), ("_data_track", None)];
+
+impl Client {
+    pub(crate) fn new(
+        id: ParticipantId,
+        connection: Connection,
+        addresses: [SocketAddr; 2],
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        let is_dual = connection == Connection::Dual;
+        let mut client = Self {
+            id,
+            connection,
+            publisher: Peer::new(addresses[0], now),
+            subscriber: is_dual.then(|| Peer::new(addresses[1], now)),
+            says: VecDeque::new(),
+            notes: Vec::new(),
+            sources: Vec::new(),
+            streams: BTreeMap::new(),
+            receiving: Vec::new(),
+            outstanding: None,
+            last_offer_id: 0,
+            wanted: Wanted { offer: true, ..Wanted::default() },
+            channels: BTreeMap::new(),
+            open: Vec::new(),
+            labels: Vec::new(),
+            inbox: Vec::new(),
+            random: ChaCha8Rng::seed_from_u64(seed),
+            answers_with_zero: false,
+            descriptions: Vec::new(),
+            last_offer: String::new(),
+            refusals: Vec::new(),
+        };
+        if !is_dual {
+            (client.wanted.audio, client.wanted.video) = (FIRST_SECTIONS, FIRST_SECTIONS);
+        }
+        client
+    }
+
+    /// What its page shows: every sink there ever was for the track.
+    pub fn sinks<'a>(&'a self, track: &'a TrackId) -> impl Iterator<Item = &'a Sink> {
+        self.all_sinks().filter(move |sink| sink.track == *track)
+    }
+
+    /// Every sink there ever was.
+    pub fn all_sinks(&self) -> impl Iterator<Item = &Sink> {
+        self.streams.values().flat_map(|stream| &stream.sinks)
+    }
+
+    /// True when its connections are up.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.publisher.is_connected && self.subscriber.as_ref().is_none_or(|peer| peer.is_connected)
+    }
+
+    /// Messages that came.
+    #[must_use]
+    pub fn inbox(&self) -> &[(DataChannel, Vec<u8>)] {
+        &self.inbox
+    }
+
+    /// Receiving sections it has.
+    #[must_use]
+    pub fn sections(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The server's last description.
+    #[must_use]
+    pub fn last_description(&self) -> &str {
+        self.descriptions.last().map_or("", String::as_str)
+    }
+
+    /// Its own last offer.
+    #[must_use]
+    pub fn last_offer(&self) -> &str {
+        &self.last_offer
+    }
+
+    /// Requests for key frames a track's encoder got: when and for which layer.
+    #[must_use]
+    pub fn keyframe_requests(&self, track: &TrackId) -> Vec<(Instant, u8)> {
+        self.sources
+            .iter()
+            .find(|s| s.track == *track)
+            .map(|s| s.keyframe_requests.clone())
+            .unwrap_or_default()
+    }
+
+    /// What is wrong with what came. See the crate's documentation for the invariants.
+    #[must_use]
+    pub fn audit(&self, is_lossless: bool) -> Vec<String> {
+        let of = |(mid, stream): (&Mid, &Stream)| {
+            let id = self.id.clone();
+            let mid = *mid;
+            stream
+                .audit(is_lossless)
+                .into_iter()
+                .map(move |wrong| format!("{id}, section {mid}: {wrong}"))
+        };
+        self.streams.iter().flat_map(of).collect()
+    }
+
+    // What a person or the room asks of it.
+
+    pub(crate) fn publish(&mut self, track: TrackId, publication: Publication) {
+        let cid = format!("cid-{track}");
+        self.says.push_back(Command::ExpectTrack {
+            participant: self.id.clone(),
+            expected: ExpectedTrack {
+                track: track.clone(),
+                cids: vec![cid],
+                kind: if publication.media.is_video() { Kind::Video } else { Kind::Audio },
+                codecs: vec![publication.media.mime_type().to_owned()],
+                stereo: false,
+                dtx: true,
+            },
+        });
+        self.wanted.publish.push((track, publication));
+    }
+
+    pub(crate) fn unpublish(&mut self, track: &TrackId) {
+        self.wanted.unpublish.push(track.clone());
+    }
+
+    pub(crate) fn restart_ice(&mut self) {
+        self.wanted.restart = true;
+    }
+
+    pub(crate) fn set_layer(&mut self, track: &TrackId, layer: usize, is_on: bool) {
+        for source in self.sources.iter_mut().filter(|s| s.track == *track) {
+            source.set_layer(layer, is_on);
+        }
+    }
+
+    /// The section of a track it publishes.
+    pub(crate) fn published_section(&self, track: &TrackId) -> Option<(Mid, Publication)> {
+        self.sources.iter().find(|s| s.track == *track).map(|s| (s.mid, s.publication))
+    }
+
+    pub(crate) fn send_data(&mut self, channel: DataChannel, message: &[u8], now: Instant) -> bool {
+        let label = if channel == DataChannel::Reliable { "_reliable" } else { "_lossy" };
+        let Some(id) = self.channels.get(label).copied() else { return false };
+        self.publisher
+            .mutate(now, |rtc| rtc.channel(id).is_some_and(|mut c| matches!(c.write(true, message), Ok(true))))
+    }
+
+    // Time.
+
+    pub(crate) fn ends(&mut self) -> impl Iterator<Item = (End, &mut Peer)> {
+        let subscriber = self.subscriber.as_mut().map(|peer| (End::Subscriber, peer));
+        std::iter::once((End::Publisher, &mut self.publisher)).chain(subscriber)
+    }
+
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        let subscriber = self.subscriber.as_ref().and_then(|peer| peer.deadline);
+        let frames = self.sources.iter().map(|source| source.next_at).min();
+        [self.publisher.deadline, subscriber, frames].into_iter().flatten().min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for (_, peer) in self.ends() {
+            if peer.deadline.is_some_and(|at| at <= now) {
+                peer.handle_timeout(now);
+            }
+        }
+        self.encode(now);
+    }
+
+    fn encode(&mut self, now: Instant) {
+        let Self { sources, publisher, .. } = self;
+        for source in sources.iter_mut().filter(|source| source.next_at <= now) {
+            let codec = source.publication.media.codec();
+            let pt = publisher.rtc.codec_config().find(|p| p.spec().codec == codec).map(|p| p.pt());
+            let is_sending = publisher.rtc.media(source.mid).is_some_and(|media| media.direction().is_sending());
+            let (Some(pt), true) = (pt, is_sending && publisher.is_connected) else {
+                source.next_at = now + std::time::Duration::from_millis(10);
+                continue;
+            };
+            for layer in source.encode(pt, now) {
+                for outgoing in layer {
+                    if let Some(stream) = publisher.rtc.direct_api().stream_tx_by_mid(source.mid, outgoing.rid) {
+                        stream.write_rtp(outgoing.rtp);
+                    }
+                }
+                // Layer by layer: str0m takes streams in no particular order.
+                publisher.handle_timeout(now);
+            }
+        }
+    }
+
+    // What comes.
+
+    pub(crate) fn handle_datagram(&mut self, end: End, source: SocketAddr, datagram: &[u8], now: Instant) {
+        for (this, peer) in self.ends() {
+            if this == end {
+                peer.handle_datagram(source, datagram, now);
+            }
+        }
+    }
+
+    /// Acts on what its connections reported; then says what there is to say.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        loop {
+            let mut events = Vec::new();
+            for (end, peer) in self.ends() {
+                events.extend(peer.events.drain(..).map(|event| (end, event)));
+            }
+            if events.is_empty() {
+                break;
+            }
+            for (end, event) in events {
+                self.handle_event(end, event, now);
+            }
+        }
+        self.offer(now);
+    }
+
+    fn handle_event(&mut self, end: End, event: str0m::Event, now: Instant) {
+        let is_receiving_end = (end == End::Subscriber) == self.subscriber.is_some();
+        match event {
+            str0m::Event::RtpPacket(packet) if is_receiving_end => self.receive(&packet, now),
+            str0m::Event::KeyframeRequest(request) => {
+                for source in self.sources.iter_mut().filter(|source| source.mid == request.mid) {
+                    source.request_keyframe(request.rid, now);
+                }
+            }
+            str0m::Event::ChannelOpen(id, label) => {
+                let known = LABELS.into_iter().find(|(l, _)| *l == label);
+                if let Some((label, channel)) = known {
+                    if let Some(channel) = channel.filter(|_| is_receiving_end) {
+                        self.labels.push((id, channel));
+                    }
+                    self.open.push(label);
+                }
+            }
+            str0m::Event::ChannelData(data) if is_receiving_end => {
+                if let Some((_, channel)) = self.labels.iter().find(|(id, _)| *id == data.id) {
+                    self.notes.push(format!("message of {} bytes", data.data.len()));
+                    self.inbox.push((*channel, data.data));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn receive(&mut self, packet: &RtpPacket, now: Instant) {
+        let peer = self.subscriber.as_mut().unwrap_or(&mut self.publisher);
+        let Some(mid) = peer.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()) else { return };
+        let stream = self.streams.entry(mid).or_default();
+        let codec = peer
+            .rtc
+            .codec_config()
+            .find(|p| p.pt() == packet.header.payload_type)
+            .map(|p| p.spec().codec);
+        let read = codec
+            .and_then(Media::of)
+            .and_then(|media| Some((media, read_payload(media, &packet.payload)?)));
+        let Some((media, (stamp, picture))) = read else {
+            stream
+                .violations
+                .push(format!("{codec:?} payload that nobody sent: {:?}", &packet.payload[..]));
+            return;
+        };
+        if media == Media::Av1 && packet.header.ext_vals.user_values.get() != Some(&DependencyDescriptor::of(&stamp)) {
+            stream.violations.push(format!("dependency descriptor of {stamp:?} lost"));
+        }
+        if media == Media::Opus && packet.header.ext_vals.audio_level != Some(-20) {
+            stream.violations.push(format!("audio level of {stamp:?} lost"));
+        }
+        if media.is_video() && packet.header.marker != stamp.is_last() {
+            stream.violations.push(format!("marker of {stamp:?} wrong"));
+        }
+        let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
+        self.notes.push(format!("{mid} {sequence} {timestamp} {stamp:?}"));
+        let asks = stream.receive(Received { at: now, sequence, timestamp, media, stamp, picture });
+        if asks {
+            self.ask_for_keyframe(mid, now);
+        }
+    }
+
+    /// Sends a PLI for a receiving section.
+    pub(crate) fn ask_for_keyframe(&mut self, mid: Mid, now: Instant) {
+        let peer = self.subscriber.as_mut().unwrap_or(&mut self.publisher);
+        if let Some(stream) = peer.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+        peer.handle_timeout(now);
+    }
+
+    /// The section on which a track comes now.
+    pub(crate) fn section_of(&self, track: &TrackId) -> Option<Mid> {
+        let carries =
+            |stream: &&Stream| stream.sinks.last().is_some_and(|sink| sink.closed_at.is_none() && sink.track == *track);
+        self.streams.iter().find(|(_, stream)| carries(stream)).map(|(mid, _)| *mid)
+    }
+
+    /// The server says something.
+    pub(crate) fn hear(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Answer { id, sdp, mid_to_track, .. } => self.hear_answer(id, &sdp, &mid_to_track, now),
+            Event::Offer { id, sdp, mid_to_track, .. } => self.hear_offer(id, &sdp, &mid_to_track, now),
+            Event::SectionsNeeded { audio, video, .. } => {
+                self.wanted.offer = true;
+                self.wanted.audio += audio;
+                self.wanted.video += video;
+            }
+            Event::NegotiationFailed { reason, .. } => self.refusals.push(reason),
+            _ => {}
+        }
+    }
+
+    fn hear_answer(&mut self, id: u32, sdp: &str, mid_to_track: &MidToTrack, now: Instant) {
+        self.descriptions.push(sdp.to_owned());
+        // Clients ignore answers to older offers.
+        let Some((_, pending)) = self.outstanding.take_if(|(outstanding, _)| *outstanding == id) else { return };
+        let answer = SdpAnswer::from_sdp_string(sdp).expect("the server's answer can be parsed");
+        self.publisher
+            .mutate(now, |rtc| rtc.sdp_api().accept_answer(pending, answer))
+            .expect("the server's answer fits the offer");
+        if self.connection == Connection::Single {
+            self.show(sdp, mid_to_track, now);
+        }
+    }
+
+    fn hear_offer(&mut self, id: u32, sdp: &str, mid_to_track: &MidToTrack, now: Instant) {
+        self.descriptions.push(sdp.to_owned());
+        let Some(peer) = self.subscriber.as_mut() else { return };
+        let offer = SdpOffer::from_sdp_string(sdp).expect("the server's offer can be parsed");
+        let answer = peer
+            .mutate(now, |rtc| rtc.sdp_api().accept_offer(offer))
+            .expect("the server's offer fits the connection");
+        let id = if self.answers_with_zero { 0 } else { id };
+        self.says
+            .push_back(Command::Answer { participant: self.id.clone(), id, sdp: answer.to_sdp_string() });
+        self.show(sdp, mid_to_track, now);
+    }
+
+    /// The page learns from a description which sections carry what: a section that sends has the track of its
+    /// msid, and the map says the same.
+    fn show(&mut self, sdp: &str, mid_to_track: &MidToTrack, now: Instant) {
+        for (mid, direction, track) in sending_sections(sdp) {
+            let track = (direction == "sendonly").then_some(track).flatten();
+            let mapped = mid_to_track.iter().find(|(m, _)| *m == mid).map(|(_, track)| track.as_str());
+            let mid = Mid::from(mid.as_str());
+            if self.sources.iter().any(|s| s.mid == mid)
+                || !(self.receiving.contains(&mid) || self.subscriber.is_some())
+            {
+                continue;
+            }
+            let stream = self.streams.entry(mid).or_default();
+            if track.as_deref() != mapped {
+                stream
+                    .violations
+                    .push(format!("section {mid}: msid says {track:?}, the map says {mapped:?}"));
+            }
+            let track = track.map(TrackId::from);
+            stream.set_track(mid, track.as_ref(), now);
+        }
+    }
+
+    /// Offers, when there is something to say and the last offer was answered.
+    fn offer(&mut self, now: Instant) {
+        if self.outstanding.is_some() || !self.wanted.is_something() {
+            return;
+        }
+        let wanted = std::mem::take(&mut self.wanted);
+        let is_first = self.last_offer_id == 0;
+        let Self { publisher, receiving, sources, channels, random, .. } = self;
+        let unpublished: Vec<Mid> =
+            sources.iter().filter(|s| wanted.unpublish.contains(&s.track)).map(|s| s.mid).collect();
+        sources.retain(|source| !unpublished.contains(&source.mid));
+        let negotiated = publisher.mutate(now, |rtc| {
+            let mut changes = rtc.sdp_api();
+            if is_first {
+                for (label, _) in LABELS {
+                    channels.insert(label, changes.add_channel_with_config(channel(label)));
+                }
+            }
+            for mid in unpublished {
+                changes.set_direction(mid, Direction::Inactive);
+            }
+            for mid in &*receiving {
+                // A page's receiver stays recvonly, whatever the last answer said; str0m offers again only when
+                // something changes, so something does.
+                changes.set_direction(*mid, Direction::Inactive);
+                changes.set_direction(*mid, Direction::RecvOnly);
+            }
+            for (kind, count) in [(MediaKind::Audio, wanted.audio), (MediaKind::Video, wanted.video)] {
+                for _ in 0..count {
+                    receiving.push(changes.add_media(kind, Direction::RecvOnly, None, None, None));
+                }
+            }
+            for (track, publication) in wanted.publish {
+                let (kind, simulcast) = (publication.media, publication.is_simulcast.then(three_layers));
+                let kind = if kind.is_video() { MediaKind::Video } else { MediaKind::Audio };
+                let mid = changes.add_media(kind, Direction::SendOnly, None, Some(format!("cid-{track}")), simulcast);
+                sources.push(Source::new(track, mid, publication, random, now));
+            }
+            if wanted.restart {
+                changes.ice_restart(true);
+            }
+            changes.apply()
+        });
+        if let Some((offer, pending)) = negotiated {
+            self.last_offer_id += 1;
+            self.outstanding = Some((self.last_offer_id, pending));
+            let (participant, id, sdp) = (self.id.clone(), self.last_offer_id, offer.to_sdp_string());
+            self.last_offer.clone_from(&sdp);
+            self.says.push_back(Command::Offer { participant, id, sdp });
+        }
+    }
+}
+
+fn channel(label: &str) -> ChannelConfig {
+    let is_reliable = label == "_reliable";
+    ChannelConfig {
+        label: label.into(),
+        ordered: is_reliable,
+        reliability: if is_reliable { Reliability::Reliable } else { Reliability::MaxRetransmits { retransmits: 0 } },
+        ..Default::default()
+    }
+}
+
+fn three_layers() -> Simulcast {
+    Simulcast { send: ["q", "h", "f"].map(SimulcastLayer::new).into(), recv: Vec::new() }
+}
+
+/// Mid, direction and the track of the msid of every media section.
+fn sending_sections(sdp: &str) -> Vec<(String, String, Option<String>)> {
+    sdp.split("\r\nm=")
+        .skip(1)
+        .filter(|section| section.starts_with("audio") || section.starts_with("video"))
+        .filter_map(|section| {
+            let value = |prefix: &str| section.lines().find_map(|line| line.strip_prefix(prefix)).map(str::to_owned);
+            let direction = section.lines().find_map(|line| {
+                ["sendonly", "recvonly", "sendrecv", "inactive"]
+                    .into_iter()
+                    .find(|d| line == format!("a={d}"))
+            })?;
+            let track = value("a=msid:").and_then(|msid| msid.split_once(' ').map(|(_, track)| track.to_owned()));
+            Some((value("a=mid:")?, direction.to_owned(), track))
+        })
+        .collect()
+}

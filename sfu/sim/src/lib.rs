@@ -1,0 +1,34 @@
+//! Scripted rooms in virtual time: the media worker between real `str0m` clients on a seeded network. Tests only.
+//!
+//! [`Simulation`] owns the worker, the clients and the ways between them, plays the room's part (who is told
+//! what, who takes what) and moves time from event to event. The stories are in `tests/`.
+//!
+//! Every client checks what it gets ([`Client::audit`]): no sequence number twice and no hole the network did
+//! not make; time advances with every frame; a picture is entered at a key frame and nowhere else; VP8's picture
+//! ids go on over layers and tracks; each byte is what was published; a sink never hears another track than its own.
+//!
+//! One seed is one run: the same events at the same times with the same packets. What the engine draws from the
+//! system (keys, signatures, hash maps, the clock behind SCTP's first timer) is kept out of it: see
+//! [`Conditions::loss`] and the two comments on order in `simulation.rs`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests only: a broken expectation is a failed test"
+)]
+
+mod client;
+mod media;
+mod network;
+mod peer;
+mod simulation;
+mod sink;
+mod source;
+
+pub use client::Client;
+pub use media::{Media, Stamp, tag};
+pub use network::Conditions;
+pub use simulation::{Simulation, Wiretap};
+pub use sink::Sink;
+pub use source::Publication;

@@ -1,0 +1,90 @@
+//! A client's end of one peer connection: a real `str0m::Rtc` with full ICE, driven by hand.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use str0m::config::DtlsCert;
+use str0m::net::{Protocol, Receive};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+use crate::media::DependencyDescriptor;
+
+/// str0m may ask to be called again at the same instant; a client's timers are no finer than this.
+const TIMER_GRAIN: Duration = Duration::from_millis(1);
+
+pub(crate) struct Peer {
+    pub(crate) rtc: Rtc,
+    pub(crate) address: SocketAddr,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) is_connected: bool,
+    pub(crate) transmits: Vec<(SocketAddr, Vec<u8>)>,
+    pub(crate) events: Vec<Event>,
+    now: Instant,
+}
+
+/// Making a key costs more than a handshake; all clients share one certificate.
+fn certificate() -> DtlsCert {
+    static CERTIFICATE: OnceLock<DtlsCert> = OnceLock::new();
+    let make = || {
+        str0m::crypto::from_feature_flags()
+            .dtls_provider
+            .generate_certificate()
+            .expect("a certificate")
+    };
+    CERTIFICATE.get_or_init(make).clone()
+}
+
+impl Peer {
+    pub(crate) fn new(address: SocketAddr, now: Instant) -> Self {
+        let mut rtc = Rtc::builder()
+            .set_rtp_mode(true)
+            .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
+            .set_dtls_cert(certificate())
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .enable_vp9(true)
+            .enable_h264(true)
+            .enable_av1(true)
+            .set_extension(12, DependencyDescriptor::extension())
+            .build(now);
+        rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).expect("a usable address"));
+        Self { rtc, address, deadline: Some(now), is_connected: false, transmits: Vec::new(), events: Vec::new(), now }
+    }
+
+    /// One mutation, then drain.
+    pub(crate) fn mutate<T>(&mut self, now: Instant, mutation: impl FnOnce(&mut Rtc) -> T) -> T {
+        self.now = now;
+        let result = mutation(&mut self.rtc);
+        loop {
+            match self.rtc.poll_output().expect("a client's engine does not fail") {
+                Output::Timeout(at) => {
+                    self.deadline = self.rtc.is_alive().then(|| at.max(now + TIMER_GRAIN));
+                    return result;
+                }
+                Output::Transmit(t) => self.transmits.push((t.destination, t.contents.into())),
+                Output::Event(event) => {
+                    if matches!(event, Event::Connected) {
+                        self.is_connected = true;
+                    }
+                    self.events.push(event);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.mutate(now, |rtc| rtc.handle_input(Input::Timeout(now)))
+            .expect("time is always taken");
+    }
+
+    pub(crate) fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
+        let Ok(contents) = datagram.try_into() else { return };
+        let destination = self.address;
+        let input = Input::Receive(now, Receive { proto: Protocol::Udp, source, destination, contents });
+        if self.rtc.accepts(&input) {
+            let _ = self.mutate(now, |rtc| rtc.handle_input(input));
+        }
+    }
+}

@@ -1,0 +1,709 @@
+//! The stage: worker, clients, network and the room's part, moved through time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
+use sluice_core::{
+    Certificate, Command, Connection, DataChannel, Demand, Event, Failure, Kind, ParticipantId, Random, TrackId,
+    Worker, WorkerConfig, WorkerStats,
+};
+
+use crate::client::{Client, End};
+use crate::network::{Conditions, Way};
+use crate::sink::Sink;
+use crate::source::Publication;
+
+/// The signal connection's way, each direction. A little faster than media, so that on a clean network what is
+/// said arrives before what it speaks of.
+const SIGNAL_DELAY: Duration = Duration::from_millis(15);
+/// Steps without time moving on: more is a machine that spins.
+const MAX_STEPS_AT_ONCE: usize = 10_000;
+const ROOM: &str = "RM_1";
+
+struct Seeded {
+    random: ChaCha20Rng,
+    is_broken: Arc<AtomicBool>,
+}
+
+impl Random for Seeded {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        assert!(!self.is_broken.load(Ordering::Relaxed), "the scripted bug");
+        self.random.fill_bytes(bytes);
+    }
+}
+
+enum Delivery {
+    ToWorker { source: SocketAddr, contents: Vec<u8> },
+    ToClient { name: String, end: End, contents: Vec<u8> },
+    Said(Command),
+    Heard { name: String, event: Box<Event> },
+}
+
+impl Delivery {
+    fn is_signal_of(&self, who: &str) -> bool {
+        match self {
+            Self::Said(
+                Command::Offer { participant, .. }
+                | Command::Answer { participant, .. }
+                | Command::ExpectTrack { participant, .. },
+            ) => name(participant) == who,
+            Self::Heard { name, .. } => name == who,
+            _ => false,
+        }
+    }
+}
+
+struct Queued {
+    at: Instant,
+    order: u64,
+    delivery: Delivery,
+}
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+impl Eq for Queued {}
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// What the packets of a published track show to everybody on their way.
+#[derive(Debug, Clone)]
+pub struct Wiretap {
+    /// Its section.
+    pub mid: String,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// The payload type of its retransmissions.
+    pub repair_payload_type: Option<u8>,
+    /// SSRC of its (lowest) layer.
+    pub ssrc: u32,
+}
+
+/// A room, its people and their networks.
+pub struct Simulation {
+    seed: u64,
+    start: Instant,
+    now: Instant,
+    worker: Worker,
+    address: SocketAddr,
+    clients: BTreeMap<String, Client>,
+    /// People who left: their pages can still be looked at.
+    left: BTreeMap<String, Client>,
+    ways: BTreeMap<(String, End), Way>,
+    queue: BinaryHeap<Reverse<Queued>>,
+    order: u64,
+    joined: u16,
+    published: BTreeMap<TrackId, (String, Kind)>,
+    /// Everybody takes every track as it appears, as LiveKit rooms do. On unless switched off.
+    pub auto_subscribe: bool,
+    /// Every report of the worker but data, with its time.
+    pub events: Vec<(Duration, Event)>,
+    /// Datagrams the worker sent.
+    pub datagrams_sent: u64,
+    is_broken: Arc<AtomicBool>,
+    trace: Option<Vec<String>>,
+}
+
+impl Simulation {
+    /// An empty room. Everything random in it follows from the seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::with_seeds(seed, seed)
+    }
+
+    /// `worker_seed` feeds the randomness injected into the worker, `seed` everything else, str0m's own generator
+    /// among it.
+    #[must_use]
+    pub fn with_seeds(worker_seed: u64, seed: u64) -> Self {
+        // str0m's generator belongs to the thread; a test is a thread.
+        fastrand::seed(seed);
+        let address = SocketAddr::from(([203, 0, 113, 1], 7882));
+        let start = Instant::now();
+        let is_broken = Arc::new(AtomicBool::new(false));
+        Self {
+            seed,
+            start,
+            now: start,
+            worker: Worker::new(WorkerConfig {
+                local: vec![address],
+                certificate: Certificate::generate().expect("a certificate"),
+                random: Box::new(Seeded {
+                    random: ChaCha20Rng::seed_from_u64(worker_seed),
+                    is_broken: Arc::clone(&is_broken),
+                }),
+            }),
+            address,
+            clients: BTreeMap::new(),
+            left: BTreeMap::new(),
+            ways: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            order: 0,
+            joined: 0,
+            published: BTreeMap::new(),
+            auto_subscribe: true,
+            events: Vec::new(),
+            datagrams_sent: 0,
+            is_broken,
+            trace: None,
+        }
+    }
+
+    /// Keeps a trace from now on: every delivery and every packet received, with its time.
+    pub fn start_trace(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    /// The trace so far.
+    #[must_use]
+    pub fn trace(&self) -> &[String] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
+    /// Virtual time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    /// Virtual time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The worker's counts.
+    #[must_use]
+    pub fn stats(&self) -> WorkerStats {
+        self.worker.stats()
+    }
+
+    // What people do.
+
+    /// Somebody opens a room page. The name becomes the id `PA_<name>`.
+    pub fn join(&mut self, name: &str, connection: Connection) {
+        self.joined += 1;
+        let id = participant(name);
+        let host = |port| SocketAddr::from(([10, 0, (self.joined >> 8) as u8, self.joined as u8], port));
+        let addresses = [host(50_000), host(50_001)];
+        let seed = self.seed ^ u64::from(self.joined) << 32;
+        for (end, address) in [(End::Publisher, addresses[0]), (End::Subscriber, addresses[1])] {
+            self.ways.insert((name.to_owned(), end), Way::new(address, seed + end as u64));
+        }
+        self.clients
+            .insert(name.to_owned(), Client::new(id.clone(), connection, addresses, seed, self.now));
+        self.command(Command::AddParticipant { room: ROOM.into(), participant: id, connection });
+        if self.auto_subscribe {
+            for track in self.published.keys().cloned().collect::<Vec<_>>() {
+                self.subscribe(name, &track);
+            }
+        }
+        self.settle();
+    }
+
+    /// Somebody closes the page and the room takes note.
+    pub fn leave(&mut self, name: &str) {
+        self.command(Command::RemoveParticipant { participant: participant(name) });
+        self.published.retain(|_, (publisher, _)| publisher != name);
+        if let Some(client) = self.clients.remove(name) {
+            self.left.insert(name.to_owned(), client);
+        }
+        // The signal connection is gone with what was on its way; whoever comes back under the name hears none of it.
+        self.queue.retain(|Reverse(queued)| !queued.delivery.is_signal_of(name));
+        self.settle();
+    }
+
+    /// Somebody publishes. The label tells tracks of one person apart.
+    pub fn publish(&mut self, name: &str, label: &str, publication: Publication) -> TrackId {
+        let track = TrackId::from(format!("TR_{name}_{label}"));
+        self.client_mut(name).publish(track.clone(), publication);
+        self.settle();
+        track
+    }
+
+    /// Somebody stops publishing a track.
+    pub fn unpublish(&mut self, name: &str, track: &TrackId) {
+        self.client_mut(name).unpublish(track);
+        self.settle();
+    }
+
+    /// An encoder switches a layer off or on.
+    pub fn set_layer(&mut self, name: &str, track: &TrackId, layer: usize, is_on: bool) {
+        self.client_mut(name).set_layer(track, layer, is_on);
+    }
+
+    /// From now on a client answers with number 0, whatever the offer's was, as some SDKs do.
+    pub fn answer_with_zero(&mut self, name: &str) {
+        self.client_mut(name).answers_with_zero = true;
+    }
+
+    /// A client restarts ICE in its next offer.
+    pub fn restart_ice(&mut self, name: &str) {
+        self.client_mut(name).restart_ice();
+        self.settle();
+    }
+
+    /// A message on a client's data channel. False when the channel would not take it.
+    pub fn send_data(&mut self, name: &str, channel: DataChannel, message: &[u8]) -> bool {
+        let now = self.now;
+        let sent = self.client_mut(name).send_data(channel, message, now);
+        self.settle();
+        sent
+    }
+
+    /// A client asks for a key frame of a track it receives.
+    pub fn ask_for_keyframe(&mut self, name: &str, track: &TrackId) {
+        let now = self.now;
+        let client = self.client_mut(name);
+        if let Some(mid) = client.section_of(track) {
+            client.ask_for_keyframe(mid, now);
+        }
+        self.settle();
+    }
+
+    // What the room does.
+
+    /// Any request to the worker.
+    pub fn command(&mut self, command: Command) {
+        self.worker.handle_command(command, self.now);
+        self.settle();
+    }
+
+    /// A track is to be forwarded to somebody.
+    pub fn subscribe(&mut self, name: &str, track: &TrackId) {
+        let Some((publisher, kind)) = self.published.get(track).cloned() else { return };
+        self.command(Command::Subscribe {
+            subscriber: participant(name),
+            track: track.clone(),
+            kind,
+            stream: format!("PA_{publisher}|camera"),
+        });
+    }
+
+    /// A track is no longer to be forwarded to somebody.
+    pub fn unsubscribe(&mut self, name: &str, track: &TrackId) {
+        self.command(Command::Unsubscribe { subscriber: participant(name), track: track.clone() });
+    }
+
+    /// Bounds what somebody is sent of a track.
+    pub fn demand(&mut self, name: &str, track: &TrackId, demand: Demand) {
+        self.command(Command::Demand { subscriber: participant(name), track: track.clone(), demand });
+    }
+
+    /// The server mutes a track.
+    pub fn mute(&mut self, track: &TrackId, muted: bool) {
+        self.command(Command::MuteTrack { track: track.clone(), muted });
+    }
+
+    // What networks do.
+
+    /// Somebody's network becomes this, both ways.
+    pub fn network(&mut self, name: &str, conditions: Conditions) {
+        self.links(name, conditions, conditions);
+    }
+
+    /// Somebody's network becomes this, up and down.
+    pub fn links(&mut self, name: &str, up: Conditions, down: Conditions) {
+        for ((owner, _), way) in &mut self.ways {
+            if owner == name {
+                way.set_conditions(up, down);
+            }
+        }
+    }
+
+    /// A share of the datagrams somebody sends is damaged on the way: cut, doubled or with a bit turned.
+    pub fn mangle(&mut self, name: &str, share: f64) {
+        for ((owner, _), way) in &mut self.ways {
+            if owner == name {
+                way.mangled = share;
+            }
+        }
+    }
+
+    /// Somebody's NAT gives their sockets other addresses; what is sent to the old ones is lost.
+    pub fn rebind(&mut self, name: &str) {
+        for ((owner, _), way) in &mut self.ways {
+            if owner == name {
+                way.rebind();
+            }
+        }
+    }
+
+    /// A datagram of a stranger's making, from the address of somebody's publishing socket as the worker sees it.
+    pub fn forge(&mut self, name: &str, datagram: &[u8]) {
+        let source = self.ways[&(name.to_owned(), End::Publisher)].outside;
+        self.inject(source, datagram);
+    }
+
+    /// A datagram from anywhere.
+    pub fn inject(&mut self, source: SocketAddr, datagram: &[u8]) {
+        self.worker.handle_datagram(source, self.address, datagram, self.now);
+        self.settle();
+    }
+
+    /// While broken, the randomness given to the worker panics: a bug in whatever asks for it.
+    pub fn set_broken(&mut self, is_broken: bool) {
+        self.is_broken.store(is_broken, Ordering::Relaxed);
+    }
+
+    /// A message on somebody's signal connection that their client did not make.
+    pub fn say(&mut self, command: Command) {
+        self.post(SIGNAL_DELAY, Delivery::Said(command));
+    }
+
+    // What there is to see.
+
+    /// Somebody's client, also after they left.
+    #[must_use]
+    pub fn client(&self, name: &str) -> &Client {
+        self.clients
+            .get(name)
+            .or_else(|| self.left.get(name))
+            .unwrap_or_else(|| panic!("nobody is called {name}"))
+    }
+
+    /// The newest sink of a track at somebody's.
+    #[must_use]
+    pub fn sink(&self, name: &str, track: &TrackId) -> &Sink {
+        self.find_sink(name, track).unwrap_or_else(|| panic!("{name} was never given {track}"))
+    }
+
+    /// The newest sink of a track at somebody's, if there ever was one.
+    #[must_use]
+    pub fn find_sink(&self, name: &str, track: &TrackId) -> Option<&Sink> {
+        self.client(name)
+            .all_sinks()
+            .filter(|sink| sink.track == *track)
+            .max_by_key(|sink| sink.opened_at)
+    }
+
+    /// What a forger who saw a published track's packets knows.
+    #[must_use]
+    pub fn wiretap(&mut self, name: &str, track: &TrackId) -> Wiretap {
+        let client = self.client_mut(name);
+        let (mid, publication) = client.published_section(track).expect("published");
+        let codec = publication.media.codec();
+        let rtc = &mut client.publisher.rtc;
+        let params = *rtc.codec_config().find(|p| p.spec().codec == codec).expect("a codec it speaks");
+        let rid = publication.is_simulcast.then(|| "q".into());
+        let ssrc = rtc.direct_api().stream_tx_by_mid(mid, rid).map_or(0, |stream| *stream.ssrc());
+        Wiretap {
+            mid: mid.to_string(),
+            payload_type: *params.pt(),
+            repair_payload_type: params.resend().map(|pt| *pt),
+            ssrc,
+        }
+    }
+
+    /// Frames of a track somebody decodes within the next while.
+    pub fn frames_during(&mut self, span: Duration, name: &str, track: &TrackId) -> u64 {
+        let before = self.find_sink(name, track).map_or(0, |sink| sink.frames);
+        self.run(span);
+        self.find_sink(name, track).map_or(0, |sink| sink.frames) - before
+    }
+
+    /// True from the report that a track met its section to the one that it ended.
+    #[must_use]
+    pub fn is_published(&self, track: &TrackId) -> bool {
+        self.published.contains_key(track)
+    }
+
+    /// Failures the worker reported.
+    #[must_use]
+    pub fn failures(&self) -> Vec<(ParticipantId, Failure)> {
+        let of = |event: &Event| match event {
+            Event::ParticipantFailed { participant, failure } => Some((participant.clone(), *failure)),
+            _ => None,
+        };
+        self.events.iter().filter_map(|(_, event)| of(event)).collect()
+    }
+
+    /// Every description the worker made, in order.
+    pub fn descriptions(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().filter_map(|(_, event)| match event {
+            Event::Answer { sdp, .. } | Event::Offer { sdp, .. } => Some(sdp.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Fails when anybody got something wrong. See [`Client::audit`].
+    pub fn audit(&self, is_lossless: bool) {
+        let wrong: Vec<String> = self
+            .clients
+            .values()
+            .chain(self.left.values())
+            .flat_map(|client| client.audit(is_lossless))
+            .collect();
+        let shown: Vec<&String> = wrong.iter().take(20).collect();
+        assert!(wrong.is_empty(), "seed {}: {} violations: {shown:#?}", self.seed, wrong.len());
+        assert_eq!(self.worker.stats().contained_panics, 0, "seed {}: the worker contained a panic", self.seed);
+    }
+
+    // Time.
+
+    /// Lets time pass.
+    pub fn run(&mut self, span: Duration) {
+        let until = self.now + span;
+        let mut steps_at_once = 0;
+        while let Some(next) = self.next_at().filter(|next| *next <= until) {
+            steps_at_once = if next > self.now { 0 } else { steps_at_once + 1 };
+            assert!(steps_at_once < MAX_STEPS_AT_ONCE, "seed {}: time stands still", self.seed);
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = until;
+    }
+
+    /// Lets time pass, in milliseconds.
+    pub fn run_ms(&mut self, ms: u64) {
+        self.run(Duration::from_millis(ms));
+    }
+
+    /// Lets time pass until something is so, and says how long that took.
+    pub fn run_until(&mut self, limit: Duration, what: &str, is_so: impl Fn(&Self) -> bool) -> Duration {
+        let began = self.now;
+        while !is_so(self) {
+            assert!(self.now - began < limit, "seed {}: not within {limit:?}: {what}", self.seed);
+            self.run_ms(1);
+        }
+        self.now - began
+    }
+
+    fn next_at(&self) -> Option<Instant> {
+        let queued = self.queue.peek().map(|Reverse(queued)| queued.at);
+        let clients = self.clients.values().filter_map(Client::next_at).min();
+        [queued, clients, self.worker.poll_timeout()].into_iter().flatten().min()
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        while self.queue.peek().is_some_and(|Reverse(queued)| queued.at <= now) {
+            let Some(Reverse(Queued { delivery, .. })) = self.queue.pop() else { break };
+            self.deliver(delivery);
+            // One at a time, so that a transport is flushed with packets of one stream: str0m takes streams in no
+            // particular order.
+            self.settle();
+        }
+        for client in self.clients.values_mut() {
+            if client.next_at().is_some_and(|at| at <= now) {
+                client.handle_timeout(now);
+            }
+        }
+        if self.worker.poll_timeout().is_some_and(|at| at <= now) {
+            self.worker.handle_timeout(now);
+        }
+        self.settle();
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        let now = self.now;
+        match delivery {
+            Delivery::ToWorker { source, contents } => {
+                self.note(|| format!("{source} -> worker {}", shape(&contents)));
+                self.worker.handle_datagram(source, self.address, &contents, now);
+            }
+            Delivery::ToClient { name, end, contents } => {
+                self.note(|| format!("worker -> {name} {end:?} {}", shape(&contents)));
+                let address = self.address;
+                if let Some(client) = self.clients.get_mut(&name) {
+                    client.handle_datagram(end, address, &contents, now);
+                }
+            }
+            Delivery::Said(command) => self.worker.handle_command(command, now),
+            Delivery::Heard { name, event } => {
+                if let Some(client) = self.clients.get_mut(&name) {
+                    client.hear(*event, now);
+                }
+            }
+        }
+    }
+
+    /// Takes what everybody produced and puts it on its way, until nobody has anything more to say now.
+    fn settle(&mut self) {
+        self.worker.flush(self.now);
+        loop {
+            let mut is_quiet = true;
+            while let Some((_, event)) = self.worker.poll_event() {
+                is_quiet = false;
+                self.handle_event(event);
+            }
+            let mut down = Vec::new();
+            while let Some(transmit) = self.worker.poll_transmit() {
+                is_quiet = false;
+                down.push((transmit.destination, transmit.contents));
+            }
+            in_order_of_streams(&mut down);
+            for (destination, contents) in down {
+                self.send_down(destination, contents);
+            }
+            for name in self.clients.keys().cloned().collect::<Vec<_>>() {
+                self.settle_client(&name);
+            }
+            if is_quiet {
+                return;
+            }
+            self.worker.flush(self.now);
+        }
+    }
+
+    fn settle_client(&mut self, name: &str) {
+        let now = self.now;
+        let Some(client) = self.clients.get_mut(name) else { return };
+        client.settle(now);
+        let says: Vec<Command> = client.says.drain(..).collect();
+        let notes: Vec<String> = client.notes.drain(..).collect();
+        let mut up = Vec::new();
+        for (end, peer) in client.ends() {
+            up.extend(peer.transmits.drain(..).map(|(_, contents)| (end, contents)));
+        }
+        in_order_of_streams(&mut up);
+        for note in notes {
+            self.note(|| format!("{name} got {note}"));
+        }
+        for command in says {
+            self.post(SIGNAL_DELAY, Delivery::Said(command));
+        }
+        for (end, contents) in up {
+            let Some(way) = self.ways.get_mut(&(name.to_owned(), end)) else { continue };
+            let source = way.outside;
+            if let Some(at) = way.carry_up(&contents, now) {
+                for contents in way.mangle(contents) {
+                    self.post(at - now, Delivery::ToWorker { source, contents });
+                }
+            }
+        }
+    }
+
+    fn send_down(&mut self, destination: SocketAddr, contents: Vec<u8>) {
+        self.datagrams_sent += 1;
+        let now = self.now;
+        let Some(((name, end), way)) = self.ways.iter_mut().find(|(_, way)| way.outside == destination) else { return };
+        let (name, end) = (name.clone(), *end);
+        if let Some(at) = way.carry_down(&contents, now) {
+            self.post(at - now, Delivery::ToClient { name, end, contents });
+        }
+    }
+
+    /// The room hears the worker.
+    fn handle_event(&mut self, event: Event) {
+        let elapsed = self.elapsed();
+        match &event {
+            Event::Answer { participant, .. }
+            | Event::Offer { participant, .. }
+            | Event::SectionsNeeded { participant, .. }
+            | Event::NegotiationFailed { participant, .. } => {
+                let name = name(participant).to_owned();
+                self.post(SIGNAL_DELAY, Delivery::Heard { name, event: Box::new(event.clone()) });
+            }
+            Event::TrackAdded { participant, track, mime_type, .. } => {
+                let kind = if mime_type.starts_with("audio") { Kind::Audio } else { Kind::Video };
+                let publisher = name(participant).to_owned();
+                self.published.insert(track.clone(), (publisher.clone(), kind));
+                if self.auto_subscribe {
+                    let others = self.clients.keys().filter(|other| **other != publisher);
+                    for other in others.cloned().collect::<Vec<_>>() {
+                        self.worker.handle_command(
+                            Command::Subscribe {
+                                subscriber: crate::simulation::participant(&other),
+                                track: track.clone(),
+                                kind,
+                                stream: format!("PA_{publisher}|camera"),
+                            },
+                            self.now,
+                        );
+                    }
+                }
+            }
+            Event::TrackRemoved { track, .. } => {
+                self.published.remove(track);
+            }
+            Event::Data { participant, channel, payload } => {
+                let to = self.clients.values().map(|c| c.id.clone()).filter(|id| id != participant).collect();
+                let payload: Arc<[u8]> = payload.clone().into();
+                self.worker.handle_command(Command::SendData { to, channel: *channel, payload }, self.now);
+                return;
+            }
+            Event::ParticipantFailed { participant, .. } => {
+                self.worker
+                    .handle_command(Command::RemoveParticipant { participant: participant.clone() }, self.now);
+            }
+            _ => {}
+        }
+        self.note(|| match &event {
+            Event::Answer { participant, id, mid_to_track, .. } => {
+                format!("answer {participant} {id} {mid_to_track:?}")
+            }
+            Event::Offer { participant, id, mid_to_track, .. } => format!("offer {participant} {id} {mid_to_track:?}"),
+            other => format!("{other:?}"),
+        });
+        self.events.push((elapsed, event));
+    }
+
+    fn post(&mut self, after: Duration, delivery: Delivery) {
+        self.order += 1;
+        self.queue.push(Reverse(Queued { at: self.now + after, order: self.order, delivery }));
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        let elapsed = self.elapsed();
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>10} {}", elapsed.as_micros(), what()));
+        }
+    }
+
+    fn client_mut(&mut self, name: &str) -> &mut Client {
+        self.clients.get_mut(name).unwrap_or_else(|| panic!("nobody is called {name}"))
+    }
+
+    /// A generator for a test's own choices.
+    #[must_use]
+    pub fn random(&self) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(self.seed.rotate_left(17))
+    }
+}
+
+fn participant(name: &str) -> ParticipantId {
+    ParticipantId::from(format!("PA_{name}"))
+}
+
+fn name(participant: &ParticipantId) -> &str {
+    participant.as_str().trim_start_matches("PA_")
+}
+
+/// Of a datagram, what repeats from run to run: its length, but for DTLS records (signatures differ in length) and
+/// RTCP (what a transport's streams feed back comes in no particular order).
+fn shape(datagram: &[u8]) -> String {
+    match datagram {
+        [20..=63, ..] => "dtls".to_owned(),
+        [128..=191, 192..=223, ..] => "rtcp".to_owned(),
+        _ => format!("{} bytes", datagram.len()),
+    }
+}
+
+/// str0m keeps a connection's streams in a hash map, so that retransmissions of several streams that are due at
+/// once leave in an order of their own each run. Here they leave in the order of their SSRCs, those of a stream
+/// as they were.
+fn in_order_of_streams<D: PartialEq + Clone>(datagrams: &mut [(D, Vec<u8>)]) {
+    fn ssrc(datagram: &[u8]) -> Option<&[u8]> {
+        let is_rtp = matches!(datagram, [128..=191, second, ..] if !(192..=223).contains(second));
+        is_rtp.then(|| datagram.get(8..12)).flatten()
+    }
+    for run in datagrams.chunk_by_mut(|(a, x), (b, y)| a == b && ssrc(x).is_some() == ssrc(y).is_some()) {
+        run.sort_by(|(_, x), (_, y)| ssrc(x).cmp(&ssrc(y)));
+    }
+}

@@ -1,0 +1,184 @@
+//! What networks do to people: loss, other addresses, ICE restarts.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::time::Duration;
+
+use sluice_core::Connection::{self, Dual, Single};
+use sluice_core::{Command, Failure, TrackId};
+use sluice_sim::{Conditions, Publication, Simulation};
+
+fn ann_and_bob(seed: u64, ann: Connection, bob: Connection) -> (Simulation, [TrackId; 2]) {
+    let mut sim = Simulation::new(seed);
+    sim.join("ann", ann);
+    sim.join("bob", bob);
+    let tracks = [sim.publish("ann", "mic", Publication::MICROPHONE), sim.publish("ann", "cam", Publication::CAMERA)];
+    sim.run(Duration::from_secs(2));
+    (sim, tracks)
+}
+
+/// Lost packets are asked for again on both legs, and come in time.
+#[test]
+fn five_per_cent_loss_is_repaired() {
+    for (lossy, seed) in [("ann", 31), ("bob", 32)] {
+        let (mut sim, [mic, cam]) = ann_and_bob(seed, Single, Dual);
+        let conditions = Conditions { delay: Duration::from_millis(50), ..Conditions::with_loss(0.05) };
+        sim.network(lossy, conditions);
+        let frames = sim.frames_during(Duration::from_secs(10), "bob", &cam);
+        let sink = sim.sink("bob", &cam);
+        assert!(frames > 280, "{lossy}: {frames} of 300 frames");
+        assert!(sink.longest_freeze < Duration::from_millis(500), "{lossy}: frozen for {:?}", sink.longest_freeze);
+        assert!(sim.sink("bob", &mic).frames > 500, "{lossy}: sound goes on");
+        sim.audit(false);
+    }
+}
+
+#[test]
+fn reordered_and_jittered_packets_play() {
+    let (mut sim, [_, cam]) = ann_and_bob(33, Dual, Single);
+    let conditions = Conditions { jitter: Duration::from_millis(10), reorder: 0.05, ..Conditions::CLEAN };
+    sim.network("ann", conditions);
+    sim.network("bob", conditions);
+    let frames = sim.frames_during(Duration::from_secs(5), "bob", &cam);
+    assert!(frames > 140, "{frames} of 150 frames");
+    sim.audit(false);
+}
+
+/// A bottleneck below what is sent: much is lost, the rest is sound, and it recovers.
+#[test]
+fn a_narrow_link_recovers_when_it_widens() {
+    let (mut sim, [_, cam]) = ann_and_bob(34, Single, Single);
+    sim.links(
+        "bob",
+        Conditions::CLEAN,
+        Conditions { rate_bps: Some(150_000), queue_len: 8 << 10, ..Conditions::CLEAN },
+    );
+    sim.run(Duration::from_secs(5));
+    sim.network("bob", Conditions::CLEAN);
+    sim.run(Duration::from_secs(2));
+    assert!(sim.frames_during(Duration::from_secs(1), "bob", &cam) >= 29);
+    sim.audit(false);
+}
+
+#[test]
+fn another_address_goes_on_without_a_word() {
+    for (connection, who) in [(Single, "ann"), (Single, "bob"), (Dual, "ann"), (Dual, "bob")] {
+        let (mut sim, tracks) = ann_and_bob(35, connection, connection);
+        sim.rebind(who);
+        let packets = sim.sink("bob", &tracks[1]).packets;
+        let gap = sim.run_until(Duration::from_secs(6), "media on the new address", |sim| {
+            sim.sink("bob", &tracks[1]).packets > packets + 30
+        });
+        assert!(gap < Duration::from_secs(5), "{connection:?} {who}: {gap:?}");
+        sim.run(Duration::from_secs(2));
+        for (track, frames) in tracks.iter().zip([49, 29]) {
+            let came = sim.frames_during(Duration::from_secs(1), "bob", track);
+            assert!(came >= frames, "{connection:?} {who} {track}: {came}");
+        }
+        sim.audit(false);
+    }
+}
+
+#[test]
+fn a_client_restarts_ice_and_media_flows_on() {
+    for connection in [Single, Dual] {
+        let (mut sim, tracks) = ann_and_bob(36, connection, connection);
+        for who in ["ann", "bob"] {
+            sim.restart_ice(who);
+            sim.run(Duration::from_secs(1));
+            for (track, frames) in tracks.iter().zip([49, 29]) {
+                let came = sim.frames_during(Duration::from_secs(1), "bob", track);
+                assert!(came >= frames, "{connection:?} {who} {track}: {came}");
+            }
+        }
+        sim.audit(false);
+    }
+}
+
+/// The signal connection was lost for a while, and with it the network: the server offers with new credentials.
+#[test]
+fn a_participant_resumes() {
+    for outage_ms in [0, 3_000] {
+        let (mut sim, tracks) = ann_and_bob(37, Dual, Dual);
+        sim.network("bob", Conditions::DOWN);
+        sim.run_ms(outage_ms);
+        sim.network("bob", Conditions::CLEAN);
+        sim.rebind("bob");
+        sim.command(Command::Resume { participant: "PA_bob".into() });
+        sim.restart_ice("bob");
+        sim.run(Duration::from_secs(2));
+        for (track, frames) in tracks.iter().zip([49, 29]) {
+            let came = sim.frames_during(Duration::from_secs(1), "bob", track);
+            assert!(came >= frames, "{outage_ms} {track}: {came}");
+        }
+        sim.audit(false);
+    }
+}
+
+/// The offer before the resume may never have reached the client, with all it carried.
+#[test]
+fn a_resume_repeats_what_an_unanswered_offer_said() {
+    for (ahead_ms, with_zero) in [0, 5, 16, 25].into_iter().flat_map(|ms| [(ms, false), (ms, true)]) {
+        let mut sim = Simulation::new(38);
+        sim.join("ann", Single);
+        sim.join("bob", Dual);
+        if with_zero {
+            sim.answer_with_zero("bob");
+        }
+        sim.run(Duration::from_secs(1));
+        let cam = sim.publish("ann", "cam", Publication::CAMERA);
+        sim.run_until(Duration::from_secs(1), "the track", |sim| sim.stats().tracks == 1);
+        sim.run_ms(ahead_ms);
+        sim.command(Command::Resume { participant: "PA_bob".into() });
+        sim.run(Duration::from_secs(2));
+        let came = sim.frames_during(Duration::from_secs(1), "bob", &cam);
+        assert!(came >= 29, "{ahead_ms} ms ahead, numbered 0: {with_zero}: {came}");
+        assert!(
+            sim.client("bob").refusals.is_empty(),
+            "{:?}: the room would throw bob out",
+            sim.client("bob").refusals
+        );
+        sim.audit(false);
+    }
+}
+
+#[test]
+fn who_is_gone_for_good_is_reported_and_nobody_else() {
+    let (mut sim, _) = ann_and_bob(39, Single, Single);
+    sim.network("bob", Conditions::DOWN);
+    sim.run_until(Duration::from_secs(60), "the report", |sim| !sim.failures().is_empty());
+    assert_eq!(sim.failures(), [("PA_bob".into(), Failure::ConnectionLost)]);
+    assert!(sim.elapsed() > Duration::from_secs(15), "{:?}: an outage is no end", sim.elapsed());
+}
+
+fn credentials(sim: &Simulation) -> Vec<String> {
+    let is_secret = |line: &&str| line.starts_with("a=ice-ufrag:") || line.starts_with("a=ice-pwd:");
+    let mut all: Vec<String> = sim.descriptions().flat_map(str::lines).filter(is_secret).map(str::to_owned).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Every credential the worker ever shows follows from the randomness it was given, and from nothing else: other
+/// randomness, other credentials; another state of str0m's own generator, the same.
+#[test]
+fn credentials_come_from_the_injected_randomness_alone() {
+    let story = |worker_seed, seed| {
+        let mut sim = Simulation::with_seeds(worker_seed, seed);
+        sim.join("ann", Single);
+        sim.join("bob", Dual);
+        sim.publish("ann", "cam", Publication::CAMERA);
+        sim.run(Duration::from_secs(1));
+        for _ in 0..2 {
+            sim.restart_ice("ann");
+            sim.restart_ice("bob");
+            sim.command(Command::Resume { participant: "PA_bob".into() });
+            sim.run(Duration::from_secs(1));
+        }
+        credentials(&sim)
+    };
+    let (all, same, other) = (story(1, 1), story(1, 2), story(2, 1));
+    // Ann's connection, bob's two; two restarts of each; a fragment and a password each time.
+    assert_eq!(all.len(), 3 * 3 * 2, "{all:?}");
+    assert_eq!(all, same);
+    assert!(all.iter().all(|line| !other.contains(line)));
+}

@@ -1,0 +1,284 @@
+//! What goes into a room: arrivals, signal messages, media events, moderation. Values only.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use livekit_protocol::{JoinRequest, ParticipantPermission, participant_info, signal_request};
+
+use crate::{ConnectionId, DataChannel, ParticipantSid, TrackSid};
+
+/// The time at which something happens: one clock to count with, one to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic: every deadline counts on it.
+    pub at: Instant,
+    /// Milliseconds since 1970, for people and logs; may jump.
+    pub unix_ms: i64,
+}
+
+/// Something happened to the room.
+#[derive(Debug)]
+pub enum Command {
+    /// Somebody with a valid token wants in.
+    Join(Box<Join>),
+    /// Somebody whose signal connection broke is back.
+    Resume(Box<Resume>),
+    /// A message came on a signal connection.
+    Signal {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The message.
+        message: Box<signal_request::Message>,
+    },
+    /// A signal connection ended without `leave`; its participant may come back within the resume window.
+    SignalLost {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// The media plane reports.
+    Media(MediaEvent),
+    /// The server stops: everybody is told, the room ends.
+    Shutdown,
+}
+
+/// Which signal protocol a client came with; it decides how many peer connections it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalVersion {
+    /// `/rtc`: the client publishes on one connection and answers the server's offers on another.
+    V0,
+    /// `/rtc/v1`: one connection, and only the client offers.
+    V1,
+}
+
+/// What the token says of its bearer. The server has checked the signature and that it is for this room.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    /// `sub`: unique in a room, a second bearer replaces the first.
+    pub identity: String,
+    /// Display name.
+    pub name: String,
+    /// Free text for the application.
+    pub metadata: String,
+    /// Free pairs for the application.
+    pub attributes: HashMap<String, String>,
+    /// What it may do.
+    pub permission: ParticipantPermission,
+    /// What it is: a person, an agent, ...
+    pub kind: participant_info::Kind,
+}
+
+/// The way in that both arrivals share.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The signal connection it came on.
+    pub connection: ConnectionId,
+    /// The door it took.
+    pub version: SignalVersion,
+    /// What its token says.
+    pub grants: Grants,
+    /// Its request; the v0 door writes one from the query parameters.
+    pub request: JoinRequest,
+}
+
+/// A new participant.
+#[derive(Debug, Clone)]
+pub struct Join(pub Arrival);
+
+/// A known participant on a new signal connection.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// The participant session it wants back.
+    pub participant: ParticipantSid,
+    /// The way it came.
+    pub arrival: Arrival,
+}
+
+/// `a=mid` of a section and the track it carries to the client.
+pub type MidToTrack = Vec<(String, TrackSid)>;
+
+/// Sound level of one track since the last report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioLevel {
+    /// Who speaks.
+    pub participant: ParticipantSid,
+    /// Loudest level in the interval in -dBov (RFC 6464): 0 is loudest, 127 silence.
+    pub level_dbov: u8,
+    /// Share of the interval at or above the speaking threshold, in per cent.
+    pub active_percent: u8,
+}
+
+/// How one participant's connection fared since the last report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualityReport {
+    /// Whose.
+    pub participant: ParticipantSid,
+    /// Share of the packets it sent that never came, 0.0 to 1.0.
+    pub upstream_loss: f32,
+    /// Share of the packets sent to it that it reports lost, 0.0 to 1.0.
+    pub downstream_loss: f32,
+    /// Round trip in milliseconds, when known.
+    pub rtt_ms: Option<u32>,
+    /// Nothing at all came from it for the interval.
+    pub silent: bool,
+}
+
+/// Why a participant's media ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaFailure {
+    /// The network lost it.
+    ConnectionLost,
+    /// It does not read its reliable data channel.
+    DataBacklog,
+    /// A bug of ours.
+    Internal,
+}
+
+/// What the media plane reports. Mirrors `sluice_core::Event`; the server maps one to the other.
+#[derive(Debug, Clone)]
+pub enum MediaEvent {
+    /// Answer to the client's offer.
+    Answer {
+        /// For whom.
+        participant: ParticipantSid,
+        /// Id of the offer.
+        id: u32,
+        /// The SDP.
+        sdp: String,
+        /// Sections that carry tracks to the client.
+        mid_to_track: MidToTrack,
+    },
+    /// The server's offer (v0).
+    Offer {
+        /// For whom.
+        participant: ParticipantSid,
+        /// Its number.
+        id: u32,
+        /// The SDP.
+        sdp: String,
+        /// Sections that carry tracks to the client.
+        mid_to_track: MidToTrack,
+    },
+    /// The client must offer again with so many more receiving sections (v1).
+    SectionsNeeded {
+        /// Who.
+        participant: ParticipantSid,
+        /// More audio sections.
+        audio: u32,
+        /// More video sections.
+        video: u32,
+    },
+    /// An offer or answer was refused.
+    NegotiationFailed {
+        /// Whose.
+        participant: ParticipantSid,
+    },
+    /// The participant's primary connection is up.
+    Connected {
+        /// Who.
+        participant: ParticipantSid,
+    },
+    /// A track met its media section.
+    TrackAdded {
+        /// Publisher.
+        participant: ParticipantSid,
+        /// Which.
+        track: TrackSid,
+        /// Its section.
+        mid: String,
+        /// The codec agreed for it (`video/VP8`).
+        mime_type: String,
+        /// It comes in several encodings.
+        simulcast: bool,
+    },
+    /// The client stopped sending the section: that is how it unpublishes.
+    TrackRemoved {
+        /// Publisher.
+        participant: ParticipantSid,
+        /// Which.
+        track: TrackSid,
+    },
+    /// The subscription's section is negotiated and carries the track.
+    Subscribed {
+        /// Receiver.
+        subscriber: ParticipantSid,
+        /// What.
+        track: TrackSid,
+    },
+    /// A message came on a data channel.
+    Data {
+        /// From whom.
+        participant: ParticipantSid,
+        /// On which channel.
+        channel: DataChannel,
+        /// The message.
+        payload: Vec<u8>,
+    },
+    /// Sound levels of the room.
+    AudioLevels(Vec<AudioLevel>),
+    /// Connection reports of the room.
+    Quality(Vec<QualityReport>),
+    /// A participant's media ended.
+    Failed {
+        /// Who.
+        participant: ParticipantSid,
+        /// Why.
+        failure: MediaFailure,
+    },
+}
+
+/// What somebody outside the room asks of it: the server API, an administrator. See
+/// [`crate::RoomState::moderate`].
+#[derive(Debug, Clone)]
+pub enum Moderation {
+    /// Send a participant away.
+    RemoveParticipant {
+        /// Whom.
+        identity: String,
+    },
+    /// Mute a track at its publisher, or ask to unmute it.
+    MuteTrack {
+        /// Whose.
+        identity: String,
+        /// Which.
+        track: TrackSid,
+        /// Muted or not.
+        muted: bool,
+    },
+    /// Change what others see of a participant, or what it may do. `None` leaves a field alone; an attribute
+    /// set to the empty string goes.
+    UpdateParticipant {
+        /// Whom.
+        identity: String,
+        /// New display name.
+        name: Option<String>,
+        /// New metadata.
+        metadata: Option<String>,
+        /// Attributes to set.
+        attributes: HashMap<String, String>,
+        /// New permissions.
+        permission: Option<ParticipantPermission>,
+    },
+    /// Change a participant's subscriptions as if it had asked.
+    UpdateSubscriptions {
+        /// Whose.
+        identity: String,
+        /// Which tracks.
+        tracks: Vec<TrackSid>,
+        /// Subscribe or not.
+        subscribe: bool,
+    },
+    /// Change the room's metadata.
+    UpdateRoomMetadata {
+        /// The new text.
+        metadata: String,
+    },
+    /// Send a data packet from the server. `payload` is an encoded `DataPacket`.
+    SendData {
+        /// On which channel.
+        channel: DataChannel,
+        /// The packet; its destination identities are honoured.
+        payload: Vec<u8>,
+    },
+    /// End the room now.
+    DeleteRoom,
+}

@@ -1,0 +1,251 @@
+//! Whatever people, networks and servers do, in whatever order: what [`World`] checks holds.
+
+use livekit_protocol::{
+    LeaveRequest, MuteTrackRequest, SimulateScenario, SubscriptionPermission, TrackPermission,
+    UpdateParticipantMetadata, UpdateSubscription, UpdateTrackSettings, signal_request as ask, simulate_scenario,
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{AudioLevel, MediaFailure};
+
+/// People who come and go.
+const PEOPLE: usize = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Join { who: usize, hidden: bool, auto_subscribe: bool, v0: bool },
+    MediaUp { who: usize },
+    Leave { who: usize },
+    LoseSignal { who: usize },
+    Resume { who: usize },
+    Announce { who: usize, cid: u8, sound: bool },
+    Bind { track: usize },
+    Unpublish { track: usize },
+    Mute { who: usize, track: usize, muted: bool },
+    Subscribe { who: usize, track: usize, subscribe: bool },
+    Demand { who: usize, track: usize, disabled: bool, height: u32 },
+    Restrict { who: usize, listener: Option<usize> },
+    Rename { who: usize },
+    Data { who: usize, sequence: u32 },
+    Speak { who: usize },
+    Fail { who: usize },
+    Simulate { who: usize, scenario: u8 },
+    Permit { who: usize, publish: bool, subscribe: bool },
+    Remove { who: usize },
+    Pass { ms: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = 0..PEOPLE;
+    let track = 0..8_usize;
+    prop_oneof![
+        4 => (who.clone(), prop::bool::weighted(0.1), prop::bool::weighted(0.8), any::<bool>())
+            .prop_map(|(who, hidden, auto_subscribe, v0)| Step::Join { who, hidden, auto_subscribe, v0 }),
+        4 => who.clone().prop_map(|who| Step::MediaUp { who }),
+        1 => who.clone().prop_map(|who| Step::Leave { who }),
+        2 => who.clone().prop_map(|who| Step::LoseSignal { who }),
+        2 => who.clone().prop_map(|who| Step::Resume { who }),
+        5 => (who.clone(), 0..3_u8, any::<bool>()).prop_map(|(who, cid, sound)| Step::Announce { who, cid, sound }),
+        6 => track.clone().prop_map(|track| Step::Bind { track }),
+        2 => track.clone().prop_map(|track| Step::Unpublish { track }),
+        1 => (who.clone(), track.clone(), any::<bool>()).prop_map(|(who, track, muted)| Step::Mute { who, track, muted }),
+        2 => (who.clone(), track.clone(), any::<bool>())
+            .prop_map(|(who, track, subscribe)| Step::Subscribe { who, track, subscribe }),
+        1 => (who.clone(), track, any::<bool>(), 0..800_u32)
+            .prop_map(|(who, track, disabled, height)| Step::Demand { who, track, disabled, height }),
+        1 => (who.clone(), prop::option::of(who.clone())).prop_map(|(who, listener)| Step::Restrict { who, listener }),
+        1 => who.clone().prop_map(|who| Step::Rename { who }),
+        1 => (who.clone(), 0..5_u32).prop_map(|(who, sequence)| Step::Data { who, sequence }),
+        1 => who.clone().prop_map(|who| Step::Speak { who }),
+        1 => who.clone().prop_map(|who| Step::Fail { who }),
+        1 => (who.clone(), 0..7_u8).prop_map(|(who, scenario)| Step::Simulate { who, scenario }),
+        1 => (who.clone(), any::<bool>(), any::<bool>())
+            .prop_map(|(who, publish, subscribe)| Step::Permit { who, publish, subscribe }),
+        1 => who.prop_map(|who| Step::Remove { who }),
+        3 => (1..8000_u64).prop_map(|ms| Step::Pass { ms }),
+    ]
+}
+
+/// The world, and the last session each person had.
+struct Run {
+    world: World,
+    people: [Option<Client>; PEOPLE],
+}
+
+impl Run {
+    fn track(&self, index: usize) -> Option<(TrackSid, ParticipantSid)> {
+        let count = self.world.media_tracks.len();
+        let (track, owner) = self.world.media_tracks.iter().nth(index % count.max(1))?;
+        Some((track.clone(), owner.clone()))
+    }
+
+    fn take(&mut self, step: Step) {
+        let world = &mut self.world;
+        if world.finished {
+            return;
+        }
+        match step {
+            Step::Join { who, hidden, auto_subscribe, v0 } => {
+                let version = if v0 { SignalVersion::V0 } else { SignalVersion::V1 };
+                let mut arrival = world.arrival(&format!("p{who}"), version);
+                arrival.grants.permission.hidden = hidden;
+                arrival.request.connection_settings.as_mut().unwrap().auto_subscribe = auto_subscribe;
+                if let Some(client) = world.enter(arrival) {
+                    self.people[who] = Some(client);
+                }
+            }
+            Step::MediaUp { who } => {
+                if let Some(client) = &self.people[who] {
+                    world.media(MediaEvent::Connected { participant: client.sid.clone() });
+                }
+            }
+            Step::Bind { track } => {
+                if let Some((track, participant)) = self.track(track) {
+                    let (mid, mime_type) = ("0".into(), "video/VP8".into());
+                    self.world
+                        .media(MediaEvent::TrackAdded { participant, track, mid, mime_type, simulcast: true });
+                }
+            }
+            Step::Unpublish { track } => {
+                if let Some((track, participant)) = self.track(track) {
+                    self.world.unpublish(&participant, &track);
+                }
+            }
+            Step::LoseSignal { who } => {
+                if let Some(client) = self.people[who].clone().filter(|client| world.is_open(client)) {
+                    world.lose(&client);
+                }
+            }
+            Step::Resume { who } => {
+                if let Some(client) = self.people[who].clone() {
+                    self.people[who] = Some(world.resume(&client));
+                }
+            }
+            Step::Data { who, sequence } => {
+                if let Some(client) = self.people[who].clone() {
+                    let payload =
+                        prost::Message::encode_to_vec(&livekit_protocol::DataPacket { sequence, ..Default::default() });
+                    let channel = DataChannel::Reliable;
+                    world.media(MediaEvent::Data { participant: client.sid, channel, payload });
+                }
+            }
+            Step::Speak { who } => {
+                if let Some(client) = self.people[who].clone() {
+                    let level = AudioLevel { participant: client.sid, level_dbov: 10, active_percent: 100 };
+                    world.media(MediaEvent::AudioLevels(vec![level]));
+                }
+            }
+            Step::Fail { who } => {
+                if let Some(client) = self.people[who].clone() {
+                    let failure = MediaFailure::ConnectionLost;
+                    world.media(MediaEvent::Failed { participant: client.sid, failure });
+                }
+            }
+            Step::Permit { who, publish, subscribe } => {
+                let permission =
+                    ParticipantPermission { can_publish: publish, can_subscribe: subscribe, ..permission() };
+                let _ = world.moderate(Moderation::UpdateParticipant {
+                    identity: format!("p{who}"),
+                    name: None,
+                    metadata: None,
+                    attributes: Default::default(),
+                    permission: Some(permission),
+                });
+            }
+            Step::Remove { who } => {
+                let _ = world.moderate(Moderation::RemoveParticipant { identity: format!("p{who}") });
+            }
+            Step::Pass { ms } => world.pass(Duration::from_millis(ms)),
+            Step::Leave { .. }
+            | Step::Announce { .. }
+            | Step::Mute { .. }
+            | Step::Subscribe { .. }
+            | Step::Demand { .. }
+            | Step::Restrict { .. }
+            | Step::Rename { .. }
+            | Step::Simulate { .. } => self.ask(step),
+        }
+    }
+
+    /// Steps that are signal messages. They go out on whatever connection the person last had, dead or not.
+    fn ask(&mut self, step: Step) {
+        let sid_of = |track| self.track(track).map_or_else(|| "TR_none".into(), |(track, _)| track.to_string());
+        let (who, message) = match step {
+            Step::Leave { who } => (who, ask::Message::Leave(LeaveRequest::default())),
+            Step::Announce { who, cid, sound } => {
+                let cid = format!("cid{cid}");
+                (who, ask::Message::AddTrack(if sound { microphone(&cid) } else { camera(&cid) }))
+            }
+            Step::Mute { who, track, muted } => {
+                (who, ask::Message::Mute(MuteTrackRequest { sid: sid_of(track), muted }))
+            }
+            Step::Subscribe { who, track, subscribe } => {
+                let track_sids = vec![sid_of(track)];
+                (who, ask::Message::Subscription(UpdateSubscription { track_sids, subscribe, ..Default::default() }))
+            }
+            Step::Demand { who, track, disabled, height } => {
+                let track_sids = vec![sid_of(track)];
+                let update =
+                    UpdateTrackSettings { track_sids, disabled, width: height * 16 / 9, height, ..Default::default() };
+                (who, ask::Message::TrackSetting(update))
+            }
+            Step::Restrict { who, listener } => {
+                let listeners = listener.map(|listener| TrackPermission {
+                    participant_identity: format!("p{listener}"),
+                    all_tracks: true,
+                    ..Default::default()
+                });
+                let permission = SubscriptionPermission {
+                    all_participants: listeners.is_none(),
+                    track_permissions: listeners.into_iter().collect(),
+                };
+                (who, ask::Message::SubscriptionPermission(permission))
+            }
+            Step::Rename { who } => {
+                let update = UpdateParticipantMetadata { name: "new".into(), ..Default::default() };
+                (who, ask::Message::UpdateMetadata(update))
+            }
+            Step::Simulate { who, scenario } => {
+                use simulate_scenario::Scenario;
+                let scenario = match scenario {
+                    0 => Scenario::SpeakerUpdate(2),
+                    1 => Scenario::NodeFailure(true),
+                    2 => Scenario::Migration(true),
+                    3 => Scenario::ServerLeave(true),
+                    4 => Scenario::DisconnectSignalOnResume(true),
+                    5 => Scenario::DisconnectSignalOnResumeNoMessages(true),
+                    _ => Scenario::LeaveRequestFullReconnect(true),
+                };
+                (who, ask::Message::Simulate(SimulateScenario { scenario: Some(scenario) }))
+            }
+            other => unreachable!("{other:?} is not a message"),
+        };
+        if let Some(client) = self.people[who].clone() {
+            self.world.says(&client, message);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    /// `World` checks on each step: no ghosts, no leaked subscription, every track owned, versions that only
+    /// grow, effects to live connections only, a log without gaps, a room that somebody wakes. And in the end
+    /// the room empties, however it was left.
+    #[test]
+    fn rooms_stay_sound(steps in prop::collection::vec(step(), 1..80)) {
+        let mut run = Run { world: World::new(), people: Default::default() };
+        for step in steps {
+            run.take(step);
+        }
+        for who in 0..PEOPLE {
+            run.take(Step::LoseSignal { who });
+        }
+        run.world.pass(Duration::from_secs(15 + 300 + 1));
+        prop_assert!(run.world.finished);
+        prop_assert!(run.world.media_participants.is_empty());
+        prop_assert!(run.world.media_tracks.is_empty() && run.world.subscriptions.is_empty());
+        prop_assert!(run.world.live.is_empty(), "a connection nobody closed");
+    }
+}

@@ -1,0 +1,128 @@
+//! Who is speaking, as clients shall see it: smoothed, quantised, and told only when it changes.
+//!
+//! The constants are LiveKit's defaults (`pkg/sfu/audio/audiolevel.go`, `pkg/rtc/room.go`), so that an
+//! application tuned there looks the same here.
+
+use std::collections::BTreeMap;
+
+use livekit_protocol::SpeakerInfo;
+
+use crate::{AudioLevel, ParticipantSid};
+
+/// A speaker is active from this level on, in -dBov.
+const ACTIVE_DBOV: f32 = 35.0;
+/// Share of an interval at or above the threshold that makes it speech rather than a click, in per cent.
+const ACTIVE_PERCENT: u8 = 40;
+/// Weight of the newest interval: an exponential average with the centre of mass of two intervals.
+const SMOOTHING: f32 = 2.0 / 3.0;
+/// Levels are told in so many steps, so that small changes are none.
+const STEPS: f32 = 8.0;
+
+/// The speakers of a room.
+#[derive(Debug, Default)]
+pub(crate) struct Speakers {
+    /// Smoothed linear level of everybody who made a sound in the last interval.
+    smoothed: BTreeMap<ParticipantSid, f32>,
+    /// What clients were told: quantised level of the active ones.
+    told: BTreeMap<ParticipantSid, f32>,
+}
+
+fn linear(dbov: f32) -> f32 {
+    10_f32.powf(-dbov / 20.0)
+}
+
+fn info(participant: &ParticipantSid, level: f32) -> SpeakerInfo {
+    SpeakerInfo { sid: participant.to_string(), level, active: level > 0.0 }
+}
+
+impl Speakers {
+    /// Takes an interval's report and answers what changed for clients. Who is not in the report is silent.
+    pub(crate) fn observe(&mut self, report: &[AudioLevel]) -> Vec<SpeakerInfo> {
+        let mut loudest: BTreeMap<&ParticipantSid, f32> = BTreeMap::new();
+        for heard in report.iter().filter(|heard| heard.active_percent >= ACTIVE_PERCENT) {
+            // A level heard for half the interval counts 6 dB less than one heard throughout.
+            let weight = 20.0 * (f32::from(heard.active_percent.min(100)) / 100.0).log10();
+            let level = linear(f32::from(heard.level_dbov) - weight);
+            let entry = loudest.entry(&heard.participant).or_default();
+            *entry = entry.max(level);
+        }
+        self.smoothed = loudest
+            .into_iter()
+            .map(|(participant, level)| {
+                let before = self.smoothed.get(participant).copied().unwrap_or(0.0);
+                (participant.clone(), before + (level - before) * SMOOTHING)
+            })
+            .collect();
+        let active = self
+            .smoothed
+            .iter()
+            .filter(|(_, level)| **level >= linear(ACTIVE_DBOV))
+            .map(|(participant, level)| (participant.clone(), (level * STEPS).ceil().min(STEPS) / STEPS))
+            .collect();
+        self.tell(active)
+    }
+
+    fn tell(&mut self, active: BTreeMap<ParticipantSid, f32>) -> Vec<SpeakerInfo> {
+        let stopped = self.told.keys().filter(|who| !active.contains_key(*who)).map(|who| info(who, 0.0));
+        let changed = active.iter().filter(|(who, level)| self.told.get(*who) != Some(level));
+        let changes = changed.map(|(who, level)| info(who, *level)).chain(stopped).collect();
+        self.told = active;
+        changes
+    }
+
+    /// Everybody active, for somebody who just came.
+    pub(crate) fn active(&self) -> Vec<SpeakerInfo> {
+        self.told.iter().map(|(who, level)| info(who, *level)).collect()
+    }
+
+    /// Nobody is heard any more.
+    pub(crate) fn silence(&mut self) -> Vec<SpeakerInfo> {
+        self.smoothed.clear();
+        self.tell(BTreeMap::new())
+    }
+
+    /// Somebody left; answers what others must be told.
+    pub(crate) fn remove(&mut self, participant: &ParticipantSid) -> Option<SpeakerInfo> {
+        self.smoothed.remove(participant);
+        self.told.remove(participant).map(|_| info(participant, 0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(participant: &str, level_dbov: u8, active_percent: u8) -> AudioLevel {
+        AudioLevel { participant: participant.into(), level_dbov, active_percent }
+    }
+
+    #[test]
+    fn speech_is_told_once_and_its_end_once() {
+        let mut speakers = Speakers::default();
+        let started = speakers.observe(&[heard("PA_ada", 10, 100)]);
+        assert!(matches!(&started[..], [s] if s.active && s.level > 0.0), "{started:?}");
+        speakers.observe(&[heard("PA_ada", 10, 100)]);
+        speakers.observe(&[heard("PA_ada", 10, 100)]);
+        assert_eq!(speakers.observe(&[heard("PA_ada", 10, 100)]), [], "a steady voice is no news");
+        let stopped = speakers.observe(&[]);
+        assert!(matches!(&stopped[..], [s] if !s.active && s.level == 0.0), "{stopped:?}");
+        assert_eq!(speakers.observe(&[]), []);
+    }
+
+    #[test]
+    fn a_click_and_a_whisper_are_not_speech() {
+        let mut speakers = Speakers::default();
+        assert_eq!(speakers.observe(&[heard("PA_ada", 0, 10)]), []);
+        assert_eq!(speakers.observe(&[heard("PA_ada", 60, 100)]), []);
+    }
+
+    #[test]
+    fn somebody_who_leaves_while_speaking_is_told_silent() {
+        let mut speakers = Speakers::default();
+        speakers.observe(&[heard("PA_ada", 5, 100), heard("PA_bob", 5, 100)]);
+        assert_eq!(speakers.active().len(), 2);
+        assert!(speakers.remove(&"PA_ada".into()).is_some_and(|info| !info.active));
+        assert!(speakers.remove(&"PA_ada".into()).is_none());
+        assert_eq!(speakers.silence().len(), 1);
+    }
+}

@@ -1,0 +1,149 @@
+//! What the server must be told. Plain values: the typed configuration file lives in `config/`, and the
+//! composition root (`src/`) copies it in here, so that this crate knows no file format.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Everything the doors need to know.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// API keys and their secrets: `(key, secret)`. A token is checked with the secret of the key that
+    /// issued it; the first pair signs the tokens the server hands out. Must not be empty.
+    pub keys: Vec<(String, String)>,
+    /// Development mode: `/api/rooms` lists every room and `/api/info` says so.
+    pub dev: bool,
+    /// URL by which clients reach this server (`wss://call.example.org`). Without it the native join answers
+    /// with the `Host` the request came to.
+    pub public_url: Option<String>,
+    /// Guest access: whether the native API makes rooms and hands out tokens to anybody who asks.
+    pub open_rooms: bool,
+    /// Whether `/metrics` answers everybody. Otherwise only a peer on the loopback address that came without
+    /// a proxy gets it, everybody else 404.
+    pub metrics_open: bool,
+    /// How rooms live when nobody says otherwise.
+    pub rooms: RoomDefaults,
+    /// Bounds against too much of anything.
+    pub limits: Limits,
+    /// Bounds against waiting for ever.
+    pub timeouts: Timeouts,
+}
+
+/// Shows everything but the secrets.
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("keys", &self.keys.iter().map(|(key, _)| key).collect::<Vec<_>>())
+            .field("dev", &self.dev)
+            .field("public_url", &self.public_url)
+            .field("open_rooms", &self.open_rooms)
+            .field("metrics_open", &self.metrics_open)
+            .field("rooms", &self.rooms)
+            .field("limits", &self.limits)
+            .field("timeouts", &self.timeouts)
+            .finish()
+    }
+}
+
+impl ServerConfig {
+    /// Production defaults with these keys.
+    #[must_use]
+    pub fn new(keys: Vec<(String, String)>) -> Self {
+        Self {
+            keys,
+            dev: false,
+            public_url: None,
+            open_rooms: false,
+            metrics_open: false,
+            rooms: RoomDefaults::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// Development mode: `devkey` / `secret`, guests welcome, metrics open.
+    #[must_use]
+    pub fn development() -> Self {
+        Self { dev: true, open_rooms: true, metrics_open: true, ..Self::new(vec![("devkey".into(), "secret".into())]) }
+    }
+}
+
+/// How a room lives when nobody says otherwise.
+#[derive(Debug, Clone)]
+pub struct RoomDefaults {
+    /// A room nobody ever joined ends after this time.
+    pub empty_timeout: Duration,
+    /// A room everybody left ends after this time.
+    pub departure_timeout: Duration,
+    /// Most participants at once; 0 means no bound.
+    pub max_participants: u32,
+}
+
+impl Default for RoomDefaults {
+    fn default() -> Self {
+        Self {
+            empty_timeout: Duration::from_secs(300),
+            departure_timeout: Duration::from_secs(20),
+            max_participants: 0,
+        }
+    }
+}
+
+/// Bounds against too much of anything.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Open TCP connections in all. Further ones wait in the kernel's backlog.
+    pub connections: usize,
+    /// Open TCP connections from one address (behind a proxy: the proxy's, so raise it there).
+    pub connections_per_ip: usize,
+    /// Rooms at once.
+    pub rooms: usize,
+    /// Rooms the native API makes in one minute, all callers together.
+    pub room_creations_per_minute: u32,
+    /// Largest signal message a client may send, in bytes.
+    pub signal_message_bytes: usize,
+    /// Largest HTTP request body, in bytes.
+    pub body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_ip: 1_000,
+            rooms: 10_000,
+            room_creations_per_minute: 600,
+            signal_message_bytes: 512 * 1024,
+            body_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// Bounds against waiting for ever.
+#[derive(Debug, Clone)]
+pub struct Timeouts {
+    /// TLS handshake and request head must be complete within this time.
+    pub request_head: Duration,
+    /// A request body must be complete within this time.
+    pub request_body: Duration,
+    /// A WebSocket from which nothing came for so long is gone (clients ping every 5 s).
+    pub signal_idle: Duration,
+    /// A write to a WebSocket that does not finish within this time ends it.
+    pub signal_write: Duration,
+    /// A participant whose signal connection broke is kept so long for its resume.
+    pub resume: Duration,
+    /// Shutdown waits so long for participants to be told and sockets to close.
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            request_head: Duration::from_secs(5),
+            request_body: Duration::from_secs(15),
+            signal_idle: Duration::from_secs(20),
+            signal_write: Duration::from_secs(10),
+            resume: Duration::from_secs(15),
+            drain: Duration::from_secs(5),
+        }
+    }
+}

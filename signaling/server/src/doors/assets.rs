@@ -1,0 +1,60 @@
+//! The web app: files of `client-web/dist`, in the binary in release builds, from disk in debug builds.
+
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::error::ApiError;
+
+#[derive(RustEmbed)]
+// From the manifest of this crate.
+#[folder = "../../client-web/dist"]
+#[allow_missing = true]
+struct WebApp;
+
+const INDEX: &str = "index.html";
+/// The bundler puts a hash of the content into these names.
+const HASHED: &str = "assets/";
+
+const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sluice</title>\
+<style>body{font:16px/1.6 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem}code{background:#eee;padding:.1em .3em}</style>\
+<h1>Sluice is running</h1><p>The server is up, but the web app is not built. Build it with</p>\
+<p><code>cargo xtask run</code></p><p>or, in the folder <code>client-web</code>,</p>\
+<p><code>npm ci &amp;&amp; npm run build</code></p><p>and load this page again. LiveKit SDKs can connect already.</p></html>";
+
+/// Whatever no other door takes.
+pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    if path == "api" || path.starts_with("api/") {
+        return ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such resource").into_response();
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return (StatusCode::NOT_FOUND, "not found").into_response();
+    }
+    // Addresses of the app's own pages; the app reads them itself.
+    let page = path.is_empty() || path == INDEX || path == "r" || path.starts_with("r/");
+    let name = if page { INDEX } else { path };
+    match WebApp::get(name) {
+        Some(file) => answer(name, file, &headers),
+        None if page => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Html(NOT_BUILT)).into_response(),
+        None => (StatusCode::NOT_FOUND, "not found").into_response(),
+    }
+}
+
+fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
+    let hash: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("\"{hash}\"");
+    let cache = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| known.split(',').any(|known| known.trim() == etag)) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag), (header::CACHE_CONTROL, cache.into())])
+            .into_response();
+    }
+    let mime = match file.metadata.mimetype() {
+        // Scripts and pages say in which letters they are written.
+        mime if mime.starts_with("text/") => format!("{mime}; charset=utf-8"),
+        mime => mime.to_owned(),
+    };
+    let fields = [(header::CONTENT_TYPE, mime), (header::ETAG, etag), (header::CACHE_CONTROL, cache.into())];
+    (fields, file.data).into_response()
+}

@@ -1,0 +1,120 @@
+//! What the two signal doors share: the token, the upgrade, the answers to those who are not let in.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use sluice_rooms::SignalVersion;
+use tracing::Instrument;
+
+use crate::App;
+use crate::auth::{Admission, AuthError};
+use crate::signal::connection::{Visit, serve};
+use crate::signal::request::{Query, RequestError};
+
+/// Read buffer of a socket; axum's default of 128 KiB each is for few sockets that carry much.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Largest frame that may wait in a socket's write buffer: a join to a large room.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Why a visitor is not let in, as the answer it gets.
+pub(super) enum Refusal {
+    NotWebSocket,
+    Auth(AuthError),
+    BadQuery,
+    BadRequest(RequestError),
+    Stopping,
+}
+
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        Self::Auth(error)
+    }
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Self::BadRequest(error)
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(_: QueryRejection) -> Self {
+        Self::BadQuery
+    }
+}
+
+impl Refusal {
+    pub(super) fn count(&self, app: &App, door: &str) {
+        let result = match self {
+            Self::Auth(_) => "unauthorized",
+            Self::Stopping => "refused",
+            Self::NotWebSocket | Self::BadQuery | Self::BadRequest(_) => "bad_request",
+        };
+        app.metrics.joins.with_label_values(&[door, result]).inc();
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotWebSocket => (StatusCode::NOT_FOUND, "not found").into_response(),
+            Self::Auth(error) => (StatusCode::UNAUTHORIZED, error.to_string()).into_response(),
+            Self::BadQuery => (StatusCode::BAD_REQUEST, "the query cannot be read").into_response(),
+            Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").into_response(),
+        }
+    }
+}
+
+/// The query's parameters.
+pub(super) fn query(uri: &Uri) -> Result<Query, Refusal> {
+    Ok(axum::extract::Query::<Query>::try_from_uri(uri)?.0)
+}
+
+/// Checks the token: the header's if there is one, else the query's.
+pub(super) fn admit(app: &App, headers: &HeaderMap, query: &Query) -> Result<Admission, Refusal> {
+    if !app.is_ready() {
+        return Err(Refusal::Stopping);
+    }
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = match bearer {
+        Some(bearer) => bearer.strip_prefix("Bearer "),
+        None => query.get("access_token").map(String::as_str),
+    };
+    Ok(app.keys.admit(token)?)
+}
+
+/// Takes the upgrade and serves the connection.
+pub(super) fn upgrade(
+    app: Arc<App>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    visit: Visit,
+) -> Result<Response, Refusal> {
+    let upgrade = upgrade.map_err(|_| Refusal::NotWebSocket)?;
+    let span = tracing::info_span!(
+        parent: tracing::Span::current(),
+        "signal",
+        room = %visit.admission.room,
+        version = match visit.version { SignalVersion::V0 => 0, SignalVersion::V1 => 1 },
+        participant = tracing::field::Empty,
+    );
+    let guest = app.guests.enter();
+    let message_bytes = app.config.limits.signal_message_bytes;
+    Ok(upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(message_bytes)
+        .max_frame_size(message_bytes)
+        .on_upgrade(move |socket| {
+            async move {
+                serve(socket, app, visit).await;
+                drop(guest);
+            }
+            .instrument(span)
+        }))
+}

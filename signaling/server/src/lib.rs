@@ -1,0 +1,185 @@
+//! The doors of Sluice: LiveKit signal v1 and v0, the native API, the web app, health and metrics.
+//!
+//! Knows rooms and the node's handle. Knows neither str0m nor SDP: session descriptions pass through as text.
+//!
+//! ```no_run
+//! # async fn run(node: sluice_node::Node) -> Result<(), Box<dyn std::error::Error>> {
+//! use sluice_server::{Server, ServerConfig};
+//! let server = Server::new(ServerConfig::development(), node, prometheus::Registry::new())?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:7880").await?;
+//! server.serve(listener, None, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod auth;
+mod config;
+mod doors;
+mod listen;
+mod media;
+mod metrics;
+mod random;
+mod room;
+mod signal;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sluice_rooms::ConnectionId;
+use tokio::sync::watch;
+
+use crate::auth::Keys;
+use crate::metrics::Metrics;
+use crate::room::Rooms;
+
+pub use config::{Limits, RoomDefaults, ServerConfig, Timeouts};
+pub use signal::frame::{FrameError, decode_json, decode_protobuf};
+pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
+
+/// Why the server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The configuration has no API key.
+    #[error("no API key is configured")]
+    NoKeys,
+    /// The metrics could not be registered (a name is taken).
+    #[error("cannot register metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The listening socket failed.
+    #[error("cannot accept connections: {0}")]
+    Accept(std::io::Error),
+}
+
+/// The signaling server: rooms, and the doors that lead to them.
+pub struct Server {
+    app: Arc<App>,
+}
+
+impl Server {
+    /// Builds the server around a running media plane. Its metrics go to `registry`, which `/metrics` shows
+    /// (so give it the registry the node was started with).
+    ///
+    /// # Errors
+    /// [`ServerError::NoKeys`], or [`ServerError::Metrics`] when a metric of that name is registered already.
+    pub fn new(
+        config: ServerConfig,
+        node: sluice_node::Node,
+        registry: prometheus::Registry,
+    ) -> Result<Self, ServerError> {
+        if config.keys.is_empty() {
+            return Err(ServerError::NoKeys);
+        }
+        let metrics = Metrics::register(&registry)?;
+        let keys = Arc::new(Keys::new(config.keys.clone()));
+        let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone());
+        let creations = PerMinute::new(config.limits.room_creations_per_minute);
+        let app = App {
+            config,
+            keys,
+            rooms,
+            metrics,
+            registry,
+            creations,
+            guests: Guests::default(),
+            ready: AtomicBool::new(true),
+            connections: AtomicU64::new(0),
+        };
+        Ok(Self { app: Arc::new(app) })
+    }
+
+    /// Accepts connections until `shutdown` resolves; plain HTTP, or TLS when `tls` is given (ALPN is set
+    /// here: `http/1.1`). May be called for several listeners at once.
+    ///
+    /// On shutdown readiness goes false, every participant gets `leave` with reason `SERVER_SHUTDOWN`, and the
+    /// call returns when all connections are closed or [`Timeouts::drain`] is over.
+    ///
+    /// # Errors
+    /// [`ServerError::Accept`] when the listener fails for good.
+    pub async fn serve(
+        &self,
+        listener: tokio::net::TcpListener,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServerError> {
+        listen::serve(self.app.clone(), listener, tls, shutdown).await
+    }
+}
+
+/// What every door reaches.
+struct App {
+    config: ServerConfig,
+    keys: Arc<Keys>,
+    rooms: Arc<Rooms>,
+    metrics: Metrics,
+    registry: prometheus::Registry,
+    creations: PerMinute,
+    guests: Guests,
+    ready: AtomicBool,
+    connections: AtomicU64,
+}
+
+impl App {
+    /// False from the moment the server begins to stop.
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Lets nobody in any more and sends everybody away.
+    async fn stop(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.rooms.shutdown().await;
+    }
+}
+
+/// Counts signal connections, to wait for the last.
+#[derive(Default)]
+struct Guests(watch::Sender<usize>);
+
+/// One signal connection, while it lives.
+struct Guest(watch::Sender<usize>);
+
+impl Guests {
+    fn enter(&self) -> Guest {
+        self.0.send_modify(|guests| *guests += 1);
+        Guest(self.0.clone())
+    }
+
+    async fn all_gone(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.0.subscribe().wait_for(|guests| *guests == 0).await;
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.send_modify(|guests| *guests -= 1);
+    }
+}
+
+/// So many in each minute.
+struct PerMinute {
+    most: u32,
+    minute: Mutex<(Instant, u32)>,
+}
+
+impl PerMinute {
+    fn new(most: u32) -> Self {
+        Self { most, minute: Mutex::new((Instant::now(), 0)) }
+    }
+
+    /// Takes one; false when the minute has none left.
+    fn take(&self) -> bool {
+        let mut minute = self.minute.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if minute.0.elapsed() >= Duration::from_secs(60) {
+            *minute = (Instant::now(), 0);
+        }
+        minute.1 += 1;
+        minute.1 <= self.most
+    }
+}

@@ -1,0 +1,212 @@
+//! Open rooms: by name, one task each.
+//!
+//! [`Rooms`] finds or opens a room; [`task`] owns its state machine and carries out its effects.
+
+mod task;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use livekit_protocol::{RoomConfiguration, ServerInfo};
+use sluice_node::Node;
+use sluice_rooms::{RoomConfig, RoomState, SidSource};
+use tokio::sync::mpsc;
+
+use crate::auth::Keys;
+use crate::config::ServerConfig;
+use crate::metrics::Metrics;
+
+pub(crate) use task::ToRoom;
+
+/// The version clients are told. SDKs compare it with those of LiveKit's server to know what they may use (RPC
+/// wants 1.8.0), and unwrap its parse; so it is the version whose signaling this server speaks, with our own
+/// as build metadata.
+const SERVER_VERSION: &str = concat!("1.9.0+sluice.", env!("CARGO_PKG_VERSION"));
+/// The signal protocol this server speaks (LiveKit, August 2026).
+const PROTOCOL: i32 = 17;
+/// Commands that may wait for a room. Whoever sends one waits for a place: a room that is behind slows its
+/// own clients down, and nobody else.
+const COMMANDS: usize = 1024;
+/// Media events that may wait for a room. A worker never waits, so this is large: data packets come in
+/// thousands a second, and a lost answer costs a client its negotiation.
+const MEDIA_EVENTS: usize = 8192;
+
+/// There are as many rooms as the configuration allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there are too many rooms")]
+pub(crate) struct TooManyRooms;
+
+/// What can be known of a room without asking it.
+#[derive(Debug)]
+pub(crate) struct RoomStatus {
+    /// The name by which tokens know it.
+    pub(crate) id: String,
+    /// The name people gave it.
+    pub(crate) name: String,
+    /// Milliseconds since 1970.
+    pub(crate) created_at: i64,
+    /// 0 for no bound.
+    pub(crate) max_participants: u32,
+    pub(crate) participants: AtomicUsize,
+}
+
+impl RoomStatus {
+    pub(crate) fn num_participants(&self) -> usize {
+        self.participants.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        let bound = usize::try_from(self.max_participants).unwrap_or(usize::MAX);
+        bound > 0 && self.num_participants() >= bound
+    }
+}
+
+/// The way to a room's task.
+#[derive(Clone)]
+pub(crate) struct RoomHandle {
+    /// Tells a room from its successor of the same name.
+    number: u64,
+    commands: mpsc::Sender<ToRoom>,
+    pub(crate) status: Arc<RoomStatus>,
+}
+
+impl RoomHandle {
+    /// Waits for a place in the room's queue. False when the room has ended.
+    pub(crate) async fn send(&self, command: ToRoom) -> bool {
+        self.commands.send(command).await.is_ok()
+    }
+}
+
+/// How a room shall be made, where it differs from the defaults.
+#[derive(Debug, Default)]
+pub(crate) struct RoomWish {
+    /// The name people gave it; empty means that of the tokens.
+    pub(crate) display_name: String,
+    /// What the token of the first participant asks for.
+    pub(crate) config: Option<RoomConfiguration>,
+}
+
+/// All open rooms.
+pub(crate) struct Rooms {
+    open: DashMap<String, RoomHandle>,
+    numbers: AtomicU64,
+    config: ServerConfig,
+    node: Node,
+    keys: Arc<Keys>,
+    metrics: Metrics,
+}
+
+impl Rooms {
+    pub(crate) fn new(config: ServerConfig, node: Node, keys: Arc<Keys>, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self { open: DashMap::new(), numbers: AtomicU64::new(0), config, node, keys, metrics })
+    }
+
+    /// A room that is open.
+    pub(crate) fn get(&self, id: &str) -> Option<RoomHandle> {
+        self.open
+            .get(id)
+            .filter(|handle| !handle.commands.is_closed())
+            .map(|handle| handle.clone())
+    }
+
+    /// Every open room.
+    pub(crate) fn list(&self) -> Vec<Arc<RoomStatus>> {
+        let mut rooms: Vec<_> = self.open.iter().map(|handle| handle.status.clone()).collect();
+        rooms.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        rooms
+    }
+
+    /// The room of that name, opened if need be.
+    pub(crate) fn open(self: &Arc<Self>, id: &str, wish: RoomWish) -> Result<RoomHandle, TooManyRooms> {
+        let full = self.open.len() >= self.config.limits.rooms;
+        match self.open.entry(id.to_owned()) {
+            Entry::Occupied(entry) if !entry.get().commands.is_closed() => Ok(entry.get().clone()),
+            Entry::Vacant(_) if full => Err(TooManyRooms),
+            entry => {
+                let handle = self.start(id, wish);
+                entry.insert(handle.clone());
+                Ok(handle)
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, id: &str, wish: RoomWish) -> RoomHandle {
+        let defaults = &self.config.rooms;
+        let asked = wish.config.unwrap_or_default();
+        let seconds = |asked: u32, default: Duration| match asked {
+            0 => default,
+            seconds => Duration::from_secs(seconds.into()),
+        };
+        let max_participants = match asked.max_participants {
+            0 => defaults.max_participants,
+            asked => asked,
+        };
+        let config = RoomConfig {
+            name: id.to_owned(),
+            metadata: asked.metadata,
+            empty_timeout: seconds(asked.empty_timeout, defaults.empty_timeout),
+            departure_timeout: seconds(asked.departure_timeout, defaults.departure_timeout),
+            max_participants,
+            resume_window: self.config.timeouts.resume,
+            server_info: ServerInfo { version: SERVER_VERSION.into(), protocol: PROTOCOL, ..Default::default() },
+            ice_servers: Vec::new(),
+        };
+        let now = now();
+        let (state, effects) = RoomState::open(config, SidSource::new(system_random), now);
+        let (media_events, media) = mpsc::channel(MEDIA_EVENTS);
+        let dropped = self.metrics.media_events_dropped.clone();
+        let sink = move |event| {
+            let taken = media_events.try_send(event).is_ok();
+            if !taken {
+                dropped.inc();
+            }
+            taken
+        };
+        let worker_room = sluice_core::RoomId::from(state.sid().as_str());
+        let link = self.node.open_room(worker_room.clone(), Box::new(sink));
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let handle = RoomHandle {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            commands,
+            status: Arc::new(RoomStatus {
+                id: id.to_owned(),
+                name: if wish.display_name.is_empty() { id.to_owned() } else { wish.display_name },
+                created_at: now.unix_ms,
+                max_participants,
+                participants: AtomicUsize::new(0),
+            }),
+        };
+        let task = task::RoomTask::new(self.clone(), &handle, state, worker_room, link);
+        tokio::spawn(task.run(effects, inbox, media));
+        handle
+    }
+
+    /// The room's task has ended.
+    fn forget(&self, id: &str, number: u64) {
+        self.open.remove_if(id, |_, handle| handle.number == number);
+    }
+
+    /// Ends every room: their participants are told that the server stops.
+    pub(crate) async fn shutdown(&self) {
+        let handles: Vec<_> = self.open.iter().map(|handle| handle.clone()).collect();
+        for handle in handles {
+            handle.send(ToRoom::Shutdown).await;
+        }
+    }
+}
+
+/// Randomness of the system. It does not fail once the system is up; if it did, sids would repeat, so the
+/// room would rather not be.
+fn system_random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system's randomness is there once the process runs");
+}
+
+/// The time, for a room.
+pub(crate) fn now() -> sluice_rooms::Now {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
+    sluice_rooms::Now { at: std::time::Instant::now(), unix_ms }
+}

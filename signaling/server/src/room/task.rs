@@ -1,0 +1,218 @@
+//! The task that owns a room: takes what comes from clients and from the media plane, in turn, and carries
+//! out what the state machine answers. It holds no room logic.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use livekit_protocol::{signal_request, signal_response};
+use sluice_core::RoomId;
+use sluice_node::RoomLink;
+use sluice_rooms::{
+    Arrival, Command, ConnectionId, Effect, Join, MediaCommand, MediaEvent, ParticipantSid, Resume, RoomEventKind,
+    RoomState,
+};
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+use super::{RoomHandle, RoomStatus, Rooms, now};
+use crate::media;
+use crate::metrics::response_kind;
+use crate::signal::frame::Response;
+use crate::signal::outbox::{Outbox, Outgoing};
+
+/// What is asked of a room's task.
+pub(crate) enum ToRoom {
+    /// Somebody with a checked token wants in.
+    Join { arrival: Box<Arrival>, outbox: Outbox },
+    /// Somebody wants its session back.
+    Resume { participant: ParticipantSid, arrival: Box<Arrival>, outbox: Outbox },
+    /// A message from a client.
+    Signal { connection: ConnectionId, message: Box<signal_request::Message> },
+    /// A client's connection is gone.
+    SignalLost { connection: ConnectionId },
+    /// The server stops.
+    Shutdown,
+}
+
+/// The task.
+pub(super) struct RoomTask {
+    rooms: Arc<Rooms>,
+    number: u64,
+    status: Arc<RoomStatus>,
+    state: RoomState,
+    /// The room's id at the worker.
+    worker_room: RoomId,
+    link: RoomLink,
+    outboxes: HashMap<ConnectionId, Outbox>,
+}
+
+impl RoomTask {
+    pub(super) fn new(
+        rooms: Arc<Rooms>,
+        handle: &RoomHandle,
+        state: RoomState,
+        worker_room: RoomId,
+        link: RoomLink,
+    ) -> Self {
+        rooms.metrics.rooms.inc();
+        let (number, status) = (handle.number, handle.status.clone());
+        Self { rooms, number, status, state, worker_room, link, outboxes: HashMap::new() }
+    }
+
+    /// Runs until the room is over.
+    pub(super) async fn run(
+        self,
+        effects: Vec<Effect>,
+        inbox: mpsc::Receiver<ToRoom>,
+        media: mpsc::Receiver<sluice_core::Event>,
+    ) {
+        let span = tracing::info_span!("room", room = %self.status.id, sid = %self.state.sid());
+        self.turn(effects, inbox, media).instrument(span).await;
+    }
+
+    async fn turn(
+        mut self,
+        effects: Vec<Effect>,
+        mut inbox: mpsc::Receiver<ToRoom>,
+        mut media: mpsc::Receiver<sluice_core::Event>,
+    ) {
+        self.carry_out(effects);
+        while !self.state.is_finished() {
+            // A running room always has a deadline; without one an hour is as good as any.
+            let deadline = self
+                .state
+                .poll_timeout()
+                .unwrap_or_else(|| now().at + std::time::Duration::from_secs(3600));
+            let effects = tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => self.handle(command),
+                    None => self.state.handle(Command::Shutdown, now()),
+                },
+                Some(event) = media.recv() => {
+                    let event = media::event(event);
+                    if matches!(event, MediaEvent::Data { .. }) {
+                        self.rooms.metrics.data_packets.with_label_values(&["in"]).inc();
+                    }
+                    self.state.handle(Command::Media(event), now())
+                }
+                () = tokio::time::sleep_until(deadline.into()) => self.state.handle_timeout(now()),
+            };
+            self.carry_out(effects);
+        }
+        // Whoever is still in the queue finds its outbox dropped and tries again: the name is free by then.
+    }
+
+    fn handle(&mut self, command: ToRoom) -> Vec<Effect> {
+        let command = match command {
+            ToRoom::Join { arrival, outbox } => {
+                self.outboxes.insert(arrival.connection, outbox);
+                Command::Join(Box::new(Join(*arrival)))
+            }
+            ToRoom::Resume { participant, arrival, outbox } => {
+                self.outboxes.insert(arrival.connection, outbox);
+                Command::Resume(Box::new(Resume { participant, arrival: *arrival }))
+            }
+            ToRoom::Signal { connection, message } => Command::Signal { connection, message },
+            ToRoom::SignalLost { connection } => {
+                self.outboxes.remove(&connection);
+                Command::SignalLost { connection }
+            }
+            ToRoom::Shutdown => Command::Shutdown,
+        };
+        self.state.handle(command, now())
+    }
+
+    /// Carries out effects, and those that follow when a client does not keep up.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Signal { to, message } => {
+                    let kind = response_kind(&message);
+                    let sent = self.rooms.metrics.signal_messages.with_label_values(&["out", kind]);
+                    sent.inc_by(to.len() as u64);
+                    let response = Arc::new(Response::new(message));
+                    for connection in to {
+                        effects.extend(self.push(connection, Outgoing::Response(response.clone())));
+                    }
+                }
+                Effect::RefreshToken { connection, claims } => match self.rooms.keys.sign(&self.status.id, &claims) {
+                    Ok(token) => {
+                        let message = signal_response::Message::RefreshToken(token);
+                        let response = Arc::new(Response::new(Arc::new(message)));
+                        effects.extend(self.push(connection, Outgoing::Response(response)));
+                    }
+                    Err(error) => tracing::error!(%error, "cannot sign a token"),
+                },
+                Effect::Close { connection } => {
+                    if let Some(outbox) = self.outboxes.remove(&connection) {
+                        // Full or not, the connection ends.
+                        let _ = outbox.push(Outgoing::Close);
+                    }
+                }
+                Effect::Media(command) => {
+                    if let MediaCommand::SendData { to, .. } = &command {
+                        self.rooms.metrics.data_packets.with_label_values(&["out"]).inc_by(to.len() as u64);
+                    }
+                    if self.link.send(media::command(&self.worker_room, command)).is_err() && !self.state.is_finished()
+                    {
+                        tracing::error!("the media worker takes no commands; the room ends");
+                        effects.extend(self.state.handle(Command::Shutdown, now()));
+                    }
+                }
+                Effect::Event(event) => {
+                    self.rooms.metrics.room_events.with_label_values(&[event.kind.name()]).inc();
+                    log(&event.kind, event.sequence);
+                }
+                Effect::Finished => self.rooms.forget(&self.status.id, self.number),
+            }
+        }
+        let before = self.status.participants.swap(self.state.occupancy(), Ordering::Relaxed);
+        let after = self.state.occupancy();
+        let change = i64::try_from(after).unwrap_or(0) - i64::try_from(before).unwrap_or(0);
+        self.rooms.metrics.participants.add(change);
+    }
+
+    /// Queues for a client. One that does not keep up loses its connection, and may resume on a new one.
+    fn push(&mut self, connection: ConnectionId, outgoing: Outgoing) -> Vec<Effect> {
+        let Some(outbox) = self.outboxes.get(&connection) else { return Vec::new() };
+        if outbox.push(outgoing).is_ok() {
+            return Vec::new();
+        }
+        self.outboxes.remove(&connection);
+        self.rooms.metrics.signal_closed.with_label_values(&["slow"]).inc();
+        self.state.handle(Command::SignalLost { connection }, now())
+    }
+}
+
+/// However the task ends, by a bug too: the room is not found any more and is not counted.
+impl Drop for RoomTask {
+    fn drop(&mut self) {
+        self.rooms.forget(&self.status.id, self.number);
+        self.rooms.metrics.rooms.dec();
+        let left = self.status.participants.swap(0, Ordering::Relaxed);
+        self.rooms.metrics.participants.sub(i64::try_from(left).unwrap_or(0));
+    }
+}
+
+/// One line for each step of a room's life. Names people chose stay out of the log.
+fn log(kind: &RoomEventKind, sequence: u64) {
+    let name = kind.name();
+    match kind {
+        RoomEventKind::RoomStarted => tracing::info!(sequence, "{name}"),
+        RoomEventKind::RoomFinished { reason } => tracing::info!(sequence, ?reason, "{name}"),
+        RoomEventKind::ParticipantJoined { participant }
+        | RoomEventKind::ParticipantActive { participant }
+        | RoomEventKind::ParticipantResumed { participant } => {
+            tracing::info!(sequence, participant = %participant.sid, "{name}");
+        }
+        RoomEventKind::ParticipantLeft { participant, reason, was_active } => {
+            tracing::info!(sequence, participant = %participant.sid, reason = reason.as_str_name(), was_active, "{name}");
+        }
+        RoomEventKind::TrackPublished { participant, track }
+        | RoomEventKind::TrackUnpublished { participant, track } => {
+            tracing::info!(sequence, participant = %participant.sid, track = %track.sid, codec = %track.mime_type, "{name}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The server as its clients meet it: a real media node, real sockets on loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot unwrap has failed")]
+
+mod api;
+mod calls;
+mod fixture;
+mod hostile;
+mod operations;

@@ -1,0 +1,154 @@
+//! `sluice serve`: starts the media plane and the doors from one configuration, and waits for the end.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use sluice_config::Config;
+use sluice_node::{Node, NodeConfig};
+use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::shutdown::Shutdown;
+use crate::{addresses, logging, tls};
+
+/// Runs until a signal ends it.
+pub(crate) fn run(config: Config) -> anyhow::Result<()> {
+    logging::init(&config.log)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime's threads")?
+        .block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let tls = config.http.tls.pair().map(|(cert, key)| tls::from_files(cert, key)).transpose()?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+    let listeners = bind(&config).await?;
+    let url = url_to_open(&config, &listeners)?;
+
+    let registry = prometheus::Registry::new();
+    let node = Node::start(&node_config(&config)?, &registry)?;
+    let server = Arc::new(Server::new(server_config(config), node, registry)?);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready: open {url}");
+
+    let mut doors = JoinSet::new();
+    for listener in listeners {
+        let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
+        doors.spawn(async move { server.serve(listener, tls, shutdown.requested()).await });
+    }
+    // One listener that fails takes the others along: half a server looks alive to nobody's benefit.
+    let mut outcome = Ok(());
+    while let Some(ended) = doors.join_next().await {
+        shutdown.request();
+        outcome = outcome.and(ended.context("a bug ended a listener").and_then(|served| Ok(served?)));
+    }
+    tracing::info!("stopped");
+    outcome
+}
+
+async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for &address in &config.http.listen {
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if is_spare(config, address, &error) && !listeners.is_empty() => {
+                tracing::debug!(%address, %error, "not listening");
+            }
+            Err(error) => {
+                let advice = match error.kind() {
+                    ErrorKind::AddrInUse => {
+                        "\n  another program listens there: stop it, or choose another port with --listen"
+                    }
+                    ErrorKind::PermissionDenied => {
+                        "\n  ports below 1024 need a privilege: choose another with --listen"
+                    }
+                    ErrorKind::AddrNotAvailable => "\n  this machine has no such address: choose another with --listen",
+                    _ => "",
+                };
+                bail!("cannot listen on {address}: {error}{advice}");
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+/// Machines without IPv6 are common, and development mode listens on `::1` unasked.
+fn is_spare(config: &Config, address: SocketAddr, error: &std::io::Error) -> bool {
+    config.dev && address.ip() == Ipv6Addr::LOCALHOST && error.kind() != ErrorKind::AddrInUse
+}
+
+/// The address to type into a browser.
+fn url_to_open(config: &Config, listeners: &[TcpListener]) -> anyhow::Result<String> {
+    if let Some(url) = &config.http.public_url {
+        // `ws` and `wss` are `http` and `https` by another name.
+        return Ok(url.as_str().replacen("ws", "http", usize::from(url.as_str().starts_with("ws"))));
+    }
+    let first = listeners.first().context("no address to listen on")?.local_addr()?;
+    let scheme = if config.http.tls.pair().is_some() { "https" } else { "http" };
+    let host = match first.ip() {
+        ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    Ok(format!("{scheme}://{host}:{}", first.port()))
+}
+
+fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
+    let bind = if config.rtc.bind.is_empty() { addresses::discover(config.dev)? } else { config.rtc.bind.clone() };
+    let workers = match config.rtc.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => usize::from(workers),
+    };
+    Ok(NodeConfig {
+        bind: bind.into_iter().map(|ip| SocketAddr::new(ip, config.rtc.udp_port)).collect(),
+        advertise: config.rtc.advertise,
+        workers,
+    })
+}
+
+fn server_config(config: Config) -> ServerConfig {
+    let count = |bound: std::num::NonZeroU32| usize::try_from(bound.get()).unwrap_or(usize::MAX);
+    let keys = config.keys.into_iter().map(|(key, secret)| (key, secret.reveal().to_owned())).collect();
+    ServerConfig {
+        dev: config.dev,
+        public_url: config.http.public_url.map(|url| url.to_string()),
+        open_rooms: config.rooms.open,
+        metrics_open: config.metrics.open,
+        rooms: RoomDefaults {
+            empty_timeout: config.rooms.empty_timeout,
+            departure_timeout: config.rooms.departure_timeout,
+            max_participants: config.rooms.max_participants,
+        },
+        limits: Limits {
+            connections: count(config.limits.connections),
+            connections_per_ip: count(config.limits.connections_per_ip),
+            rooms: count(config.limits.rooms),
+            room_creations_per_minute: config.limits.room_creations_per_minute.get(),
+            signal_message_bytes: count(config.limits.signal_message_bytes),
+            body_bytes: count(config.limits.body_bytes),
+        },
+        timeouts: Timeouts {
+            resume: config.rooms.resume_timeout,
+            drain: config.http.drain_timeout,
+            ..Timeouts::default()
+        },
+        ..ServerConfig::new(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two crates state their defaults apart; they must not drift.
+    #[test]
+    fn defaults_of_the_configuration_are_those_of_the_server() {
+        let ours = server_config(Config::default());
+        let theirs = ServerConfig::new(Vec::new());
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    }
+}

@@ -1,0 +1,256 @@
+//! The command line as a person meets it: the real binary, its output, its exit codes.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+use livekit_token::{Claims, TokenVerifier};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// The binary in an environment without variables of ours.
+fn sluice(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command.args(arguments);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SLUICE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    sluice(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The message of a run that was refused.
+fn refusal(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn token(arguments: &[&str], key: &str, secret: &str) -> Claims {
+    let token = stdout(&run(&[&["token", "create"], arguments].concat()));
+    TokenVerifier::with_api_key(key, secret).verify(token.trim()).unwrap()
+}
+
+#[test]
+fn help_teaches_the_first_steps() {
+    let help = stdout(&run(&["--help"]));
+    for words in ["sluice serve --dev", "http://localhost:7880", "token create", "keys generate"] {
+        assert!(help.contains(words), "{help}");
+    }
+    assert!(stdout(&run(&["serve", "--help"])).contains("SLUICE_RTC__UDP_PORT"));
+    assert!(stdout(&run(&["token", "create", "--help"])).contains("--can-publish"));
+}
+
+#[test]
+fn a_token_says_what_was_asked_and_verifies() {
+    let claims = token(
+        &[
+            "--dev",
+            "--identity",
+            "ann",
+            "--room",
+            "lobby",
+            "--name",
+            "Ann",
+            "--ttl",
+            "90s",
+            "--metadata",
+            "m",
+            "--attribute",
+            "role=host",
+            "--attribute",
+            "seat=4",
+            "--can-publish=false",
+            "--can-publish-sources",
+            "camera,microphone",
+        ],
+        "devkey",
+        "secret",
+    );
+    assert_eq!((claims.sub.as_str(), claims.name.as_str(), claims.metadata.as_str()), ("ann", "Ann", "m"));
+    assert_eq!(claims.attributes.len(), 2);
+    assert_eq!(claims.exp - claims.nbf, 90);
+    assert!(claims.video.room_join && claims.video.room == "lobby");
+    assert_eq!(claims.video.can_publish, Some(false));
+    assert_eq!(claims.video.can_subscribe, Some(true));
+    assert_eq!(claims.video.can_publish_sources, ["camera", "microphone"]);
+}
+
+#[test]
+fn a_token_for_the_server_api_joins_nothing() {
+    let claims = token(&["--key", "APIabc", "--secret", SECRET, "--room-create", "--room-list"], "APIabc", SECRET);
+    assert!(claims.video.room_create && claims.video.room_list && !claims.video.room_join);
+}
+
+#[test]
+fn a_token_is_signed_with_the_key_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sluice.toml");
+    std::fs::write(&file, format!("[keys]\nAPIone = \"{SECRET}\"\nAPItwo = \"{SECRET}\"\n")).unwrap();
+    let arguments = ["--config", file.to_str().unwrap(), "--identity", "ann", "--room", "lobby"];
+
+    let ambiguous = refusal(&run(&[&["token", "create"], &arguments[..]].concat()));
+    assert!(ambiguous.contains("APIone, APItwo"), "{ambiguous}");
+    assert_eq!(token(&[&arguments[..], &["--key", "APItwo"]].concat(), "APItwo", SECRET).iss, "APItwo");
+}
+
+#[test]
+fn generated_keys_are_a_configuration() {
+    let toml = stdout(&run(&["keys", "generate"]));
+    assert_ne!(toml, stdout(&run(&["keys", "generate"])), "keys come from randomness");
+
+    let file = sluice_config::File { name: "generated", text: &format!("http.behind_proxy = true\n{toml}") };
+    let config = sluice_config::Config::load(Some(file), [], Vec::new()).unwrap();
+    assert_eq!(config.keys.len(), 1);
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sluice.toml");
+    std::fs::write(&file, "[rtc]\nudp_prot = 7882\n").unwrap();
+    let message = refusal(&run(&["serve", "--config", file.to_str().unwrap()]));
+    assert!(message.contains("sluice.toml, line 2: unknown key `rtc.udp_prot`"), "{message}");
+    assert!(message.contains("did you mean `rtc.udp_port`?"), "{message}");
+
+    let message = refusal(&sluice(&["serve", "--dev"]).env("SLUICE_RTC__WORKERS", "many").output().unwrap());
+    assert!(
+        message.contains("environment variable SLUICE_RTC__WORKERS: `rtc.workers` cannot be \"many\""),
+        "{message}"
+    );
+
+    let message = refusal(&run(&["serve", "--config", "/nowhere/sluice.toml"]));
+    assert!(message.contains("cannot read the configuration file /nowhere/sluice.toml"), "{message}");
+
+    let message = refusal(&run(&["serve", "--dev", "--listen", "127.0.0.1:0", "--log", "sluice=loud=er"]));
+    assert!(message.contains("`log.filter`"), "{message}");
+}
+
+#[test]
+fn unsafe_servers_are_refused() {
+    let message = refusal(&run(&["serve"]));
+    assert!(message.contains("no API keys") && message.contains("sluice keys generate"), "{message}");
+
+    let serve = |keys: &str| sluice(&["serve"]).env("SLUICE_KEYS", keys).output().unwrap();
+    let message = refusal(&serve("APIabc: short"));
+    assert!(message.contains("`APIabc` has 5 bytes, at least 32 are needed"), "{message}");
+    assert!(!message.contains("short"), "{message}");
+    assert!(refusal(&serve(&format!("devkey: {SECRET}"))).contains("everybody knows"));
+    assert!(refusal(&serve(&format!("APIabc: {SECRET}"))).contains("http.behind_proxy = true"));
+
+    let message = refusal(&run(&["serve", "--dev", "--listen", "0.0.0.0:7880"]));
+    assert!(message.contains("flag --listen: development mode listens on loopback only"), "{message}");
+}
+
+#[test]
+fn a_missing_certificate_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let serve = |cert: &str| {
+        sluice(&["serve", "--listen", "127.0.0.1:0"])
+            .env("SLUICE_KEYS", format!("APIabc: {SECRET}"))
+            .env("SLUICE_HTTP__TLS__CERT", cert)
+            .env("SLUICE_HTTP__TLS__KEY", "/nowhere/key.pem")
+            .output()
+            .unwrap()
+    };
+    let message = refusal(&serve("/nowhere/cert.pem"));
+    assert!(message.contains("/nowhere/cert.pem") && message.contains("`http.tls.cert`"), "{message}");
+    let message = refusal(&serve(empty.to_str().unwrap()));
+    assert!(message.contains("no certificate in"), "{message}");
+}
+
+/// A server of our own; ended when dropped.
+struct Serving {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+    port: u16,
+}
+
+impl Serving {
+    /// Starts one and reads its log until it says where it listens.
+    fn start(arguments: &[&str]) -> Self {
+        let dev = ["serve", "--dev", "--listen", "127.0.0.1:0", "--udp-port", "0"];
+        let mut child = sluice(&[&dev, arguments].concat()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        let port = loop {
+            let start = seen.len();
+            assert_ne!(log.read_line(&mut seen).unwrap(), 0, "the server ended: {seen}");
+            if let Some((_, rest)) = seen[start..].split_once("open http://localhost:") {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                break digits.parse().unwrap();
+            }
+        };
+        Self { child, log, port }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end; the rest of the log and whether it ended well.
+    fn ended(mut self) -> (String, Option<i32>) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (rest, self.child.wait().unwrap().code())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_development_server_answers_and_ends_gracefully() {
+    for signal in ["-TERM", "-INT"] {
+        let server = Serving::start(&[]);
+        let answer = server.get("/healthz");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        server.signal(signal);
+        let (log, code) = server.ended();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("stopped"), "{log}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_log_can_be_json() {
+    let server = Serving::start(&["--log-format", "json"]);
+    server.signal("-TERM");
+    let (log, _) = server.ended();
+    let last = log.lines().last().unwrap();
+    assert!(last.starts_with('{') && last.ends_with('}') && last.contains("\"message\":\"stopped\""), "{last}");
+}
+
+#[test]
+fn a_taken_port_is_named_with_advice() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let message = refusal(&run(&["serve", "--dev", "--listen", &address]));
+    assert!(message.contains(&format!("cannot listen on {address}")) && message.contains("--listen"), "{message}");
+}

@@ -1,0 +1,39 @@
+//! The browsers of the end-to-end tests, and Debian's packages in general.
+
+use anyhow::bail;
+
+use crate::command::{command, find, run, succeeds};
+use crate::workspace::root;
+
+/// Makes sure that Chromium and Firefox can be started.
+pub(crate) fn install() -> anyhow::Result<()> {
+    let missing: Vec<&str> = ["chromium", "firefox-esr"]
+        .into_iter()
+        .filter(|browser| find(browser).is_none())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // Without a font every letter of a page is a box.
+    apt_install(&[&missing[..], &["fonts-liberation"]].concat())
+}
+
+/// Installs Debian packages when this machine allows it, else names them.
+pub(crate) fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
+    let names = packages.join(" ");
+    if find("apt-get").is_none() {
+        bail!(
+            "missing: {names}\n  these are Debian's names; install them so that they are in the PATH under these names"
+        );
+    }
+    if !is_root() {
+        bail!("missing: {names}\n  sudo apt-get update && sudo apt-get install --yes {names}");
+    }
+    run(&mut command(root(), "apt-get", &["update", "--quiet"]))?;
+    let mut install = command(root(), "apt-get", &["install", "--yes", "--quiet", "--no-install-recommends"]);
+    run(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn is_root() -> bool {
+    succeeds(&mut command(root(), "sh", &["-c", "test \"$(id -u)\" = 0"]))
+}

@@ -1,0 +1,65 @@
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz`.
+//!
+//! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
+//! layout of the workspace; nothing of the product depends on it.
+
+mod browsers;
+mod check;
+mod command;
+mod fuzz;
+mod npm;
+mod python;
+mod report;
+mod run;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use report::Verdict;
+
+const USAGE: &str = "\
+Usage: cargo xtask <VERB>
+
+  run [FLAGS]                 build the web client and the server, serve both in development mode on
+                              http://localhost:7880; FLAGS go to `sluice serve --dev`
+  build                       the server as one file to copy, web client inside: target/release/sluice
+  test [--only SUITE]...      run every test, or these suites: rust, web, fuzz, e2e, sdk;
+                              what is missing is installed
+  check                       format, clippy, rustdoc, TypeScript, lint, licences and advisories
+  fuzz [TARGET]... [--seconds N]
+                              every fuzz target, or these, for so long (60 s)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(mut compile) = fuzz::as_wrapper(&arguments) {
+        let succeeded = compile.status().is_ok_and(|status| status.success());
+        return if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let mut arguments = arguments.into_iter();
+    let verb = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let verdict = match verb.as_deref() {
+        Some("run") => run::run(&rest),
+        Some("build") if rest.is_empty() => run::build(),
+        Some("test") => test::test(&rest),
+        Some("fuzz") => fuzz::fuzz(&rest),
+        Some("check") if rest.is_empty() => check::check(),
+        Some("help" | "--help" | "-h") => {
+            eprintln!("{USAGE}");
+            Ok(Verdict::Passed)
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match verdict {
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
