@@ -22,6 +22,35 @@ pub enum Kind {
     Video,
 }
 
+/// What a track shows or sounds of. Decides what gives way first when there is little room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Not said.
+    #[default]
+    Unknown,
+    /// A face.
+    Camera,
+    /// A voice.
+    Microphone,
+    /// A screen: text must stay readable.
+    Screen,
+    /// What a shared screen sounds.
+    ScreenAudio,
+}
+
+/// A layer as its publisher announced it (`VideoLayer` of `AddTrackRequest`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeclaredLayer {
+    /// 0 = `q` or lowest spatial layer, up to 2.
+    pub spatial: u8,
+    /// Pixels; 0 when not said.
+    pub width: u32,
+    /// Pixels; 0 when not said.
+    pub height: u32,
+    /// Bits per second it was announced with; 0 when not said. What it really sends is measured.
+    pub bitrate_bps: u32,
+}
+
 /// The data channels every participant has, by their LiveKit labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DataChannel {
@@ -40,12 +69,18 @@ pub struct ExpectedTrack {
     pub cids: Vec<String>,
     /// Audio or video.
     pub kind: Kind,
+    /// What it shows.
+    pub source: Source,
+    /// Its layers, lowest first, as far as they were announced.
+    pub layers: Vec<DeclaredLayer>,
     /// Codecs in order of preference as MIME types (`video/VP9`); the answer lists them first.
     pub codecs: Vec<String>,
     /// Music: the answer asks for stereo Opus at 510 kbit/s.
     pub stereo: bool,
     /// The answer lets Opus fall silent (`usedtx=1`).
     pub dtx: bool,
+    /// Opus may come with redundancy (RFC 2198): the answer prefers `audio/red`.
+    pub red: bool,
 }
 
 /// How much of a track a subscriber wants. The forwarder never sends more than this.
@@ -53,15 +88,35 @@ pub struct ExpectedTrack {
 pub struct Demand {
     /// False while the subscriber looks elsewhere: nothing is sent, the section stays.
     pub enabled: bool,
-    /// Highest simulcast layer wanted: 0 = `q`, 1 = `h`, 2 = `f`.
+    /// Highest spatial (or simulcast) layer wanted: 0 = `q`, 1 = `h`, 2 = `f`.
     pub max_spatial: u8,
+    /// Frames per second enough for the subscriber; `None`: as many as there are.
+    pub max_fps: Option<u16>,
+    /// Pixels of the area it is shown in; 0 when not said. Larger tiles are served first.
+    pub area_px: u32,
+    /// The subscriber's own order (`UpdateTrackSettings.priority`): higher is served before larger tiles.
+    pub priority: u32,
+}
+
+impl Demand {
+    /// Nothing, for now.
+    pub const NOTHING: Self = Self { enabled: false, max_spatial: 2, max_fps: None, area_px: 0, priority: 0 };
 }
 
 impl Default for Demand {
     /// Everything there is.
     fn default() -> Self {
-        Self { enabled: true, max_spatial: 2 }
+        Self { enabled: true, ..Self::NOTHING }
     }
+}
+
+/// Bounds on what is forwarded in a room, whatever its subscribers ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// Only so many cameras, of those who spoke last, reach each subscriber. Screens always do.
+    pub last_cameras: Option<u16>,
+    /// Only so many microphones, the loudest, reach each subscriber.
+    pub loudest_microphones: Option<u16>,
 }
 
 /// A request to the worker that owns the room.
@@ -157,6 +212,21 @@ pub enum Command {
         channel: DataChannel,
         /// The message, encoded once for all.
         payload: Arc<[u8]>,
+    },
+    /// Bounds of a room; may change while it goes on. Without it there are none.
+    LimitRoom {
+        /// Which.
+        room: RoomId,
+        /// From now on.
+        limits: RoomLimits,
+    },
+    /// Why does this participant see what it sees? Answered by [`crate::Event::Explained`]; nothing comes when
+    /// there is no such participant.
+    Explain {
+        /// Who.
+        participant: ParticipantId,
+        /// Echoed in the answer.
+        request: u64,
     },
     /// The room is over: whoever is left in it is removed.
     CloseRoom {

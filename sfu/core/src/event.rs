@@ -1,6 +1,6 @@
 //! What a worker tells the control plane. Values only.
 
-use crate::{DataChannel, ParticipantId, RoomId, TrackId};
+use crate::{DataChannel, LinkReport, ParticipantId, RoomId, TrackId};
 
 /// `a=mid` of a section and the track it carries to the client.
 pub type MidToTrack = Vec<(String, TrackId)>;
@@ -29,6 +29,12 @@ pub struct QualityReport {
     pub downstream_loss: f32,
     /// Round trip in milliseconds, when known.
     pub rtt_ms: Option<u32>,
+    /// Jitter of what it receives, as its receiver reports say, in milliseconds.
+    pub jitter_ms: Option<u32>,
+    /// Bits per second sent to it as media.
+    pub delivered_bps: u64,
+    /// Bits per second that what it asked for would take: the share delivered is how well it is served.
+    pub wanted_bps: u64,
     /// True when nothing at all came from it for the interval.
     pub silent: bool,
 }
@@ -142,6 +148,37 @@ pub enum Event {
         room: RoomId,
         /// One for each participant.
         reports: Vec<QualityReport>,
+    },
+    /// The best layer of a published track that anybody wants changed: what is above may be switched off
+    /// (dynacast). Sent at once when more is wanted and after a while when less is.
+    LayersWanted {
+        /// Publisher.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+        /// Highest spatial layer wanted; `None` when nobody wants any.
+        max_spatial: Option<u8>,
+    },
+    /// Tracks were paused for want of bandwidth, or go on.
+    StreamStates {
+        /// Receiver.
+        subscriber: ParticipantId,
+        /// Track, and whether it is paused now.
+        paused: Vec<(TrackId, bool)>,
+    },
+    /// The subscriber takes none of the codecs a track comes in.
+    NotDecodable {
+        /// Receiver.
+        subscriber: ParticipantId,
+        /// What.
+        track: TrackId,
+    },
+    /// Answer to [`crate::Command::Explain`].
+    Explained {
+        /// As asked.
+        request: u64,
+        /// What is sent to whom, and why.
+        report: Box<LinkReport>,
     },
     /// A participant's media ended; the control plane decides what to tell it, then removes it.
     ParticipantFailed {

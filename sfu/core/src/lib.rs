@@ -6,6 +6,7 @@
 mod command;
 mod demux;
 mod event;
+mod explain;
 mod forwarder;
 mod ids;
 mod keyframe;
@@ -17,8 +18,11 @@ mod track;
 mod transport;
 mod worker;
 
-pub use command::{Command, Connection, DataChannel, Demand, ExpectedTrack, Kind};
+pub use command::{
+    Command, Connection, DataChannel, DeclaredLayer, Demand, ExpectedTrack, Kind, RoomLimits, Source,
+};
 pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
+pub use explain::{LinkReport, Reason, SubscriptionReport};
 pub use ids::{ParticipantId, RoomId, TrackId};
 pub use random::Random;
 pub use transport::Transmit;

@@ -196,8 +196,11 @@ impl Client {
                 cids: vec![cid],
                 kind: if publication.media.is_video() { Kind::Video } else { Kind::Audio },
                 codecs: vec![publication.media.mime_type().to_owned()],
+                source: sluice_core::Source::Unknown,
+                layers: Vec::new(),
                 stereo: false,
                 dtx: true,
+                red: false,
             },
         });
         self.wanted.publish.push((track, publication));

@@ -26,7 +26,7 @@ fn story(seed: u64) -> Vec<String> {
     }
     let cam = sim.publish("ann", "cam", Publication::SIMULCAST);
     sim.run(Duration::from_secs(2));
-    sim.demand("bob", &cam, Demand { enabled: true, max_spatial: 0 });
+    sim.demand("bob", &cam, Demand { max_spatial: 0, ..Demand::default() });
     sim.send_data("cem", DataChannel::Reliable, b"hello");
     sim.restart_ice("dan");
     sim.rebind("cem");

@@ -8,10 +8,10 @@ use sluice_core::{Demand, TrackId};
 use sluice_sim::{Publication, Simulation};
 
 fn up_to(max_spatial: u8) -> Demand {
-    Demand { enabled: true, max_spatial }
+    Demand { max_spatial, ..Demand::default() }
 }
 
-const NOTHING: Demand = Demand { enabled: false, max_spatial: 2 };
+const NOTHING: Demand = Demand::NOTHING;
 
 /// Ann publishes three layers, bob watches.
 fn ann_and_bob(seed: u64) -> (Simulation, TrackId) {

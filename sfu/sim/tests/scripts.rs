@@ -76,7 +76,11 @@ impl Model {
                     Step::Unsubscribe(who, track)
                 }
                 (64..74, Some(track)) if self.wishes.contains_key(&(who, track.clone())) => {
-                    let demand = Demand { enabled: random.random_bool(0.7), max_spatial: random.random_range(0..3) };
+                    let demand = Demand {
+                        enabled: random.random_bool(0.7),
+                        max_spatial: random.random_range(0..3),
+                        ..Demand::default()
+                    };
                     Step::Demand(who, track, demand)
                 }
                 (74..80, Some(track)) => Step::Mute(track, random.random()),

@@ -53,6 +53,9 @@ pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core
                 codecs: expected.codecs,
                 stereo: expected.stereo,
                 dtx: expected.dtx,
+                source: core::Source::Unknown,
+                layers: Vec::new(),
+                red: false,
             },
         },
         From::RemoveTrack { track: what } => core::Command::RemoveTrack { track: track(&what) },
@@ -69,7 +72,11 @@ pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core
         From::Demand { subscriber, track: what, demand } => core::Command::Demand {
             subscriber: participant(&subscriber),
             track: track(&what),
-            demand: core::Demand { enabled: demand.enabled, max_spatial: demand.max_spatial },
+            demand: core::Demand {
+                enabled: demand.enabled,
+                max_spatial: demand.max_spatial,
+                ..core::Demand::NOTHING
+            },
         },
         From::SendData { to, channel, payload } => core::Command::SendData {
             to: to.iter().map(participant).collect(),
@@ -88,10 +95,11 @@ fn mid_to_track(map: core::MidToTrack) -> rooms::MidToTrack {
 }
 
 /// What the worker reports, in the room's words.
-pub(crate) fn event(event: core::Event) -> rooms::MediaEvent {
+/// `None` for what rooms do not act on.
+pub(crate) fn event(event: core::Event) -> Option<rooms::MediaEvent> {
     use core::Event as From;
     use rooms::MediaEvent as To;
-    match event {
+    Some(match event {
         From::Answer { participant: who, id, sdp, mid_to_track: map } => {
             To::Answer { participant: participant_sid(&who), id, sdp, mid_to_track: mid_to_track(map) }
         }
@@ -123,6 +131,11 @@ pub(crate) fn event(event: core::Event) -> rooms::MediaEvent {
             },
             payload,
         },
+        // The room does not act on these yet.
+        From::LayersWanted { .. }
+        | From::StreamStates { .. }
+        | From::NotDecodable { .. }
+        | From::Explained { .. } => return None,
         From::AudioLevels { levels, .. } => To::AudioLevels(levels.iter().map(audio_level).collect()),
         From::Quality { reports, .. } => To::Quality(reports.iter().map(quality_report).collect()),
         From::ParticipantFailed { participant: who, failure } => {
@@ -134,7 +147,7 @@ pub(crate) fn event(event: core::Event) -> rooms::MediaEvent {
             };
             To::Failed { participant: participant_sid(&who), failure }
         }
-    }
+    })
 }
 
 fn audio_level(level: &core::AudioLevel) -> rooms::AudioLevel {

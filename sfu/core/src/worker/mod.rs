@@ -219,6 +219,7 @@ impl Worker {
                     self.with(&participant, |worker, key| worker.send_data(key, channel, &payload, now));
                 }
             }
+            Command::LimitRoom { .. } | Command::Explain { .. } => {}
             Command::CloseRoom { room } => {
                 for key in self.rooms.get(&room).map(|room| room.participants.clone()).unwrap_or_default() {
                     self.remove_participant(key);

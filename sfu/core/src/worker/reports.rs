@@ -55,6 +55,9 @@ impl Worker {
                     participant: participant.id.clone(),
                     upstream_loss: up.upstream_loss,
                     downstream_loss: down.downstream_loss,
+                    jitter_ms: None,
+                    delivered_bps: 0,
+                    wanted_bps: 0,
                     rtt_ms: down.rtt_ms.or(up.rtt_ms),
                     silent: participant.unreachable_since.is_some(),
                 });

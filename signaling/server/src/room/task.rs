@@ -90,7 +90,7 @@ impl RoomTask {
                     None => self.state.handle(Command::Shutdown, now()),
                 },
                 Some(event) = media.recv() => {
-                    let event = media::event(event);
+                    let Some(event) = media::event(event) else { continue };
                     if matches!(event, MediaEvent::Data { .. }) {
                         self.rooms.metrics.data_packets.with_label_values(&["in"]).inc();
                     }
