@@ -1,4 +1,4 @@
-/** A room of the SDK with everything that happened in it, and media to send. Needs the server of the suite. */
+/** A room of the SDK with everything that happened in it, and media to send. */
 import { randomUUID } from 'node:crypto';
 
 import {
@@ -34,9 +34,9 @@ export class Call {
   /** @type {{ close(): Promise<void> }[]} */
   #media = [];
 
-  /** @param {import('../../../client-web/e2e/harness/server.mjs').Server} server */
-  constructor(server) {
-    this.server = server;
+  /** @param {string} wsUrl of the server */
+  constructor(wsUrl) {
+    this.wsUrl = wsUrl;
   }
 
   /** @param {string} identity @param {object} [options] of the room @param {object} [claims] of the token */
@@ -44,7 +44,7 @@ export class Call {
     const guest = new Guest(identity);
     this.#guests.push(guest);
     const ticket = token(this.room, identity, claims);
-    await guest.room.connect(this.server.wsUrl, ticket, {
+    await guest.room.connect(this.wsUrl, ticket, {
       autoSubscribe: true,
       dynacast: false,
       ...options,

@@ -1,9 +1,11 @@
 """A server of our own: started on free ports, ended by its process id."""
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,6 +26,7 @@ class Server:
             stderr=subprocess.STDOUT,
             # Without settings of somebody's own server, and of these tests.
             env={key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")},
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         self.port = self._wait_for_port()
 
@@ -55,6 +58,12 @@ class Server:
             time.sleep(0.02)
         self.stop()
         raise RuntimeError(f"the server did not start:\n{self.log}")
+
+
+def _die_with_parent() -> None:
+    """A process in which the SDK crashes cannot stop its server any more: the kernel does (prctl(2))."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _program() -> str:

@@ -1,0 +1,23 @@
+/**
+ * Runs one case in this process: `node case.mjs WS_URL NAME`. Ends with 0 when it passed, with 1 and the reason on
+ * standard error when it did not. `node case.mjs` lists the names as JSON.
+ */
+import { dispose } from '@livekit/rtc-node';
+
+import { Call } from './call.mjs';
+import { CASES } from './cases.mjs';
+
+const [wsUrl, name] = process.argv.slice(2);
+if (wsUrl === undefined) {
+  console.log(JSON.stringify([...CASES.keys()]));
+} else {
+  const call = new Call(wsUrl);
+  try {
+    await CASES.get(name)(call);
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+  }
+  await call.close();
+  await dispose();
+}
