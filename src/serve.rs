@@ -122,6 +122,8 @@ fn server_config(config: Config) -> ServerConfig {
             empty_timeout: config.rooms.empty_timeout,
             departure_timeout: config.rooms.departure_timeout,
             max_participants: config.rooms.max_participants,
+            last_cameras: config.rooms.last_cameras,
+            loudest_microphones: config.rooms.loudest_microphones,
         },
         limits: Limits {
             connections: count(config.limits.connections),

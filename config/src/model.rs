@@ -154,6 +154,10 @@ pub struct Rooms {
     pub resume_timeout: Duration,
     /// Most participants at once; 0: no bound.
     pub max_participants: u32,
+    /// Cameras forwarded to each participant, of those who spoke last; 0: all.
+    pub last_cameras: u16,
+    /// Microphones forwarded to each participant, the loudest; 0: all.
+    pub loudest_microphones: u16,
 }
 
 impl Default for Rooms {
@@ -164,6 +168,8 @@ impl Default for Rooms {
             departure_timeout: Duration::from_secs(20),
             resume_timeout: Duration::from_secs(15),
             max_participants: 0,
+            last_cameras: 0,
+            loudest_microphones: 0,
         }
     }
 }

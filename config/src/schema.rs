@@ -32,6 +32,7 @@ const fn key(path: &'static str, form: Form, accepts: &'static str) -> Key {
 const SECONDS: &str = "whole seconds, 0 to 4294967295";
 const PEM: &str = "the path of a PEM file";
 const SWITCH: &str = "true or false";
+const FORWARDED: &str = "a whole number, 0 to 65535 (0: all)";
 const COUNT: &str = "a whole number, 1 to 4294967295";
 
 /// All of them, in the order of the sample file.
@@ -58,6 +59,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("rooms.departure_timeout_s", Form::Integer, SECONDS),
     key("rooms.resume_timeout_s", Form::Integer, SECONDS),
     key("rooms.max_participants", Form::Integer, "a whole number, 0 to 4294967295 (0: no bound)"),
+    key("rooms.last_cameras", Form::Integer, FORWARDED),
+    key("rooms.loudest_microphones", Form::Integer, FORWARDED),
     key("limits.connections", Form::Integer, COUNT),
     key("limits.connections_per_ip", Form::Integer, COUNT),
     key("limits.rooms", Form::Integer, COUNT),

@@ -1,4 +1,4 @@
-//! The browsers of the end-to-end tests, and Debian's packages in general.
+//! The browsers of the end-to-end tests, what puts them in networks of their own, and Debian's packages in general.
 
 use anyhow::bail;
 
@@ -16,6 +16,15 @@ pub(crate) fn install() -> anyhow::Result<()> {
     }
     // Without a font every letter of a page is a box.
     apt_install(&[&missing[..], &["fonts-liberation"]].concat())
+}
+
+/// Makes sure of `ip` where it would be of use: only root makes network namespaces. Elsewhere the tests that need one
+/// say why they are skipped.
+pub(crate) fn install_ip() -> anyhow::Result<()> {
+    if find("ip").is_some() || find("apt-get").is_none() || !is_root() {
+        return Ok(());
+    }
+    apt_install(&["iproute2"])
 }
 
 /// Installs Debian packages when this machine allows it, else names them.

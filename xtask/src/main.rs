@@ -1,4 +1,4 @@
-//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz`.
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim`.
 //!
 //! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
 //! layout of the workspace; nothing of the product depends on it.
@@ -11,6 +11,7 @@ mod npm;
 mod python;
 mod report;
 mod run;
+mod sim;
 mod test;
 mod workspace;
 
@@ -28,7 +29,10 @@ Usage: cargo xtask <VERB>
                               what is missing is installed
   check                       format, clippy, rustdoc, TypeScript, lint, licences and advisories
   fuzz [TARGET]... [--seconds N]
-                              every fuzz target, or these, for so long (60 s)";
+                              every fuzz target, or these, for so long (60 s)
+  sim [--seeds N] [--seed S --scenario NAME] [--strict]
+                              rooms on simulated networks: writes sfu/sim/SCOREBOARD.md, then plays N
+                              generated ones (100) and fails where an invariant breaks";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Some("build") if rest.is_empty() => run::build(),
         Some("test") => test::test(&rest),
         Some("fuzz") => fuzz::fuzz(&rest),
+        Some("sim") => sim::sim(&rest),
         Some("check") if rest.is_empty() => check::check(),
         Some("help" | "--help" | "-h") => {
             eprintln!("{USAGE}");

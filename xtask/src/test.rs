@@ -99,10 +99,16 @@ fn e2e() -> anyhow::Result<(u32, u32)> {
     npm::build_client()?;
     npm::install(&project)?;
     browsers::install()?;
+    // Some browsers are put behind a bad network, where there can be namespaces.
+    browsers::install_ip()?;
+    run(&mut cargo(&["build", "--package", "sluice-link"]))?;
     // One call has a Python program in it, with the newest SDK.
     let python = python::environment(&workspace::root().join("tests/sdk/python/requirements/livekit-latest.txt"))?;
     let mut suite = npm::npm(&project, &["test"])?;
-    suite.env("SLUICE_BIN", workspace::server()?).env("SLUICE_SDK_PYTHON", python);
+    suite
+        .env("SLUICE_BIN", workspace::server()?)
+        .env("SLUICE_LINK_BIN", workspace::link()?)
+        .env("SLUICE_SDK_PYTHON", python);
     run_tests(&mut suite, Dialect::Node)
 }
 

@@ -25,6 +25,11 @@ pub(crate) fn server() -> anyhow::Result<PathBuf> {
     Ok(profile()?.join("sluice").with_extension(std::env::consts::EXE_EXTENSION))
 }
 
+/// The bad network of the browser tests, beside the server once it is built.
+pub(crate) fn link() -> anyhow::Result<PathBuf> {
+    Ok(profile()?.join("sluice-link").with_extension(std::env::consts::EXE_EXTENSION))
+}
+
 /// The server that `cargo build --release` leaves.
 pub(crate) fn release_server() -> anyhow::Result<PathBuf> {
     Ok(target()?.join("release/sluice").with_extension(std::env::consts::EXE_EXTENSION))

@@ -16,10 +16,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The media plane: rtp and sdp <- core <- node, net <- node.
     ("sluice-rtp", &[]),
     ("sluice-sdp", &[]),
+    ("sluice-bwe", &["sluice-rtp"]),
     ("sluice-core", &["sluice-rtp", "sluice-sdp"]),
     ("sluice-net", &[]),
     ("sluice-node", &["sluice-core", "sluice-net"]),
     // Tests only.
+    ("sluice-link", &[]),
     ("sluice-sim", &["sluice-core"]),
     ("sluice-fuzz", &["sluice-rooms", "sluice-rtp", "sluice-sdp", "sluice-server"]),
     // The control plane: rooms knows neither the web nor the media plane; the doors translate between them, and
@@ -31,10 +33,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates of which nobody may make a normal dependency.
-const TESTS_ONLY: &[&str] = &["sluice-fuzz", "sluice-sim"];
+const TESTS_ONLY: &[&str] = &["sluice-fuzz", "sluice-link", "sluice-sim"];
 
 /// The sans-IO crates never reach these, over any number of steps: no runtime, no sockets, no web.
-const SANS_IO: &[&str] = &["sluice-rtp", "sluice-sdp", "sluice-core", "sluice-rooms"];
+const SANS_IO: &[&str] = &["sluice-rtp", "sluice-bwe", "sluice-sdp", "sluice-core", "sluice-rooms"];
 const IO: &[&str] = &["tokio", "mio", "socket2", "axum", "hyper", "reqwest", "async-std", "smol"];
 
 /// Crates that one part of the house must not name itself, and why.

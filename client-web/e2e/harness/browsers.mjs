@@ -70,10 +70,16 @@ export class Browser {
 
   /**
    * @param {Kind} kind
-   * @param {{ flags?: string[], wrap?: (program: string) => string }} [options] more flags, a program that starts the
-   * browser's (both Chromium only)
+   * @param {object} [options]
+   * @param {string[]} [options.flags] more flags of Chromium
+   * @param {Record<string, unknown>} [options.preferences] more preferences of Firefox
+   * @param {number} [options.port] where Firefox waits for its driver; Chromium has a pipe
+   * @param {(program: string) => string} [options.wrap] a program that starts the browser's
    */
-  static async launch(kind, { flags = [], wrap = (program) => program } = {}) {
+  static async launch(
+    kind,
+    { flags = [], preferences = {}, port, wrap = (program) => program } = {},
+  ) {
     const program = wrap(find(kind));
     const raw =
       kind === 'chromium'
@@ -82,7 +88,8 @@ export class Browser {
             browser: 'firefox',
             executablePath: program,
             headless: true,
-            extraPrefsFirefox: FIREFOX_PREFERENCES,
+            debuggingPort: port,
+            extraPrefsFirefox: { ...FIREFOX_PREFERENCES, ...preferences },
           });
     return new Browser(kind, raw);
   }

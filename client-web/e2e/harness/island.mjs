@@ -1,97 +1,68 @@
 /**
- * A network namespace with one cable to this machine, to put a browser on and then cut the cable. Needs root and
- * `ip`, `tc` (iproute2); where these are missing, tests on an island are skipped and say so.
+ * A network namespace with one cable to this machine, to put a browser on and then cut the cable. Needs what a
+ * namespace needs, and `tc`; where these are missing, tests on an island are skipped and say so.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 
-/** Private to this suite: 10.213.0.0/16 is nobody's default. */
-const subnet = () => `10.213.${process.pid % 250}`;
+import { Namespace, ip, run, whyNoNamespace } from './namespace.mjs';
 
 /** Why there can be no island here, or undefined. */
 export function whyNoIsland() {
-  if (process.getuid?.() !== 0) return 'network namespaces need root';
-  const probe = `sluice-probe-${process.pid}`;
-  const made = spawnSync('ip', ['netns', 'add', probe], { encoding: 'utf8' });
-  if (made.error) return `no ip command: ${made.error.message}`;
-  if (made.status !== 0) return `network namespaces are not permitted: ${made.stderr.trim()}`;
-  ip('netns', 'del', probe);
   if (spawnSync('tc', ['-V']).error) return 'no tc command';
-  return undefined;
+  return whyNoNamespace();
 }
 
 export class Island {
-  #name = `sluice-${process.pid}`;
-  #near = `slu${process.pid}a`.slice(-15);
-  #far = `slu${process.pid}b`.slice(-15);
-  #folder = mkdtempSync(join(tmpdir(), 'sluice-island-'));
-
-  /** This machine's end of the cable: where a server has to listen. */
-  shore = `${subnet()}.1`;
+  #namespace = new Namespace();
 
   constructor() {
-    ip('netns', 'add', this.#name);
-    ip('link', 'add', this.#near, 'type', 'veth', 'peer', 'name', this.#far, 'netns', this.#name);
-    ip('addr', 'add', `${this.shore}/30`, 'dev', this.#near);
-    ip('link', 'set', this.#near, 'up');
-    this.#inside('link', 'set', 'lo', 'up');
-    this.#inside('addr', 'add', `${subnet()}.2/30`, 'dev', this.#far);
+    const { name, near, far, nearDevice, farDevice } = this.#namespace;
+    ip('link', 'add', nearDevice, 'type', 'veth', 'peer', 'name', farDevice, 'netns', name);
+    ip('addr', 'add', `${near}/30`, 'dev', nearDevice);
+    ip('link', 'set', nearDevice, 'up');
+    this.#namespace.inside('addr', 'add', `${far}/30`, 'dev', farDevice);
     this.plugIn();
+  }
+
+  /** This machine's end of the cable: where a server has to listen. */
+  get shore() {
+    return this.#namespace.near;
   }
 
   /** A program that starts another one on the island. @param {string} program */
   wrapper(program) {
-    const path = join(this.#folder, 'program');
-    writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${this.#name} ${program} "$@"\n`);
-    chmodSync(path, 0o755);
-    return path;
+    return this.#namespace.wrapper(program);
   }
 
   /** Every packet is lost from here on, both ways, and nobody is told. */
   startLosing() {
+    const { name, nearDevice, farDevice } = this.#namespace;
     // A bucket that lets a byte a second through: there is no netem everywhere.
     const nothing = ['root', 'tbf', 'rate', '8bit', 'burst', '1', 'limit', '1'];
-    run('tc', 'qdisc', 'replace', 'dev', this.#near, ...nothing);
-    run('tc', '-n', this.#name, 'qdisc', 'replace', 'dev', this.#far, ...nothing);
+    run('tc', 'qdisc', 'replace', 'dev', nearDevice, ...nothing);
+    run('tc', '-n', name, 'qdisc', 'replace', 'dev', farDevice, ...nothing);
   }
 
   stopLosing() {
-    run('tc', 'qdisc', 'del', 'dev', this.#near, 'root');
-    run('tc', '-n', this.#name, 'qdisc', 'del', 'dev', this.#far, 'root');
+    const { name, nearDevice, farDevice } = this.#namespace;
+    run('tc', 'qdisc', 'del', 'dev', nearDevice, 'root');
+    run('tc', '-n', name, 'qdisc', 'del', 'dev', farDevice, 'root');
   }
 
   /** The cable is pulled: the island's programs see their network go. */
   pullOut() {
-    this.#inside('link', 'set', this.#far, 'down');
+    this.#namespace.inside('link', 'set', this.#namespace.farDevice, 'down');
   }
 
   plugIn() {
-    this.#inside('link', 'set', this.#far, 'up');
+    this.#namespace.inside('link', 'set', this.#namespace.farDevice, 'up');
     // Browsers look for a way to the internet before they look for addresses.
-    this.#inside('route', 'replace', 'default', 'via', this.shore);
+    this.#namespace.inside('route', 'replace', 'default', 'via', this.shore);
   }
 
   remove() {
-    ip('netns', 'del', this.#name);
-    // It goes with the namespace, but a little later, and the next island may want its name.
-    spawnSync('ip', ['link', 'del', this.#near]);
-    rmSync(this.#folder, { recursive: true });
+    this.#namespace.remove();
+    // It goes with the namespace, but a little later: a server that starts next would still find its address.
+    spawnSync('ip', ['link', 'del', this.#namespace.nearDevice]);
   }
-
-  /** @param {string[]} args */
-  #inside(...args) {
-    ip('-n', this.#name, ...args);
-  }
-}
-
-/** @param {string[]} args */
-function ip(...args) {
-  run('ip', ...args);
-}
-
-/** @param {string} program @param {string[]} args */
-function run(program, ...args) {
-  execFileSync(program, args, { stdio: 'pipe' });
 }

@@ -15,7 +15,7 @@ describe('the native API client', () => {
   it('creates a room with its trimmed name', async () => {
     const asked = respond({ 'POST /api/rooms': { status: 201, body: weekly } });
     expect((await api.createRoom('  Weekly ')).id).toBe('k3m9x2qa');
-    expect(asked).toEqual([{ method: 'POST', path: '/api/rooms', body: { name: 'Weekly' } }]);
+    expect(asked).toMatchObject([{ method: 'POST', path: '/api/rooms', body: { name: 'Weekly' } }]);
   });
 
   it('sends no name when none was given, rather than an empty one', async () => {
@@ -51,6 +51,13 @@ describe('the native API client', () => {
       'GET /api/rooms/k3m9x2qa': { status: 200, body: { ...weekly, full: false } },
     });
     expect((await api.join('k3m9x2qa', { name: 'Ada' })).room).toMatchObject({ name: 'Weekly' });
+  });
+
+  it('asks about oneself with the token of the call', async () => {
+    const path = '/api/rooms/k3m9x2qa/subscriptions/ada%2F7f3k';
+    const asked = respond({ [`GET ${path}`]: { status: 200, body: { tracks: [] } } });
+    expect((await api.explain('k3m9x2qa', 'ada/7f3k', 's3cret')).tracks).toEqual([]);
+    expect(asked[0]).toMatchObject({ path, headers: { authorization: 'Bearer s3cret' } });
   });
 
   it('a room that echoes its id as its name has no name', async () => {

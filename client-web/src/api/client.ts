@@ -1,9 +1,9 @@
 /**
- * The native API as five functions. Knows HTTP and nothing about pages or media.
+ * The native API as six functions. Knows HTTP and nothing about pages or media.
  * Every failure is an `ApiError` (the server said no) or an `UnreachableError` (nobody answered).
  */
 import { ApiError, UnreachableError } from './errors';
-import type { JoinGrant, RoomInfo, RoomStatus, ServerInfo } from './types';
+import type { Explanation, JoinGrant, RoomInfo, RoomStatus, ServerInfo } from './types';
 
 /** A signal to give up waiting. Ten seconds: a person has long started to wonder by then. */
 const TIMEOUT_MS = 10_000;
@@ -34,6 +34,15 @@ export const api = {
     const room = typeof grant.room === 'string' ? await api.room(id) : withoutEcho(grant.room);
     return { ...grant, room };
   },
+
+  /** Why a participant sees what it sees. The token is that participant's own. */
+  explain: (id: string, participant: string, token: string) =>
+    request<Explanation>(
+      'GET',
+      `${roomPath(id)}/subscriptions/${encodeURIComponent(participant)}`,
+      undefined,
+      { authorization: `Bearer ${token}` },
+    ),
 };
 
 type WireGrant = Omit<JoinGrant, 'room'> & { room: RoomInfo | string };
@@ -47,12 +56,17 @@ function withoutEcho<T extends RoomInfo>(room: T): T {
   return room.name === room.id ? { ...room, name: '' } : room;
 }
 
-async function request<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+async function request<T>(
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });

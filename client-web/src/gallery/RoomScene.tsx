@@ -4,12 +4,16 @@ import { ControlBar, type Panel } from '../room/ControlBar';
 import { GridView } from '../room/GridView';
 import { InviteCard } from '../room/InviteCard';
 import { PeoplePanel } from '../room/PeoplePanel';
+import { PicturePanel } from '../room/PicturePanel';
 import { ReconnectingBanner } from '../room/ReconnectingBanner';
 import { RoomFrame } from '../room/RoomFrame';
 import { StageView } from '../room/StageView';
 import { TileView } from '../room/TileView';
 import { Toasts } from '../room/Toasts';
 import { TopBar } from '../room/TopBar';
+import type { Explanation, Reason } from '../api/types';
+import type { Polled } from '../room/usePolled';
+import { explained, track } from '../test/explanation';
 import { addNotice, addPresence, NO_TOASTS } from '../state/toasts';
 import { FakeScreen, FakeVideo } from './FakeVideo';
 import { chatLines, people, toTile, type Person } from './people';
@@ -55,6 +59,13 @@ export function RoomScene({ query }: { query: URLSearchParams }) {
           />
         ) : panel === 'people' ? (
           <PeoplePanel people={crowd} onCopy={nothing} onClose={nothing} />
+        ) : query.has('picture') ? (
+          <PicturePanel
+            caption={presenter?.name ?? 'Ada'}
+            pictureKey="ada:camera"
+            report={pictureReport(query.get('picture') ?? '')}
+            onClose={nothing}
+          />
         ) : undefined
       }
       controls={
@@ -106,9 +117,20 @@ function tile(
       tile={toTile(person)}
       compact={compact}
       onPin={nothing}
+      onInspect={person.local ? undefined : nothing}
       {...(person.cameraOn ? { video: <FakeVideo seed={index} /> } : {})}
     />
   );
+}
+
+/** `?picture=bandwidth`, or any other reason; `waiting` and `failed` before and without an answer. */
+function pictureReport(reason: string): Polled<Explanation> {
+  if (reason === 'waiting') return { status: 'waiting' };
+  if (reason === 'failed') return { status: 'failed', error: undefined };
+  return {
+    status: 'ready',
+    value: explained([track(reason === '' ? {} : { reason: reason as Reason })]),
+  };
 }
 
 function someToasts() {

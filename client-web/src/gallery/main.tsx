@@ -39,7 +39,13 @@ function Scene() {
       // The connected view over a livekit room that never connects: dialogs, devices, shortcuts.
       return (
         <RoomView
-          session={{ room, joinedAt: OPENED, encrypted: false, problems: Promise.resolve([]) }}
+          session={{
+            room,
+            joinedAt: OPENED,
+            encrypted: false,
+            token: () => '',
+            problems: Promise.resolve([]),
+          }}
           roomInfo={ROOM}
           encryptionKey={undefined}
           onLeave={() => undefined}

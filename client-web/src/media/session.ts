@@ -17,6 +17,8 @@ export interface CallSession {
   room: Room;
   joinedAt: number;
   encrypted: boolean;
+  /** The token that is valid now, for questions to the API. */
+  token: () => string;
   /** Devices that were wanted and did not open: the call goes on, the person is told. */
   problems: Promise<Failure[]>;
 }
@@ -41,6 +43,11 @@ export async function connectSession(
     close();
     throw error;
   }
+  let { token } = grant;
+  // Tokens live for minutes; the server sends a fresh one well before the end.
+  room.engine.on('tokenRefreshed', (fresh) => {
+    token = fresh;
+  });
   room.once(RoomEvent.Disconnected, (reason) => {
     close();
     onDisconnected(failureFromDisconnect(reason));
@@ -49,6 +56,7 @@ export async function connectSession(
     room,
     joinedAt: Date.now(),
     encrypted: key !== undefined,
+    token: () => token,
     problems: publish(room, media),
   };
 }

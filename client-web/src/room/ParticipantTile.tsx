@@ -17,10 +17,11 @@ interface ParticipantTileProps {
   pinned?: boolean;
   compact?: boolean;
   onPin?: (() => void) | undefined;
+  onInspect?: (() => void) | undefined;
 }
 
 /** livekit's state of one track, turned into a TileView. */
-export function ParticipantTile({ trackRef, ...rest }: ParticipantTileProps) {
+export function ParticipantTile({ trackRef, onInspect, ...rest }: ParticipantTileProps) {
   const { participant } = trackRef;
   const { name } = useParticipantInfo({ participant });
   const { quality } = useConnectionQualityIndicator({ participant });
@@ -33,6 +34,8 @@ export function ParticipantTile({ trackRef, ...rest }: ParticipantTileProps) {
   return (
     <TileView
       {...rest}
+      // Nobody sends me my own picture.
+      onInspect={participant.isLocal ? undefined : onInspect}
       tile={{
         key: tileKey(trackRef),
         identity: participant.identity,

@@ -28,6 +28,7 @@ function enter({
         room,
         joinedAt: Date.now(),
         encrypted: key !== undefined,
+        token: () => 'token',
         problems: Promise.resolve(problems),
       }}
       roomInfo={info}

@@ -14,6 +14,7 @@ import { CurrentPeople } from './CurrentPeople';
 import { ControlBar, type Panel } from './ControlBar';
 import { HelpDialog } from './HelpDialog';
 import { InviteCard } from './InviteCard';
+import { InspectedPicture } from './InspectedPicture';
 import { ReconnectingBanner } from './ReconnectingBanner';
 import { RoomFrame } from './RoomFrame';
 import { SettingsDialog } from './SettingsDialog';
@@ -51,6 +52,7 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
   const [dialog, setDialog] = useState<'none' | 'settings' | 'help'>('none');
   const [layoutChoice, setLayoutChoice] = useState<LayoutChoice>('auto');
   const [pinnedKey, setPinnedKey] = useState<string>();
+  const [inspectedKey, setInspectedKey] = useState<string>();
 
   const { toasts, notify, presence, dismiss } = useToasts();
   const connection = useConnectionState();
@@ -74,8 +76,17 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
     const copied = await copyText(link);
     notify(copied ? 'Invite link copied' : `Copy this link: ${link}`, copied ? 'info' : 'problem');
   };
+  // One panel at a time: there is one place for it.
+  const showPanel = useCallback((which: Panel) => {
+    setInspectedKey(undefined);
+    setPanel(which);
+  }, []);
+  const inspect = useCallback((key: string) => {
+    setPanel('none');
+    setInspectedKey((before) => (before === key ? undefined : key));
+  }, []);
   const togglePanel = (which: Panel) => {
-    setPanel(panel === which ? 'none' : which);
+    showPanel(panel === which ? 'none' : which);
   };
   const send = async (text: string) => {
     const sent = await chat.send(text);
@@ -101,12 +112,12 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
       case 'help':
         return setDialog('help');
       case 'close':
-        return setPanel('none');
+        return showPanel('none');
     }
   });
 
   const close = () => {
-    setPanel('none');
+    showPanel('none');
   };
   const closeDialog = () => {
     setDialog('none');
@@ -138,6 +149,14 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
             />
           ) : panel === 'people' ? (
             <CurrentPeople key="people" onCopy={() => void copy()} onClose={close} />
+          ) : inspectedKey !== undefined ? (
+            <InspectedPicture
+              key={inspectedKey}
+              roomId={roomInfo.id}
+              pictureKey={inspectedKey}
+              token={session.token}
+              onClose={close}
+            />
           ) : undefined
         }
         controls={
@@ -148,7 +167,7 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
             onMic={controls.toggleMic}
             onCamera={controls.toggleCamera}
             onShare={controls.toggleShare}
-            onPanel={setPanel}
+            onPanel={showPanel}
             onSettings={() => {
               setDialog('settings');
             }}
@@ -157,7 +176,7 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
         }
         toasts={<Toasts toasts={toasts} onDismiss={dismiss} />}
       >
-        <Tiles layout={layout} pinnedKey={pinnedKey} onPin={pin} />
+        <Tiles layout={layout} pinnedKey={pinnedKey} onPin={pin} onInspect={inspect} />
       </RoomFrame>
       {dialog === 'help' && <HelpDialog onClose={closeDialog} />}
       {dialog === 'settings' && (

@@ -1,5 +1,6 @@
 import { render, screen } from '@testing-library/react';
-import { expect, it } from 'vitest';
+import userEvent from '@testing-library/user-event';
+import { expect, it, vi } from 'vitest';
 import { TileView, type TileModel } from './TileView';
 
 const ada: TileModel = {
@@ -36,11 +37,26 @@ it('shows initials until the picture covers them, but none behind a shared scree
   expect(screen.queryByText('AL')).toBeNull();
 });
 
-it('says why a picture stands still', () => {
+it('says why a picture stands still, with a face rather than a frozen frame', () => {
   const { rerender } = render(<TileView tile={{ ...ada, paused: true }} video={<canvas />} />);
-  expect(screen.getByText(/connection is slow/)).toBeVisible();
+  const note = screen.getByText('Paused to save bandwidth');
+  expect(note).toBeVisible();
+  expect(note.parentElement).toHaveTextContent('AL');
+  expect(screen.getByTestId('tile')).toHaveAccessibleName('Ada Lovelace, muted, picture paused');
   rerender(<TileView tile={{ ...ada, paused: true }} />);
-  expect(screen.queryByText(/connection is slow/)).toBeNull();
+  expect(screen.queryByText(/Paused/)).toBeNull();
+});
+
+it('offers the details of a picture where there is one', async () => {
+  const onInspect = vi.fn();
+  const { rerender } = render(<TileView tile={ada} onInspect={onInspect} />);
+  expect(screen.queryByTestId('tile-info')).toBeNull();
+  rerender(<TileView tile={ada} video={<canvas />} onInspect={onInspect} />);
+  const user = userEvent.setup();
+  await user.tab();
+  expect(screen.getByRole('button', { name: 'Picture details of Ada Lovelace' })).toHaveFocus();
+  await user.keyboard('{Enter}');
+  expect(onInspect).toHaveBeenCalledOnce();
 });
 
 it('my own tile says "You"; my own screen says so', () => {

@@ -26,9 +26,18 @@ interface TileViewProps {
   /** Small tiles in the strip show less. */
   compact?: boolean;
   onPin?: (() => void) | undefined;
+  /** Opens the answer to "why is this blurry?". */
+  onInspect?: (() => void) | undefined;
 }
 
-export function TileView({ tile, video, pinned = false, compact = false, onPin }: TileViewProps) {
+export function TileView({
+  tile,
+  video,
+  pinned = false,
+  compact = false,
+  onPin,
+  onInspect,
+}: TileViewProps) {
   const share = tile.source === 'screen_share';
   const name = tile.local ? 'You' : tile.name;
   const caption = share ? (tile.local ? 'Your screen' : `${tile.name}’s screen`) : name;
@@ -54,7 +63,10 @@ export function TileView({ tile, video, pinned = false, compact = false, onPin }
       )}
       {video}
       {video !== undefined && tile.paused && (
-        <p className="tile-paused">Paused: your connection is slow</p>
+        <div className="tile-paused">
+          {!share && <Avatar name={tile.name} identity={tile.identity} />}
+          <p>Paused to save bandwidth</p>
+        </div>
       )}
       <div className="tile-caption">
         {!share && tile.micMuted && (
@@ -66,9 +78,19 @@ export function TileView({ tile, video, pinned = false, compact = false, onPin }
         <span className="tile-name">{caption}</span>
         {!share && <QualityBars quality={tile.quality} />}
       </div>
+      {onInspect && video !== undefined && (
+        <IconButton
+          className={onPin ? 'tile-tool tile-info' : 'tile-tool'}
+          icon="info"
+          iconSize={18}
+          label={`Picture details of ${caption}`}
+          data-testid="tile-info"
+          onClick={onInspect}
+        />
+      )}
       {onPin && (
         <IconButton
-          className="tile-pin"
+          className="tile-tool"
           icon={pinned ? 'pinOff' : 'pin'}
           iconSize={18}
           label={pinned ? `Take ${caption} off the stage` : `Put ${caption} on stage`}
@@ -81,7 +103,12 @@ export function TileView({ tile, video, pinned = false, compact = false, onPin }
 
 function describe(tile: TileModel, caption: string): string {
   if (tile.source === 'screen_share') return caption;
-  return [caption, tile.micMuted ? 'muted' : '', tile.speaking ? 'speaking' : '']
+  return [
+    caption,
+    tile.micMuted ? 'muted' : '',
+    tile.speaking ? 'speaking' : '',
+    tile.paused ? 'picture paused' : '',
+  ]
     .filter(Boolean)
     .join(', ');
 }

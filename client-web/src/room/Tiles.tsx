@@ -12,10 +12,11 @@ interface TilesProps {
   layout: 'grid' | 'stage';
   pinnedKey: string | undefined;
   onPin: (key: string | undefined) => void;
+  onInspect: (key: string) => void;
 }
 
 /** Everybody's camera (or the place for it) and every shared screen, in the current layout. */
-export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin }: TilesProps) {
+export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin, onInspect }: TilesProps) {
   const trackRefs = useTracks(
     [
       { source: Track.Source.Camera, withPlaceholder: true },
@@ -31,6 +32,10 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin }: TilesProp
 
   const togglePin = (key: string) => () => {
     onPin(key === pinnedKey ? undefined : key);
+  };
+
+  const inspect = (key: string) => () => {
+    onInspect(key);
   };
 
   if (layout === 'grid') {
@@ -49,6 +54,7 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin }: TilesProp
             key={tileKey(trackRef)}
             trackRef={trackRef}
             onPin={trackRefs.length > 1 ? togglePin(tileKey(trackRef)) : undefined}
+            onInspect={inspect(tileKey(trackRef))}
           />
         ))}
       </GridView>
@@ -66,6 +72,7 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin }: TilesProp
             trackRef={main}
             pinned={mainKey === pinnedKey}
             onPin={mainKey === pinnedKey ? togglePin(tileKey(main)) : undefined}
+            onInspect={inspect(tileKey(main))}
           />
         )
       }
@@ -77,6 +84,7 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin }: TilesProp
             trackRef={trackRef}
             compact
             onPin={togglePin(tileKey(trackRef))}
+            onInspect={inspect(tileKey(trackRef))}
           />
         ))}
     />

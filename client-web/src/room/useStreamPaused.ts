@@ -3,8 +3,12 @@ import { ParticipantEvent, Track, type TrackPublication } from 'livekit-client';
 import { useEffect, useState } from 'react';
 
 /** The server holds this picture back because my connection cannot carry it. Frozen needs a reason. */
-export function useStreamPaused({ participant, source }: TrackReferenceOrPlaceholder): boolean {
-  const [paused, setPaused] = useState(false);
+export function useStreamPaused(trackRef: TrackReferenceOrPlaceholder): boolean {
+  const { participant, source } = trackRef;
+  // A tile that comes back (another page, another layout) was not there to hear it.
+  const [paused, setPaused] = useState(
+    () => trackRef.publication?.track?.streamState === Track.StreamState.Paused,
+  );
   useEffect(() => {
     const onState = (publication: TrackPublication, state: Track.StreamState) => {
       if (publication.source === source) setPaused(state === Track.StreamState.Paused);

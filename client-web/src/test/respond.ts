@@ -5,12 +5,12 @@ type Answer = { status: number; body: unknown } | 'unreachable';
 /** Replaces fetch by a table from "GET /api/info" to an answer; returns what was asked. */
 export function respond(
   table: Record<string, Answer>,
-): { method: string; path: string; body: unknown }[] {
-  const asked: { method: string; path: string; body: unknown }[] = [];
+): { method: string; path: string; body: unknown; headers: HeadersInit }[] {
+  const asked: { method: string; path: string; body: unknown; headers: HeadersInit }[] = [];
   vi.stubGlobal('fetch', (path: string, init: RequestInit = {}) => {
     const method = init.method ?? 'GET';
     const body: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : undefined;
-    asked.push({ method, path, body });
+    asked.push({ method, path, body, headers: init.headers ?? {} });
     const answer = table[`${method} ${path}`];
     if (answer === undefined || answer === 'unreachable') {
       return Promise.reject(new TypeError('Failed to fetch'));

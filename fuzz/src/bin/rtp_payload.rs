@@ -2,21 +2,34 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sluice_rtp::{VideoCodec, av1, red, starts_keyframe, vp8};
+use sluice_rtp::{PictureIdRewriter, VideoCodec, h264, h265, red, starts_keyframe, trailer, vp8, vp9};
 
 fuzz_target!(|payload: &[u8]| {
-    for codec in [VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::H264, VideoCodec::Av1] {
+    for codec in [VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::H264, VideoCodec::H265, VideoCodec::Av1] {
         let _ = starts_keyframe(codec, payload, None);
     }
-    let _ = av1::DependencyDescriptor::parse(payload);
-    if let Some((_, primary)) = red::primary(payload) {
-        assert!(primary.len() < payload.len());
+    let _ = (h264::temporal_layer(payload), h265::temporal_layer(payload));
+    assert!(trailer::len(payload).is_none_or(|len| len <= payload.len()));
+    if let Some(blocks) = red::blocks(payload) {
+        let total: usize = blocks.map(|block| block.data.len() + 1).sum();
+        assert!(total <= payload.len());
     }
+    // A patched descriptor is read as what was patched in, and nothing behind it changes.
+    let mut rewriter = PictureIdRewriter::default();
+    let mut copy = payload.to_vec();
     if let Some(descriptor) = vp8::Descriptor::parse(payload) {
-        assert!(descriptor.len < payload.len());
-        let mut rewriter = vp8::PictureIdRewriter::default();
         rewriter.switch(&descriptor);
-        let (picture_id, _) = rewriter.rewrite(&descriptor);
-        assert_eq!(picture_id.is_some(), descriptor.picture_id.is_some());
+        let (picture_id, tl0) = rewriter.rewrite(&descriptor);
+        descriptor.patch(&mut copy, picture_id, tl0);
+        assert_eq!(vp8::Descriptor::parse(&copy), Some(descriptor));
+        assert_eq!(copy[descriptor.len..], payload[descriptor.len..]);
+    }
+    if let Some(descriptor) = vp9::Descriptor::parse(payload) {
+        copy.copy_from_slice(payload);
+        descriptor.patch(&mut copy, Some(0xffff), Some(0));
+        let patched = vp9::Descriptor::parse(&copy).expect("the shape stays");
+        assert_eq!(patched.tl0_pic_idx, descriptor.tl0_pic_idx.map(|_| 0));
+        assert_eq!(patched.picture_id.map(|id| id.is_long), descriptor.picture_id.map(|id| id.is_long));
+        assert_eq!(copy[descriptor.len..], payload[descriptor.len..]);
     }
 });

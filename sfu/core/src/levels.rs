@@ -19,9 +19,8 @@ pub(crate) struct Reading {
 }
 
 impl LevelMeter {
-    /// A packet's level: str0m gives the negative decibel number of the header extension.
-    pub(crate) fn handle_level(&mut self, level: i8) {
-        let dbov = level.unsigned_abs().min(127);
+    /// A packet's level as -dBov, 0 (loudest) to 127 (RFC 6464).
+    pub(crate) fn handle_level(&mut self, dbov: u8) {
         self.packets += 1;
         if dbov <= SPEECH_DBOV {
             self.active_packets += 1;
@@ -45,7 +44,7 @@ mod tests {
     #[test]
     fn the_loudest_packet_and_the_share_of_speech_are_told_once() {
         let mut meter = LevelMeter::default();
-        for level in [-127, -20, -30, -60] {
+        for level in [127, 20, 30, 60] {
             meter.handle_level(level);
         }
         assert_eq!(meter.take(), Some(Reading { level_dbov: 20, active_percent: 50 }));

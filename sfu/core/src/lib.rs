@@ -3,24 +3,26 @@
 //! Owned by a thread of `sluice-node` (or a simulation). Knows neither sockets, nor a clock, nor an async
 //! runtime, nor the signaling protocol: SDP text and ids come in, SDP text and events go out.
 
+mod allocator;
 mod command;
 mod demux;
+mod dynacast;
 mod event;
 mod explain;
 mod forwarder;
 mod ids;
 mod keyframe;
 mod levels;
+mod limits;
 mod participant;
 mod publications;
 mod random;
+mod rate;
 mod track;
 mod transport;
 mod worker;
 
-pub use command::{
-    Command, Connection, DataChannel, DeclaredLayer, Demand, ExpectedTrack, Kind, RoomLimits, Source,
-};
+pub use command::{Command, Connection, DataChannel, DeclaredLayer, Demand, ExpectedTrack, Kind, RoomLimits, Source};
 pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
 pub use explain::{LinkReport, Reason, SubscriptionReport};
 pub use ids::{ParticipantId, RoomId, TrackId};

@@ -4,8 +4,12 @@ use std::time::Instant;
 
 use str0m::media::{Mid, Pt};
 
+use crate::transport::{OutFormat, StreamIndex};
+
+use crate::allocator::{Grant, Memory};
 use crate::forwarder::Forwarder;
 use crate::publications::Publications;
+use crate::rate::{FrameRateMeter, RateMeter};
 use crate::transport::Label;
 use crate::{
     Connection, Demand, Kind, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId, TrackKey, TransportKey,
@@ -24,6 +28,9 @@ pub(crate) struct Participant {
     pub(crate) subscriptions: Vec<SubscriptionKey>,
     /// Since when ICE has lost it.
     pub(crate) unreachable_since: Option<Instant>,
+    /// What the last allocation came to, bits per second.
+    pub(crate) allocated_bps: u64,
+    pub(crate) wanted_bps: u64,
     /// A connection of it was closed for good.
     pub(crate) has_ended: bool,
     /// Its end was reported; it waits for the control plane to remove it.
@@ -42,9 +49,22 @@ pub(crate) struct Subscription {
     pub(crate) demand: Demand,
     /// The negotiated section.
     pub(crate) section: Option<Mid>,
+    /// Its outgoing stream.
+    pub(crate) stream: Option<StreamIndex>,
     pub(crate) forwarder: Forwarder,
-    /// The publisher's payload types and the subscriber's for the same format; `None` where it has none.
-    payload_types: Vec<(Pt, Option<Pt>)>,
+    /// What the allocator gave it, and what limits it.
+    pub(crate) grant: Option<Grant<SubscriptionKey>>,
+    pub(crate) memory: Memory,
+    /// The subscriber was told that it is paused.
+    pub(crate) is_paused: bool,
+    /// The room's limits leave it out.
+    pub(crate) is_left_out: bool,
+    /// The subscriber was told that it cannot decode it.
+    pub(crate) is_undecodable: bool,
+    pub(crate) sent: RateMeter,
+    pub(crate) frames: FrameRateMeter,
+    /// The publisher's payload types and how the subscriber numbers the same format; `None` where it has none.
+    formats: Vec<(Pt, Option<OutFormat>)>,
 }
 
 impl Subscription {
@@ -57,25 +77,35 @@ impl Subscription {
             label,
             demand: Demand::default(),
             section: None,
+            stream: None,
             forwarder: Forwarder::default(),
-            payload_types: Vec::new(),
+            grant: None,
+            memory: Memory::default(),
+            is_paused: false,
+            is_left_out: false,
+            is_undecodable: false,
+            sent: RateMeter::default(),
+            frames: FrameRateMeter::default(),
+            formats: Vec::new(),
         }
     }
 
     /// A section was negotiated (again): formats may have changed.
-    pub(crate) fn open(&mut self, section: Mid) {
+    pub(crate) fn open(&mut self, section: Mid, stream: Option<StreamIndex>) {
         self.section = Some(section);
-        self.payload_types.clear();
+        self.stream = stream;
+        self.formats.clear();
+        self.is_undecodable = false;
         self.forwarder.pause();
     }
 
-    /// The subscriber's payload type for the publisher's, looked up once.
-    pub(crate) fn payload_type(&mut self, from: Pt, look_up: impl FnOnce() -> Option<Pt>) -> Option<Pt> {
-        if let Some((_, to)) = self.payload_types.iter().find(|(pt, _)| *pt == from) {
+    /// How the subscriber numbers the publisher's format, looked up once.
+    pub(crate) fn format(&mut self, from: Pt, look_up: impl FnOnce() -> Option<OutFormat>) -> Option<OutFormat> {
+        if let Some((_, to)) = self.formats.iter().find(|(pt, _)| *pt == from) {
             return *to;
         }
         let to = look_up();
-        self.payload_types.push((from, to));
+        self.formats.push((from, to));
         to
     }
 }

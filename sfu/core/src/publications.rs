@@ -160,7 +160,17 @@ mod tests {
     use super::*;
 
     fn expected(track: &str, cid: &str, kind: Kind) -> ExpectedTrack {
-        ExpectedTrack { track: track.into(), cids: vec![cid.into()], kind, codecs: vec![], source: crate::Source::Unknown, layers: vec![], stereo: false, dtx: false, red: false }
+        ExpectedTrack {
+            track: track.into(),
+            cids: vec![cid.into()],
+            kind,
+            codecs: vec![],
+            source: crate::Source::Unknown,
+            layers: vec![],
+            stereo: false,
+            dtx: false,
+            red: false,
+        }
     }
 
     fn offer(sections: &[(&str, &str, &str, &str)]) -> Sdp {

@@ -1,24 +1,32 @@
-//! A published track: its layers, who takes it, and when its publisher is asked for a key frame.
+//! A published track: its layers and what they take, who gets it, and when its publisher is asked for a key frame.
 //!
 //! Owned by the worker. Knows packets, not transports: what it wants sent upstream it returns.
 
 use std::time::{Duration, Instant};
 
-use sluice_rtp::{VideoCodec, starts_keyframe};
 use str0m::format::PayloadParams;
 use str0m::media::{Mid, Pt, Rid};
 
+use crate::allocator::{LayerId, LayerRate};
+use crate::dynacast::Dynacast;
+use crate::forwarder::{Inspector, PacketInfo, Received};
 use crate::keyframe::KeyframeRequests;
 use crate::levels::LevelMeter;
-use crate::transport::{Packet, RawDependencyDescriptor, video_codec};
+use crate::rate::{FrameRateMeter, RateMeter};
+use crate::transport::{Packet, video_codec};
 use crate::{ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TransportKey};
 
-/// Layers of a simulcast track: `q`, `h`, `f`.
-pub(crate) const MAX_LAYERS: usize = 3;
-/// A layer silent for so long, while others went on, is not there: the publisher switched it off.
+/// Encodings of a simulcast track: `q`, `h`, `f`.
+pub(crate) const MAX_STREAMS: usize = 3;
+/// Spatial and temporal layers told apart; what is above counts with the highest.
+const MAX_SPATIAL: usize = 3;
+const MAX_TEMPORAL: usize = 4;
+/// An encoding silent for so long, while others went on, is not there: the publisher switched it off.
 const DEAD_AFTER: Duration = Duration::from_millis(1500);
-/// Frames of other layers that count as going on. A still screen is sent once in seconds, layer after layer.
+/// Frames of other encodings that count as going on. A still screen is sent once in seconds, layer after layer.
 const DEAD_AFTER_FRAMES: u32 = 10;
+/// A new layer begins with a key frame, which says little about its rate: until then its publisher's word counts.
+const MEASURED_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Track {
@@ -30,40 +38,105 @@ pub(crate) struct Track {
     /// As announced: later answers repeat its preferences.
     pub(crate) expected: ExpectedTrack,
     pub(crate) is_muted: bool,
+    /// It was offered in several encodings.
+    pub(crate) is_simulcast: bool,
     pub(crate) subscriptions: Vec<SubscriptionKey>,
     pub(crate) levels: LevelMeter,
+    pub(crate) dynacast: Dynacast,
     /// Formats its packets came in; the worker fills in what is missing.
     formats: Vec<(Pt, PayloadParams)>,
-    layers: [Option<Layer>; MAX_LAYERS],
+    streams: [Option<Stream>; MAX_STREAMS],
 }
 
+/// One encoding.
 #[derive(Debug)]
-struct Layer {
+struct Stream {
     rid: Option<Rid>,
-    last_packet_at: Instant,
-    /// Frames of other layers since.
-    missed_frames: u32,
+    inspector: Inspector,
     keyframes: KeyframeRequests,
+    layers: [[Layer; MAX_TEMPORAL]; MAX_SPATIAL],
+    frames: FrameRateMeter,
+    last_packet_at: Instant,
+    /// Frames of other encodings since.
+    missed_frames: u32,
+    was_alive: bool,
 }
 
-/// What a packet is to those who forward it.
-#[derive(Debug, Clone, Copy)]
+/// One spatial and temporal layer of an encoding, without what it builds on.
+#[derive(Debug, Default)]
+struct Layer {
+    rate: RateMeter,
+    seen: Option<(Instant, Instant)>,
+}
+
+/// A packet of a track, read once for all who get it.
+#[derive(Debug)]
 pub(crate) struct Ingested {
-    pub(crate) layer: u8,
+    pub(crate) packet: Packet,
+    pub(crate) info: PacketInfo,
     pub(crate) format: PayloadParams,
-    pub(crate) codec: Option<VideoCodec>,
-    /// A decoder can begin here. Always true for sound.
-    pub(crate) is_entry: bool,
 }
 
-impl Layer {
+impl Stream {
+    fn new(index: u8, packet: &Packet) -> Self {
+        Self {
+            rid: packet.rid,
+            inspector: Inspector::new(index, packet.rid.is_some()),
+            keyframes: KeyframeRequests::default(),
+            layers: Default::default(),
+            frames: FrameRateMeter::default(),
+            last_packet_at: packet.arrived_at,
+            missed_frames: 0,
+            was_alive: false,
+        }
+    }
+
     fn is_alive(&self, now: Instant) -> bool {
         self.missed_frames < DEAD_AFTER_FRAMES || now.saturating_duration_since(self.last_packet_at) < DEAD_AFTER
+    }
+
+    /// Takes note of a packet of one of its layers. True when the layer is new, or back.
+    fn count(&mut self, layer: LayerId, len: usize, at: Instant) -> bool {
+        let spatial = if self.rid.is_some() { 0 } else { usize::from(layer.spatial) };
+        let of_spatial = &mut self.layers[spatial.min(MAX_SPATIAL - 1)];
+        let layer = &mut of_spatial[usize::from(layer.temporal).min(MAX_TEMPORAL - 1)];
+        layer.rate.add(len, at);
+        let is_new = layer.seen.is_none_or(|(_, last)| at.saturating_duration_since(last) >= DEAD_AFTER);
+        layer.seen = Some((if is_new { at } else { layer.seen.map_or(at, |(first, _)| first) }, at));
+        is_new
+    }
+
+    /// Its layers and what each takes with those below it, as its own steps.
+    fn rates(&self, now: Instant) -> impl Iterator<Item = (LayerId, u64, bool)> {
+        let lives = |layer: &Layer| {
+            // Against its own stream's clock: a still screen rests as a whole.
+            layer
+                .seen
+                .is_some_and(|(_, last)| self.last_packet_at.saturating_duration_since(last) < DEAD_AFTER)
+        };
+        let is_measured = self.layers[0][0]
+            .seen
+            .is_some_and(|(first, _)| now.saturating_duration_since(first) >= MEASURED_AFTER);
+        let alive = move |spatial: usize, temporal: usize| lives(&self.layers[spatial][temporal]);
+        let all = (0..MAX_SPATIAL).flat_map(|spatial| (0..MAX_TEMPORAL).map(move |temporal| (spatial, temporal)));
+        all.filter(move |(spatial, temporal)| alive(*spatial, *temporal))
+            .filter_map(move |(spatial, temporal)| {
+                let below = self.layers[..=spatial].iter().flat_map(|layers| &layers[..=temporal]);
+                let bps = below.map(|layer| layer.rate.bps(now)).sum();
+                let id = LayerId { spatial: u8::try_from(spatial).ok()?, temporal: u8::try_from(temporal).ok()? };
+                Some((id, bps, is_measured))
+            })
     }
 }
 
 impl Track {
-    pub(crate) fn new(expected: ExpectedTrack, publisher: ParticipantKey, transport: TransportKey, mid: Mid) -> Self {
+    pub(crate) fn new(
+        expected: ExpectedTrack,
+        publisher: ParticipantKey,
+        transport: TransportKey,
+        mid: Mid,
+        is_simulcast: bool,
+    ) -> Self {
         Self {
             id: expected.track.clone(),
             kind: expected.kind,
@@ -72,10 +145,12 @@ impl Track {
             mid,
             expected,
             is_muted: false,
+            is_simulcast,
             subscriptions: Vec::new(),
             levels: LevelMeter::default(),
+            dynacast: Dynacast::default(),
             formats: Vec::new(),
-            layers: [const { None }; MAX_LAYERS],
+            streams: [const { None }; MAX_STREAMS],
         }
     }
 
@@ -88,64 +163,86 @@ impl Track {
         self.formats.push((pt, format));
     }
 
-    /// Takes note of a packet. `None` when it is of a layer beyond those a track can have.
-    pub(crate) fn ingest(&mut self, packet: &Packet, format: PayloadParams) -> Option<Ingested> {
-        let index = layer_index(packet.rid)?;
-        let layer = self.layers[index].get_or_insert_with(|| Layer {
-            rid: packet.rid,
-            last_packet_at: packet.arrived_at,
-            missed_frames: 0,
-            keyframes: KeyframeRequests::default(),
-        });
-        layer.last_packet_at = packet.arrived_at;
-        layer.missed_frames = 0;
-        if let Some(level) = packet.extensions.audio_level {
+    /// Takes note of a packet and reads what it is. `None` when it is of an encoding beyond those a track can have.
+    /// With it, whether the layers to choose from have changed.
+    pub(crate) fn ingest(&mut self, packet: Packet, format: PayloadParams) -> Option<(Ingested, bool)> {
+        let index = stream_index(packet.rid)?;
+        let place = u8::try_from(index).ok()?;
+        let stream = self.streams[index].get_or_insert_with(|| Stream::new(place, &packet));
+        stream.last_packet_at = packet.arrived_at;
+        stream.missed_frames = 0;
+        if let Some(level) = packet.carried.audio_level_dbov() {
             self.levels.handle_level(level);
         }
-        let codec = video_codec(&format);
-        let descriptor = packet.extensions.user_values.get::<RawDependencyDescriptor>();
-        let is_entry =
-            codec.is_none_or(|codec| starts_keyframe(codec, &packet.payload, descriptor.map(|raw| raw.0.as_ref())));
-        if is_entry {
-            layer.keyframes.handle_keyframe();
+        let info = stream.inspector.inspect(Received {
+            codec: video_codec(&format),
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            payload: &packet.payload,
+            dependency_descriptor: packet.carried.dependency_descriptor(),
+        });
+        let mut is_news = stream.count(info.layer(), packet.payload.len(), packet.arrived_at);
+        is_news |= !std::mem::replace(&mut stream.was_alive, true);
+        if info.is_entry {
+            stream.keyframes.handle_keyframe();
         }
         if packet.marker {
-            let others = self.layers.iter_mut().enumerate().filter(|(i, _)| *i != index);
-            for layer in others.filter_map(|(_, layer)| layer.as_mut()) {
-                layer.missed_frames = layer.missed_frames.saturating_add(1);
+            stream.frames.add(packet.arrived_at);
+            let others = self.streams.iter_mut().enumerate().filter(|(i, _)| *i != index);
+            for stream in others.filter_map(|(_, stream)| stream.as_mut()) {
+                stream.missed_frames = stream.missed_frames.saturating_add(1);
+                if stream.was_alive && !stream.is_alive(packet.arrived_at) {
+                    stream.was_alive = false;
+                    is_news = true;
+                }
             }
         }
-        Some(Ingested { layer: u8::try_from(index).ok()?, format, codec, is_entry })
+        Some((Ingested { packet, info, format }, is_news))
     }
 
-    /// The layer that serves a wish best: the highest alive up to it, else the lowest alive.
-    pub(crate) fn best_layer(&self, max_spatial: u8, now: Instant) -> Option<u8> {
-        let alive = |index: &usize| self.layers[*index].as_ref().is_some_and(|layer| layer.is_alive(now));
-        let max = usize::from(max_spatial).min(MAX_LAYERS - 1);
-        (0..=max)
-            .rev()
-            .find(alive)
-            .or_else(|| (max + 1..MAX_LAYERS).find(alive))
-            .and_then(|i| u8::try_from(i).ok())
+    /// The layers alive now and what each takes with all it builds on, lowest first.
+    pub(crate) fn layer_rates(&self, now: Instant) -> Vec<LayerRate> {
+        let mut rates = Vec::with_capacity(MAX_SPATIAL * MAX_TEMPORAL);
+        for (index, stream) in (0u8..).zip(&self.streams) {
+            let Some(stream) = stream.as_ref().filter(|stream| stream.is_alive(now)) else { continue };
+            for (layer, measured, is_measured) in stream.rates(now) {
+                let spatial = if stream.rid.is_some() { index } else { layer.spatial };
+                let announced = self.announced(spatial).map(|layer| u64::from(layer.bitrate_bps));
+                let bps = announced.filter(|bps| !is_measured && *bps > 0).unwrap_or(measured);
+                rates.push(LayerRate { layer: LayerId { spatial, ..layer }, bps });
+            }
+        }
+        rates
     }
 
-    /// A subscriber needs a key frame of a layer. The layer's rid when the publisher is to be asked now.
-    pub(crate) fn request_keyframe(&mut self, layer: u8, now: Instant) -> Option<Option<Rid>> {
-        let layer = self.layers.get_mut(usize::from(layer))?.as_mut()?;
-        layer.keyframes.handle_request(now).then_some(layer.rid)
+    /// Frames per second of its best encoding.
+    pub(crate) fn fps(&self, now: Instant) -> f32 {
+        self.streams.iter().flatten().map(|stream| stream.frames.fps(now)).fold(0.0, f32::max)
     }
 
-    /// Rids of layers whose waiting key frame requests are due.
+    /// A spatial layer as its publisher announced it.
+    pub(crate) fn announced(&self, spatial: u8) -> Option<crate::DeclaredLayer> {
+        self.expected.layers.iter().find(|layer| layer.spatial == spatial).copied()
+    }
+
+    /// A subscriber needs a key frame of an encoding. Its rid when the publisher is to be asked now.
+    pub(crate) fn request_keyframe(&mut self, stream: u8, now: Instant) -> Option<Option<Rid>> {
+        let stream = self.streams.get_mut(usize::from(stream))?.as_mut()?;
+        stream.keyframes.handle_request(now).then_some(stream.rid)
+    }
+
+    /// Rids of encodings whose waiting key frame requests are due.
     pub(crate) fn poll_keyframe_request(&mut self, now: Instant) -> Option<Option<Rid>> {
-        self.layers
+        self.streams
             .iter_mut()
             .flatten()
-            .find_map(|layer| layer.keyframes.poll(now).then_some(layer.rid))
+            .find_map(|stream| stream.keyframes.poll(now).then_some(stream.rid))
     }
 }
 
-/// LiveKit's rids, low to high; a track without rids has one layer.
-fn layer_index(rid: Option<Rid>) -> Option<usize> {
+/// LiveKit's rids, low to high; a track without rids has one encoding.
+fn stream_index(rid: Option<Rid>) -> Option<usize> {
     match rid.as_deref() {
         None | Some("q") => Some(0),
         Some("h") => Some(1),

@@ -32,7 +32,7 @@ impl MediaMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let counters: [(&str, &str, Read); 12] = [
+        let counters: [(&str, &str, Read); 17] = [
             ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
             ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
             ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
@@ -46,6 +46,15 @@ impl MediaMetrics {
             }),
             ("sluice_packets_received_total", "Media packets received and decrypted.", |p| p.worker.packets_received),
             ("sluice_packets_forwarded_total", "Media packets handed to subscribers.", |p| p.worker.packets_forwarded),
+            ("sluice_media_bytes_sent_total", "Bytes in media datagrams, repairs and padding included.", |p| {
+                p.worker.bytes_sent
+            }),
+            ("sluice_packets_nacked_total", "Packets receivers asked for again.", |p| p.worker.packets_nacked),
+            ("sluice_packets_repaired_total", "Packets sent again.", |p| p.worker.packets_repaired),
+            ("sluice_packets_padded_total", "Packets of padding sent to find room on a link.", |p| {
+                p.worker.packets_padded
+            }),
+            ("sluice_packets_expired_total", "Packets that waited too long for a link.", |p| p.worker.packets_expired),
             ("sluice_keyframe_requests_total", "Key frames asked of publishers.", |p| p.worker.keyframe_requests),
             ("sluice_contained_panics_total", "Bugs that ended one participant.", |p| p.worker.contained_panics),
             ("sluice_data_messages_dropped_total", "Lossy data messages a receiver had no room for.", |p| {

@@ -1,7 +1,10 @@
 //! One outgoing stream fed by changing sources.
 //!
 //! The stream's SSRC belongs to the receiver's media section, not to the track: when the section is given
-//! another track, or the track another layer, sequence numbers and timestamps go on without a step back.
+//! another track, or the track another layer, sequence numbers and timestamps go on without a step back, and
+//! packets left out on purpose leave no hole.
+
+use crate::renumber::Renumber;
 
 /// Where an incoming packet goes in the outgoing stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,18 +15,15 @@ pub struct Rewritten {
     pub timestamp: u32,
 }
 
+/// Late packets a place is kept for: more than a second of the fastest video.
+const WINDOW: usize = 1024;
+
 /// Maps source sequence numbers and timestamps to those of one outgoing stream.
 #[derive(Debug, Clone, Default)]
 pub struct StreamRewriter {
-    source: Option<Source>,
-    last: Option<Rewritten>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Source {
-    first_sequence: u64,
-    sequence_offset: i64,
+    sequences: Renumber<WINDOW>,
     timestamp_offset: u32,
+    last: Option<Rewritten>,
 }
 
 impl StreamRewriter {
@@ -33,32 +33,33 @@ impl StreamRewriter {
     pub fn switch(&mut self, sequence: u64, timestamp: u32, elapsed_ticks: u32) {
         // Starts at 1: the first sequence number must leave the SRTP roll-over counter at 0 (RFC 3711
         // section 3.3.1), and extended arithmetic needs room below.
-        let next = self.last.map_or(Rewritten { sequence: 1, timestamp }, |last| Rewritten {
-            sequence: last.sequence + 1,
-            timestamp: last.timestamp.wrapping_add(elapsed_ticks.clamp(1, i32::MAX.unsigned_abs())),
-        });
-        self.source = Some(Source {
-            first_sequence: sequence,
-            sequence_offset: next.sequence.wrapping_sub(sequence).cast_signed(),
-            timestamp_offset: next.timestamp.wrapping_sub(timestamp),
-        });
+        self.sequences.switch(sequence, 1);
+        let next = self
+            .last
+            .map_or(timestamp, |last| last.timestamp.wrapping_add(elapsed_ticks.clamp(1, i32::MAX.unsigned_abs())));
+        self.timestamp_offset = next.wrapping_sub(timestamp);
     }
 
-    /// The packet's place, or `None` when it is older than the source's first packet (it belongs in front of
-    /// the switch and would collide with what was sent there) or when no source was begun.
-    pub fn rewrite(&mut self, sequence: u64, timestamp: u32) -> Option<Rewritten> {
-        let source = self.source?;
-        if sequence < source.first_sequence {
-            return None;
-        }
-        let out = Rewritten {
-            sequence: sequence.wrapping_add_signed(source.sequence_offset),
-            timestamp: timestamp.wrapping_add(source.timestamp_offset),
-        };
+    /// The place of a packet that is forwarded. `None` when it is older than the source's first packet (it
+    /// belongs in front of the switch and would collide with what was sent there), was sent or left out
+    /// before, is too old to be told apart, or when no source was begun.
+    pub fn forward(&mut self, sequence: u64, timestamp: u32) -> Option<Rewritten> {
+        let number = self.sequences.forward(sequence).filter(|number| !number.is_repeated)?;
+        let out = Rewritten { sequence: number.value, timestamp: timestamp.wrapping_add(self.timestamp_offset) };
         if self.last.is_none_or(|last| out.sequence > last.sequence) {
             self.last = Some(out);
         }
         Some(out)
+    }
+
+    /// A packet of the source is left out on purpose: the ones behind it close up.
+    pub fn drop(&mut self, sequence: u64) {
+        self.sequences.drop(sequence);
+    }
+
+    /// The place of a packet of a source of which nothing is left out.
+    pub fn rewrite(&mut self, sequence: u64, timestamp: u32) -> Option<Rewritten> {
+        self.forward(sequence, timestamp)
     }
 
     /// The newest packet sent.
@@ -80,18 +81,29 @@ mod tests {
     fn a_switch_goes_on_where_the_last_source_stood() {
         let mut stream = StreamRewriter::default();
         stream.switch(70_000, 1_000, 0);
-        assert_eq!(stream.rewrite(70_000, 1_000), Some(Rewritten { sequence: 1, timestamp: 1_000 }));
-        assert_eq!(stream.rewrite(70_002, 4_000), Some(Rewritten { sequence: 3, timestamp: 4_000 }));
+        assert_eq!(stream.forward(70_000, 1_000), Some(Rewritten { sequence: 1, timestamp: 1_000 }));
+        assert_eq!(stream.forward(70_002, 4_000), Some(Rewritten { sequence: 3, timestamp: 4_000 }));
         // Late, but of this source: its place is still free.
-        assert_eq!(stream.rewrite(70_001, 1_000).unwrap().sequence, 2);
+        assert_eq!(stream.forward(70_001, 1_000).unwrap().sequence, 2);
         stream.switch(12, u32::MAX, 3_000);
-        assert_eq!(stream.rewrite(12, u32::MAX), Some(Rewritten { sequence: 4, timestamp: 7_000 }));
-        assert_eq!(stream.rewrite(11, 5), None, "in front of the switch");
+        assert_eq!(stream.forward(12, u32::MAX), Some(Rewritten { sequence: 4, timestamp: 7_000 }));
+        assert_eq!(stream.forward(11, 5), None, "in front of the switch");
+    }
+
+    #[test]
+    fn what_is_left_out_leaves_no_hole_and_nothing_goes_out_twice() {
+        let mut stream = StreamRewriter::default();
+        stream.switch(10, 0, 0);
+        assert_eq!(stream.forward(10, 0).unwrap().sequence, 1);
+        stream.drop(11);
+        assert_eq!(stream.forward(12, 3_000).unwrap(), Rewritten { sequence: 2, timestamp: 3_000 });
+        assert_eq!(stream.forward(12, 3_000), None);
+        assert_eq!(stream.forward(11, 0), None);
     }
 
     #[test]
     fn nothing_goes_out_before_a_source_is_begun() {
-        assert_eq!(StreamRewriter::default().rewrite(1, 1), None);
+        assert_eq!(StreamRewriter::default().forward(1, 1), None);
     }
 
     proptest! {
@@ -109,7 +121,7 @@ mod tests {
                 let mut sent = std::collections::HashSet::new();
                 for ahead in packets {
                     if !sent.insert(ahead) { continue }
-                    let out = stream.rewrite(first + ahead, timestamp).unwrap();
+                    let out = stream.forward(first + ahead, timestamp).unwrap();
                     prop_assert!(seen.insert(out.sequence));
                     if let Some(before) = before {
                         prop_assert!(out.sequence > before.sequence);

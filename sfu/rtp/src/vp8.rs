@@ -1,13 +1,20 @@
-//! VP8 payload descriptor (RFC 7741 section 4.2) and its rewriting.
-//!
-//! A receiver follows picture ids and TL0PICIDX; when a forwarder changes the encoding it forwards, both
-//! must go on where they stood. [`PictureIdRewriter`] keeps that promise.
+//! VP8 payload descriptor (RFC 7741 section 4.2): where frames begin, which temporal layer they are of, and the
+//! numbers that a forwarder writes anew.
+
+pub use crate::picture_id::{PictureId, PictureIdRewriter};
+
+use crate::picture_id::Numbers;
+
+/// Where a picture id stands, when there is one: behind the first byte and the extension bits.
+const PICTURE_ID_AT: usize = 2;
 
 /// The fields of a payload descriptor that a forwarder looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptor {
     /// S bit with partition 0: the first packet of a frame.
     pub starts_frame: bool,
+    /// N bit: no other frame builds on this one.
+    pub is_discardable: bool,
     /// Picture id and whether it is the 15 bit form.
     pub picture_id: Option<PictureId>,
     /// Temporal level zero index.
@@ -20,58 +27,44 @@ pub struct Descriptor {
     pub len: usize,
 }
 
-/// A picture id as it stands on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PictureId {
-    /// Its value: 7 or 15 bits.
-    pub value: u16,
-    /// True for the 15 bit form.
-    pub is_long: bool,
-}
-
 impl Descriptor {
     /// Reads the descriptor at the start of an RTP payload. `None` when it is cut short or leaves no frame
     /// data behind it.
     #[must_use]
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let first = *payload.first()?;
-        let mut at = 1;
-        let mut next = || {
-            let byte = payload.get(at).copied();
-            at += 1;
-            byte
-        };
         let mut descriptor = Self {
             starts_frame: first & 0x17 == 0x10,
+            is_discardable: first & 0x20 != 0,
             picture_id: None,
             tl0_pic_idx: None,
             temporal_layer: None,
             layer_sync: false,
-            len: 0,
+            len: 1,
         };
         if first & 0x80 != 0 {
-            let extension = next()?;
+            let extension = *payload.get(1)?;
+            let mut at = PICTURE_ID_AT;
             if extension & 0x80 != 0 {
-                let high = next()?;
-                descriptor.picture_id = Some(if high & 0x80 != 0 {
-                    PictureId { value: u16::from(high & 0x7f) << 8 | u16::from(next()?), is_long: true }
-                } else {
-                    PictureId { value: u16::from(high), is_long: false }
-                });
+                let id = PictureId::parse(payload.get(at..)?)?;
+                descriptor.picture_id = Some(id);
+                at += id.len();
             }
             if extension & 0x40 != 0 {
-                descriptor.tl0_pic_idx = Some(next()?);
+                descriptor.tl0_pic_idx = Some(*payload.get(at)?);
+                at += 1;
             }
             if extension & 0x30 != 0 {
-                let tk = next()?;
+                let layer = *payload.get(at)?;
                 if extension & 0x20 != 0 {
-                    descriptor.temporal_layer = Some(tk >> 6);
-                    descriptor.layer_sync = tk & 0x20 != 0;
+                    descriptor.temporal_layer = Some(layer >> 6);
+                    descriptor.layer_sync = layer & 0x20 != 0;
                 }
+                at += 1;
             }
+            descriptor.len = at;
         }
-        descriptor.len = at;
-        (at < payload.len()).then_some(descriptor)
+        (descriptor.len < payload.len()).then_some(descriptor)
     }
 
     /// True when the payload is the first packet of a key frame (the P bit of RFC 6386 section 9.1 is clear).
@@ -79,51 +72,26 @@ impl Descriptor {
     pub fn starts_keyframe(&self, payload: &[u8]) -> bool {
         self.starts_frame && payload.get(self.len).is_some_and(|frame| frame & 0x01 == 0)
     }
-}
 
-/// Keeps picture ids and TL0PICIDX continuous over changes of the forwarded encoding.
-#[derive(Debug, Clone, Default)]
-pub struct PictureIdRewriter {
-    picture_offset: u16,
-    tl0_offset: u8,
-    last_picture: Option<u16>,
-    last_tl0: Option<u8>,
-}
-
-impl PictureIdRewriter {
-    /// The next packet begins another encoding: line its ids up behind the last ones sent.
-    pub fn switch(&mut self, to: &Descriptor) {
-        if let (Some(last), Some(next)) = (self.last_picture, to.picture_id) {
-            self.picture_offset = last.wrapping_add(1).wrapping_sub(next.value);
+    /// Writes other numbers into a copy of the payload this was read from. What the descriptor does not carry, or
+    /// is not given, stays.
+    pub fn patch(&self, payload: &mut [u8], picture_id: Option<u16>, tl0_pic_idx: Option<u8>) {
+        let mut at = PICTURE_ID_AT;
+        if let Some(id) = self.picture_id {
+            if let Some(value) = picture_id {
+                id.patch(value, payload, at);
+            }
+            at += id.len();
         }
-        if let (Some(last), Some(next)) = (self.last_tl0, to.tl0_pic_idx) {
-            self.tl0_offset = last.wrapping_add(1).wrapping_sub(next);
+        if let (Some(_), Some(value), Some(place)) = (self.tl0_pic_idx, tl0_pic_idx, payload.get_mut(at)) {
+            *place = value;
         }
     }
+}
 
-    /// Picture id and TL0PICIDX to write in place of the descriptor's. Both keep the width they came in.
-    pub fn rewrite(&mut self, descriptor: &Descriptor) -> (Option<u16>, Option<u8>) {
-        let picture = descriptor.picture_id.map(|id| {
-            let mask = if id.is_long { 0x7fff } else { 0x7f };
-            let out = id.value.wrapping_add(self.picture_offset) & mask;
-            // A late packet of an older picture must not pull the line back.
-            let newer = self.last_picture.is_none_or(|last| {
-                let ahead = out.wrapping_sub(last) & mask;
-                ahead <= mask / 2
-            });
-            if newer {
-                self.last_picture = Some(out);
-            }
-            out
-        });
-        let tl0 = descriptor.tl0_pic_idx.map(|idx| {
-            let out = idx.wrapping_add(self.tl0_offset);
-            if self.last_tl0.is_none_or(|last| out.wrapping_sub(last) < 0x80) {
-                self.last_tl0 = Some(out);
-            }
-            out
-        });
-        (picture, tl0)
+impl From<&Descriptor> for Numbers {
+    fn from(descriptor: &Descriptor) -> Self {
+        Self { picture_id: descriptor.picture_id, tl0_pic_idx: descriptor.tl0_pic_idx }
     }
 }
 
@@ -145,7 +113,7 @@ mod tests {
         assert_eq!(d.picture_id, Some(PictureId { value: 0x1234, is_long: true }));
         assert_eq!((d.tl0_pic_idx, d.temporal_layer, d.layer_sync), (Some(0x56), Some(1), true));
         assert_eq!(d.len, 6);
-        assert!(d.starts_keyframe(&payload));
+        assert!(d.starts_keyframe(&payload) && !d.is_discardable);
     }
 
     #[test]
@@ -159,28 +127,38 @@ mod tests {
     }
 
     #[test]
-    fn ids_go_on_after_a_switch_and_wrap() {
-        let mut rewriter = PictureIdRewriter::default();
-        let at = |id, tl0| Descriptor::parse(&long(id, tl0)).unwrap();
-        assert_eq!(rewriter.rewrite(&at(0x7ffe, 254)), (Some(0x7ffe), Some(254)));
-        rewriter.switch(&at(20, 7));
-        assert_eq!(rewriter.rewrite(&at(20, 7)), (Some(0x7fff), Some(255)));
-        assert_eq!(rewriter.rewrite(&at(21, 8)), (Some(0), Some(0)));
-        // The packet before it, late: keeps its own place and does not move the line.
-        assert_eq!(rewriter.rewrite(&at(20, 7)), (Some(0x7fff), Some(255)));
-        rewriter.switch(&at(500, 0));
-        assert_eq!(rewriter.rewrite(&at(500, 0)), (Some(1), Some(1)));
+    fn only_what_the_descriptor_carries_is_patched() {
+        let mut payload = long(5, 6);
+        Descriptor::parse(&payload).unwrap().patch(&mut payload, Some(0x7abc), Some(9));
+        assert_eq!(payload, long(0x7abc, 9));
+        let mut bare = [0x10, 1, 2, 3, 4];
+        Descriptor::parse(&bare).unwrap().patch(&mut bare, Some(7), Some(7));
+        assert_eq!(bare, [0x10, 1, 2, 3, 4]);
+        // TL0PICIDX without a picture id, and a short picture id alone.
+        let mut index_only = [0x90, 0x40, 1, 2];
+        Descriptor::parse(&index_only).unwrap().patch(&mut index_only, Some(7), Some(8));
+        assert_eq!(index_only, [0x90, 0x40, 8, 2]);
+        let mut short = [0x90, 0x80, 1, 2];
+        Descriptor::parse(&short).unwrap().patch(&mut short, Some(0x81), Some(8));
+        assert_eq!(short, [0x90, 0x80, 1, 2]);
     }
 
     proptest::proptest! {
         #[test]
-        fn never_panics_and_never_claims_more_than_there_is(bytes: Vec<u8>) {
+        fn never_panics_and_never_claims_more_than_there_is(bytes: Vec<u8>, picture_id: u16, tl0: u8) {
             if let Some(d) = Descriptor::parse(&bytes) {
                 assert!(d.len < bytes.len());
                 let _ = d.starts_keyframe(&bytes);
                 let mut rewriter = PictureIdRewriter::default();
                 rewriter.switch(&d);
                 rewriter.rewrite(&d);
+                // Patched, it is the same but for the numbers, and the frame data is untouched.
+                let mut patched = bytes.clone();
+                d.patch(&mut patched, Some(picture_id), Some(tl0));
+                let read = Descriptor::parse(&patched).unwrap();
+                assert_eq!(read.tl0_pic_idx, d.tl0_pic_idx.map(|_| tl0));
+                assert_eq!(Descriptor { picture_id: d.picture_id, tl0_pic_idx: d.tl0_pic_idx, ..read }, d);
+                assert_eq!(patched[d.len..], bytes[d.len..]);
             }
         }
     }

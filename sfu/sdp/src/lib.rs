@@ -263,6 +263,21 @@ impl Section {
         }
     }
 
+    /// Names the sources its writer sends in place of those that stand there (RFC 5576): the media, and its repairs
+    /// where a format for them is agreed. A section that rests keeps its sources: a browser that saw them go would
+    /// decode what comes when they are back, and show it to nobody (seen with libwebrtc).
+    pub fn set_sources(&mut self, cname: &str, media: u32, repair: Option<u32>) {
+        self.lines.retain(|line| !line.starts_with("a=ssrc:") && !line.starts_with("a=ssrc-group:"));
+        let is_repaired = self.payload_types().iter().any(|pt| self.codec_of(pt).is_some_and(|name| name == "rtx"));
+        let repair = repair.filter(|_| is_repaired);
+        let msid = self.lines.iter().find_map(|line| line.strip_prefix("a=msid:")).map(str::to_owned);
+        for ssrc in [Some(media), repair].into_iter().flatten() {
+            self.lines.push(format!("a=ssrc:{ssrc} cname:{cname}"));
+            self.lines.extend(msid.as_ref().map(|msid| format!("a=ssrc:{ssrc} msid:{msid}")));
+        }
+        self.lines.extend(repair.map(|repair| format!("a=ssrc-group:FID {media} {repair}")));
+    }
+
     /// True when its writer sends it in several encodings (RFC 8853).
     #[must_use]
     pub fn is_simulcast(&self) -> bool {
@@ -373,6 +388,24 @@ mod tests {
         a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
         a=rtpmap:98 VP9/90000\r\na=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n\
         a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
+
+    #[test]
+    fn sources_are_replaced_and_stay_while_the_section_rests() {
+        let section = |direction: &str| {
+            let text = format!(
+                "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:1\r\na={direction}\r\na=msid:s t\r\n\
+                 a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=ssrc:7 cname:x\r\na=ssrc-group:FID 7 8\r\n"
+            );
+            let mut sdp = Sdp::parse(&text).unwrap();
+            sdp.section_mut("1").unwrap().set_sources("me", 1000, Some(2000));
+            sdp.to_string()
+        };
+        let sending = section("sendonly");
+        assert!(!sending.contains("ssrc:7") && !sending.contains("FID 7"), "{sending}");
+        assert!(sending.contains("a=ssrc:1000 cname:me\r\na=ssrc:1000 msid:s t\r\n"), "{sending}");
+        assert!(sending.contains("a=ssrc-group:FID 1000 2000"), "{sending}");
+        assert!(section("inactive").contains("a=ssrc-group:FID 1000 2000"));
+    }
 
     #[test]
     fn what_is_not_edited_comes_out_as_it_went_in() {

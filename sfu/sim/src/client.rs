@@ -1,7 +1,7 @@
 //! A client as LiveKit's SDKs behave towards a server: its peer connections, what it publishes, what its page
 //! shows. It says what it wants in commands (the room's part passes them on) and hears events.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -13,13 +13,18 @@ use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
 use str0m::rtp::RtpPacket;
 
-use crate::media::{DependencyDescriptor, Media, read_payload};
+use crate::dependency::Dependency;
+use crate::descriptor;
+use crate::media::{Media, Stamp};
 use crate::peer::Peer;
 use crate::sink::{Received, Sink, Stream};
 use crate::source::{Publication, Source};
 
 /// Receiving sections a client with one connection brings to its first offer, of each kind.
 const FIRST_SECTIONS: u32 = 3;
+
+/// Set aside for sound before pictures get their share.
+const SOUND_BPS: u64 = 50_000;
 
 /// Which of a client's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +55,8 @@ pub struct Client {
     open: Vec<&'static str>,
     labels: Vec<(ChannelId, DataChannel)>,
     inbox: Vec<(DataChannel, Vec<u8>)>,
+    /// Sequence numbers of video that came, by SSRC.
+    pub(crate) received: BTreeMap<u32, BTreeSet<u16>>,
     random: ChaCha8Rng,
     /// Some SDKs answer every offer with number 0.
     pub(crate) answers_with_zero: bool,
@@ -109,6 +116,7 @@ impl Client {
             open: Vec::new(),
             labels: Vec::new(),
             inbox: Vec::new(),
+            received: BTreeMap::new(),
             random: ChaCha8Rng::seed_from_u64(seed),
             answers_with_zero: false,
             descriptions: Vec::new(),
@@ -220,6 +228,13 @@ impl Client {
         }
     }
 
+    /// Dynacast: the server says up to which quality anybody looks.
+    pub(crate) fn set_max_quality(&mut self, track: &TrackId, max: Option<u8>) {
+        for source in self.sources.iter_mut().filter(|s| s.track == *track) {
+            source.set_max_quality(max);
+        }
+    }
+
     /// The section of a track it publishes.
     pub(crate) fn published_section(&self, track: &TrackId) -> Option<(Mid, Publication)> {
         self.sources.iter().find(|s| s.track == *track).map(|s| (s.mid, s.publication))
@@ -241,7 +256,7 @@ impl Client {
 
     pub(crate) fn next_at(&self) -> Option<Instant> {
         let subscriber = self.subscriber.as_ref().and_then(|peer| peer.deadline);
-        let frames = self.sources.iter().map(|source| source.next_at).min();
+        let frames = self.sources.iter().map(Source::next_at).min();
         [self.publisher.deadline, subscriber, frames].into_iter().flatten().min()
     }
 
@@ -256,22 +271,24 @@ impl Client {
 
     fn encode(&mut self, now: Instant) {
         let Self { sources, publisher, .. } = self;
-        for source in sources.iter_mut().filter(|source| source.next_at <= now) {
+        for source in sources.iter_mut().filter(|source| source.next_at() <= now) {
             let codec = source.publication.media.codec();
             let pt = publisher.rtc.codec_config().find(|p| p.spec().codec == codec).map(|p| p.pt());
             let is_sending = publisher.rtc.media(source.mid).is_some_and(|media| media.direction().is_sending());
             let (Some(pt), true) = (pt, is_sending && publisher.is_connected) else {
-                source.next_at = now + std::time::Duration::from_millis(10);
+                source.wait(now);
                 continue;
             };
-            for layer in source.encode(pt, now) {
-                for outgoing in layer {
-                    if let Some(stream) = publisher.rtc.direct_api().stream_tx_by_mid(source.mid, outgoing.rid) {
-                        stream.write_rtp(outgoing.rtp);
-                    }
+            let mut outgoing = source.encode(now).into_iter().peekable();
+            while let Some(packet) = outgoing.next() {
+                let rid = packet.rid;
+                if let Some(stream) = publisher.rtc.direct_api().stream_tx_by_mid(source.mid, rid) {
+                    stream.write_rtp(packet.into_rtp(pt));
                 }
                 // Layer by layer: str0m takes streams in no particular order.
-                publisher.handle_timeout(now);
+                if outgoing.peek().is_none_or(|next| next.rid != rid) {
+                    publisher.handle_timeout(now);
+                }
             }
         }
     }
@@ -331,6 +348,15 @@ impl Client {
         }
     }
 
+    /// The estimate of its own way up: each picture gets its share of what sound leaves.
+    pub(crate) fn share_out(&mut self, estimate_bps: u64) {
+        let is_video = |source: &&mut Source| source.publication.media.is_video();
+        let wanted: u64 = self.sources.iter_mut().filter(is_video).map(|source| source.wanted_bps()).sum();
+        for source in self.sources.iter_mut().filter(is_video) {
+            source.set_budget(estimate_bps.saturating_sub(SOUND_BPS) * source.wanted_bps() / wanted.max(1));
+        }
+    }
+
     fn receive(&mut self, packet: &RtpPacket, now: Instant) {
         let peer = self.subscriber.as_mut().unwrap_or(&mut self.publisher);
         let Some(mid) = peer.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()) else { return };
@@ -340,27 +366,42 @@ impl Client {
             .codec_config()
             .find(|p| p.pt() == packet.header.payload_type)
             .map(|p| p.spec().codec);
-        let read = codec
-            .and_then(Media::of)
-            .and_then(|media| Some((media, read_payload(media, &packet.payload)?)));
-        let Some((media, (stamp, picture))) = read else {
-            stream
-                .violations
-                .push(format!("{codec:?} payload that nobody sent: {:?}", &packet.payload[..]));
+        let dependency = packet.header.ext_vals.user_values.get::<Dependency>();
+        let is_marked = packet.header.marker;
+        let read = codec.and_then(Media::of).and_then(|media| {
+            let (described, len) =
+                descriptor::read(media, &packet.payload, is_marked, dependency, &mut stream.templates)?;
+            Some((media, Stamp::read(packet.payload.get(len..)?)?, described))
+        });
+        let Some((media, stamp, described)) = read else {
+            stream.violations.push(format!(
+                "{codec:?} payload that nobody sent: {:?}, {dependency:?}",
+                &packet.payload[..packet.payload.len().min(40)]
+            ));
             return;
         };
-        if media == Media::Av1 && packet.header.ext_vals.user_values.get() != Some(&DependencyDescriptor::of(&stamp)) {
-            stream.violations.push(format!("dependency descriptor of {stamp:?} lost"));
+        let (begins, ends) = (stamp.is_first(), stamp.is_last());
+        let is_true = media == Media::Vp8 && described.begins == begins
+            || !media.is_video()
+            || (described.begins, described.ends) == (begins, ends);
+        let layers = (described.spatial, described.temporal);
+        if !is_true || layers != (0, 0) && layers != (stamp.spatial, stamp.temporal) {
+            stream.violations.push(format!("descriptor of {stamp:?} says {described:?}"));
         }
         if media == Media::Opus && packet.header.ext_vals.audio_level != Some(-20) {
             stream.violations.push(format!("audio level of {stamp:?} lost"));
         }
-        if media.is_video() && packet.header.marker != stamp.is_last() {
+        if media.is_video() && is_marked && !stamp.is_last() {
             stream.violations.push(format!("marker of {stamp:?} wrong"));
         }
+        if media.is_video() {
+            self.received.entry(*packet.header.ssrc).or_default().insert(*packet.seq_no as u16);
+        }
+        let payload_len = packet.payload.len();
         let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
         self.notes.push(format!("{mid} {sequence} {timestamp} {stamp:?}"));
-        let asks = stream.receive(Received { at: now, sequence, timestamp, media, stamp, picture });
+        let asks =
+            stream.receive(Received { at: now, sequence, timestamp, media, stamp, described, payload_len, is_marked });
         if asks {
             self.ask_for_keyframe(mid, now);
         }
@@ -393,6 +434,7 @@ impl Client {
                 self.wanted.video += video;
             }
             Event::NegotiationFailed { reason, .. } => self.refusals.push(reason),
+            Event::LayersWanted { track, max_spatial, .. } => self.set_max_quality(&track, max_spatial),
             _ => {}
         }
     }

@@ -19,16 +19,28 @@
 )]
 
 mod client;
+mod decoder;
+mod dependency;
+mod descriptor;
+mod estimate;
+pub mod generated;
 mod media;
 mod network;
 mod peer;
+mod scenario;
+pub mod scenarios;
+pub mod scoreboard;
 mod simulation;
 mod sink;
 mod source;
+mod stage;
+mod wire;
 
 pub use client::Client;
-pub use media::{Media, Stamp, tag};
-pub use network::Conditions;
+pub use media::{Media, Stamp, Structure, tag};
+pub use network::{Burst, Conditions, Rival};
+pub use scenario::{Act, Scenario, Target};
 pub use simulation::{Simulation, Wiretap};
-pub use sink::Sink;
-pub use source::Publication;
+pub use sink::{Freeze, Sink};
+pub use source::{Load, Publication};
+pub use stage::{Outcome, play};

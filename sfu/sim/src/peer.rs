@@ -8,7 +8,7 @@ use str0m::config::DtlsCert;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::media::DependencyDescriptor;
+use crate::dependency::Dependency;
 
 /// str0m may ask to be called again at the same instant; a client's timers are no finer than this.
 const TIMER_GRAIN: Duration = Duration::from_millis(1);
@@ -47,7 +47,7 @@ impl Peer {
             .enable_vp9(true)
             .enable_h264(true)
             .enable_av1(true)
-            .set_extension(12, DependencyDescriptor::extension())
+            .set_extension(12, Dependency::extension())
             .build(now);
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).expect("a usable address"));
         Self { rtc, address, deadline: Some(now), is_connected: false, transmits: Vec::new(), events: Vec::new(), now }

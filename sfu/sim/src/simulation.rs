@@ -1,7 +1,7 @@
 //! The stage: worker, clients, network and the room's part, moved through time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +15,10 @@ use sluice_core::{
 };
 
 use crate::client::{Client, End};
-use crate::network::{Conditions, Way};
+use crate::network::{Conditions, Passage, Way};
 use crate::sink::Sink;
 use crate::source::Publication;
+use crate::wire::Wire;
 
 /// The signal connection's way, each direction. A little faster than media, so that on a clean network what is
 /// said arrives before what it speaks of.
@@ -106,12 +107,26 @@ pub struct Simulation {
     /// People who left: their pages can still be looked at.
     left: BTreeMap<String, Client>,
     ways: BTreeMap<(String, End), Way>,
+    /// What the worker sent to each socket.
+    wires: BTreeMap<(String, End), Wire>,
+    /// Clients that may have something to say.
+    touched: BTreeSet<String>,
     queue: BinaryHeap<Reverse<Queued>>,
     order: u64,
     joined: u16,
     published: BTreeMap<TrackId, (String, Kind)>,
+    /// Who ever published something.
+    publishers: BTreeSet<String>,
+    /// Something that went up was lost on a way that is no more.
+    was_harmed: bool,
     /// Everybody takes every track as it appears, as LiveKit rooms do. On unless switched off.
     pub auto_subscribe: bool,
+    /// Who takes no track unless somebody subscribes for them.
+    pub takes_nothing: BTreeSet<String>,
+    /// Publishers heed what the worker says of layers nobody wants (dynacast). Off unless switched on.
+    pub dynacast: bool,
+    /// Publishers who join from now on estimate their way up and adapt to it. Off unless switched on.
+    pub adaptive: bool,
     /// Every report of the worker but data, with its time.
     pub events: Vec<(Duration, Event)>,
     /// Datagrams the worker sent.
@@ -152,11 +167,18 @@ impl Simulation {
             clients: BTreeMap::new(),
             left: BTreeMap::new(),
             ways: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            touched: BTreeSet::new(),
             queue: BinaryHeap::new(),
             order: 0,
             joined: 0,
             published: BTreeMap::new(),
+            publishers: BTreeSet::new(),
+            was_harmed: false,
             auto_subscribe: true,
+            takes_nothing: BTreeSet::new(),
+            dynacast: false,
+            adaptive: false,
             events: Vec::new(),
             datagrams_sent: 0,
             is_broken,
@@ -203,12 +225,19 @@ impl Simulation {
         let addresses = [host(50_000), host(50_001)];
         let seed = self.seed ^ u64::from(self.joined) << 32;
         for (end, address) in [(End::Publisher, addresses[0]), (End::Subscriber, addresses[1])] {
-            self.ways.insert((name.to_owned(), end), Way::new(address, seed + end as u64));
+            let mut way = Way::new(address, seed + end as u64);
+            if self.adaptive && end == End::Publisher {
+                way.estimate(self.now);
+            }
+            // Who comes back has a new way; what the old one did stays done.
+            let before = self.ways.insert((name.to_owned(), end), way);
+            self.was_harmed |= before.is_some_and(|way| way.has_harmed_up());
         }
         self.clients
             .insert(name.to_owned(), Client::new(id.clone(), connection, addresses, seed, self.now));
+        self.touched.insert(name.to_owned());
         self.command(Command::AddParticipant { room: ROOM.into(), participant: id, connection });
-        if self.auto_subscribe {
+        if self.auto_subscribe && !self.takes_nothing.contains(name) {
             for track in self.published.keys().cloned().collect::<Vec<_>>() {
                 self.subscribe(name, &track);
             }
@@ -232,6 +261,7 @@ impl Simulation {
     pub fn publish(&mut self, name: &str, label: &str, publication: Publication) -> TrackId {
         let track = TrackId::from(format!("TR_{name}_{label}"));
         self.client_mut(name).publish(track.clone(), publication);
+        self.publishers.insert(name.to_owned());
         self.settle();
         track
     }
@@ -443,15 +473,51 @@ impl Simulation {
 
     /// Fails when anybody got something wrong. See [`Client::audit`].
     pub fn audit(&self, is_lossless: bool) {
-        let wrong: Vec<String> = self
-            .clients
-            .values()
-            .chain(self.left.values())
-            .flat_map(|client| client.audit(is_lossless))
-            .collect();
+        let wrong = self.violations(is_lossless);
         let shown: Vec<&String> = wrong.iter().take(20).collect();
         assert!(wrong.is_empty(), "seed {}: {} violations: {shown:#?}", self.seed, wrong.len());
         assert_eq!(self.worker.stats().contained_panics, 0, "seed {}: the worker contained a panic", self.seed);
+    }
+
+    /// What anybody got wrong. `is_lossless`: no network lost or reordered anything.
+    #[must_use]
+    pub fn violations(&self, is_lossless: bool) -> Vec<String> {
+        let clients = self.clients.values().chain(self.left.values());
+        let mut wrong: Vec<String> = clients.flat_map(|client| client.audit(is_lossless)).collect();
+        let mut up = self
+            .ways
+            .iter()
+            .filter(|((owner, end), _)| *end == End::Publisher && self.publishers.contains(owner));
+        let is_whole = !self.was_harmed && !up.any(|(_, way)| way.has_harmed_up());
+        for ((name, end), wire) in &self.wires {
+            wrong.extend(wire.audit(is_whole).into_iter().map(|what| format!("to {name} {end:?}: {what}")));
+        }
+        wrong
+    }
+
+    /// Keeps account from now on of what goes down to somebody.
+    pub(crate) fn watch(&mut self, name: &str) {
+        for ((owner, _), way) in &mut self.ways {
+            if owner == name {
+                way.watch();
+            }
+        }
+    }
+
+    /// What went down to somebody since it is watched.
+    pub(crate) fn passages(&self, name: &str) -> impl Iterator<Item = &Passage> {
+        let of = self.ways.iter().filter(move |((owner, _), _)| owner == name);
+        of.flat_map(|(_, way)| way.passages())
+    }
+
+    /// Video packets to somebody that were lost on the way, and how many of these came in the end.
+    pub(crate) fn recovered(&self, name: &str) -> (usize, usize) {
+        let received = &self.client(name).received;
+        let wires = self.wires.iter().filter(|((owner, _), _)| owner == name);
+        let of = |wire: &Wire| received.iter().map(|(ssrc, came)| wire.recovered(*ssrc, came)).collect::<Vec<_>>();
+        wires
+            .flat_map(|(_, wire)| of(wire))
+            .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
     }
 
     // Time.
@@ -499,9 +565,10 @@ impl Simulation {
             // particular order.
             self.settle();
         }
-        for client in self.clients.values_mut() {
+        for (name, client) in &mut self.clients {
             if client.next_at().is_some_and(|at| at <= now) {
                 client.handle_timeout(now);
+                self.touched.insert(name.clone());
             }
         }
         if self.worker.poll_timeout().is_some_and(|at| at <= now) {
@@ -520,14 +587,21 @@ impl Simulation {
             Delivery::ToClient { name, end, contents } => {
                 self.note(|| format!("worker -> {name} {end:?} {}", shape(&contents)));
                 let address = self.address;
+                if matches!(contents.as_slice(), [128..=191, 192..=223, ..])
+                    && let Some(way) = self.ways.get_mut(&(name.clone(), end))
+                {
+                    way.heard(now);
+                }
                 if let Some(client) = self.clients.get_mut(&name) {
                     client.handle_datagram(end, address, &contents, now);
+                    self.touched.insert(name);
                 }
             }
             Delivery::Said(command) => self.worker.handle_command(command, now),
             Delivery::Heard { name, event } => {
                 if let Some(client) = self.clients.get_mut(&name) {
                     client.hear(*event, now);
+                    self.touched.insert(name);
                 }
             }
         }
@@ -551,7 +625,7 @@ impl Simulation {
             for (destination, contents) in down {
                 self.send_down(destination, contents);
             }
-            for name in self.clients.keys().cloned().collect::<Vec<_>>() {
+            for name in std::mem::take(&mut self.touched) {
                 self.settle_client(&name);
             }
             if is_quiet {
@@ -564,6 +638,11 @@ impl Simulation {
     fn settle_client(&mut self, name: &str) {
         let now = self.now;
         let Some(client) = self.clients.get_mut(name) else { return };
+        if let Some(way) = self.ways.get_mut(&(name.to_owned(), End::Publisher))
+            && let Some(estimate_bps) = way.poll_estimate(now)
+        {
+            client.share_out(estimate_bps);
+        }
         client.settle(now);
         let says: Vec<Command> = client.says.drain(..).collect();
         let notes: Vec<String> = client.notes.drain(..).collect();
@@ -592,10 +671,22 @@ impl Simulation {
     fn send_down(&mut self, destination: SocketAddr, contents: Vec<u8>) {
         self.datagrams_sent += 1;
         let now = self.now;
+        let former = self.ways.iter().find(|(_, way)| way.was(destination)).map(|(key, _)| key.clone());
+        if let Some(key) = former {
+            let wire = self.wires.entry(key).or_default();
+            if let Some(place) = wire.sent(&contents) {
+                wire.lost(place);
+            }
+            return;
+        }
         let Some(((name, end), way)) = self.ways.iter_mut().find(|(_, way)| way.outside == destination) else { return };
         let (name, end) = (name.clone(), *end);
+        let wire = self.wires.entry((name.clone(), end)).or_default();
+        let place = wire.sent(&contents);
         if let Some(at) = way.carry_down(&contents, now) {
             self.post(at - now, Delivery::ToClient { name, end, contents });
+        } else if let Some(place) = place {
+            wire.lost(place);
         }
     }
 
@@ -610,12 +701,17 @@ impl Simulation {
                 let name = name(participant).to_owned();
                 self.post(SIGNAL_DELAY, Delivery::Heard { name, event: Box::new(event.clone()) });
             }
+            Event::LayersWanted { participant, .. } if self.dynacast => {
+                let name = name(participant).to_owned();
+                self.post(SIGNAL_DELAY, Delivery::Heard { name, event: Box::new(event.clone()) });
+            }
             Event::TrackAdded { participant, track, mime_type, .. } => {
                 let kind = if mime_type.starts_with("audio") { Kind::Audio } else { Kind::Video };
                 let publisher = name(participant).to_owned();
                 self.published.insert(track.clone(), (publisher.clone(), kind));
                 if self.auto_subscribe {
                     let others = self.clients.keys().filter(|other| **other != publisher);
+                    let others = others.filter(|other| !self.takes_nothing.contains(*other));
                     for other in others.cloned().collect::<Vec<_>>() {
                         self.worker.handle_command(
                             Command::Subscribe {
@@ -667,6 +763,7 @@ impl Simulation {
     }
 
     fn client_mut(&mut self, name: &str) -> &mut Client {
+        self.touched.insert(name.to_owned());
         self.clients.get_mut(name).unwrap_or_else(|| panic!("nobody is called {name}"))
     }
 

@@ -1,29 +1,46 @@
-//! A receiver: what came on a media section, whether it is what a decoder needs, and whether it was ours to see.
+//! A receiver: what came on a media section, whether it is what a decoder needs, whether it was ours to see, and
+//! how it looked.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sluice_core::TrackId;
 use str0m::media::Mid;
 
-use crate::media::{Media, Picture, Stamp, tag};
+use crate::decoder::Decoder;
+use crate::dependency::Template;
+use crate::descriptor::{Described, Picture};
+use crate::media::{Media, Stamp, tag};
 
-/// A hole that is not filled by then will not be: the decoder asks for a key frame.
-const GIVE_UP_AFTER: Duration = Duration::from_millis(300);
+/// Longer than this beyond the time to the next frame, and the eye sees it stand.
+const FREEZE: Duration = Duration::from_millis(200);
 /// How long a sender keeps what it sent for sending it again.
 const RESENT_FOR: Duration = Duration::from_secs(3);
-/// How often a decoder repeats its request.
-const ASK_EVERY: Duration = Duration::from_millis(300);
-
 /// A packet as it came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) at: Instant,
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
     pub(crate) media: Media,
     pub(crate) stamp: Stamp,
-    pub(crate) picture: Option<Picture>,
+    pub(crate) described: Described,
+    pub(crate) payload_len: usize,
+    pub(crate) is_marked: bool,
+}
+
+impl Received {
+    fn picture(&self) -> Option<Picture> {
+        self.described.picture.filter(|_| self.media == Media::Vp8)
+    }
+}
+
+/// A picture that stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freeze {
+    /// When the next one came.
+    pub ended_at: Instant,
+    /// How long it stood beyond the time to its next frame.
+    pub lasted: Duration,
 }
 
 /// What a client's page knows of a track it receives: from the round in which its section became sending to the
@@ -50,20 +67,24 @@ pub struct Sink {
     pub last_frame_at: Option<Instant>,
     /// Longest time between two frames.
     pub longest_freeze: Duration,
-    /// Every layer decoded, in order, with the time of its first frame.
+    /// Pictures that stood for more than 200 ms beyond their time.
+    pub freezes: Vec<Freeze>,
+    /// Every layer decoded, in order, with the time of its first frame. Of a scalable stream: the largest size of
+    /// each picture.
     pub layers: Vec<(Instant, u8)>,
+    /// Bytes of payload that were played, by time.
+    pub delivered: Vec<(Instant, usize)>,
+    /// Pieces of sound that came, by time and number.
+    pub sound: Vec<(Instant, u32)>,
+    /// Frames decoded of each quality.
+    pub frames_by_quality: [u64; 3],
     /// Key frames asked for.
     pub keyframe_requests: u64,
     decoder: Decoder,
-}
-
-#[derive(Debug, Default)]
-struct Decoder {
-    /// Packets that wait for earlier ones.
-    waiting: BTreeMap<u64, (Instant, Stamp)>,
-    /// The next packet to decode; unknown until a key frame was.
-    next: Option<u64>,
-    asked_at: Option<Instant>,
+    /// Picture whose frames are decoded now and the largest size of it.
+    picture: Option<(u32, u8)>,
+    /// A size above the smallest was seen within a picture.
+    is_scalable: bool,
 }
 
 impl Sink {
@@ -79,9 +100,15 @@ impl Sink {
             first_frame_at: None,
             last_frame_at: None,
             longest_freeze: Duration::ZERO,
+            freezes: Vec::new(),
             layers: Vec::new(),
+            delivered: Vec::new(),
+            sound: Vec::new(),
+            frames_by_quality: [0; 3],
             keyframe_requests: 0,
             decoder: Decoder::default(),
+            picture: None,
+            is_scalable: false,
         }
     }
 
@@ -97,12 +124,13 @@ impl Sink {
         self.first_packet_at.get_or_insert(packet.at);
         self.last_packet_at = Some(packet.at);
         if !packet.media.is_video() {
-            self.decoded(&packet.stamp, packet.at);
+            self.delivered.push((packet.at, packet.payload_len));
+            self.sound.push((packet.at, packet.stamp.frame));
+            self.played(&packet.stamp, packet.at);
             return false;
         }
-        self.decoder.waiting.insert(packet.sequence, (packet.at, packet.stamp));
-        while let Some(last) = self.decoder.next_frame() {
-            let stamp = self.decoder.take_frame(last);
+        for (stamp, len) in self.decoder.receive(packet) {
+            self.delivered.push((packet.at, len));
             self.decoded(&stamp, packet.at);
         }
         let asks = self.decoder.is_stuck(packet.at);
@@ -111,59 +139,44 @@ impl Sink {
     }
 
     fn decoded(&mut self, stamp: &Stamp, at: Instant) {
+        self.frames_by_quality[usize::from(stamp.quality().min(2))] += 1;
+        if let Some((picture, best)) = &mut self.picture
+            && *picture == stamp.picture
+            && stamp.spatial > 0
+        {
+            *best = stamp.spatial;
+            self.is_scalable = true;
+            return;
+        }
+        // Sizes of one encoding: known when its next picture begins. Encodings of a simulcast: at once.
+        if let Some((_, best)) = self.picture.replace((stamp.picture, stamp.quality()))
+            && self.is_scalable
+        {
+            self.show(best, at);
+        }
+        if !self.is_scalable {
+            self.show(stamp.quality(), at);
+        }
+        self.played(stamp, at);
+    }
+
+    fn show(&mut self, quality: u8, at: Instant) {
+        if self.layer() != Some(quality) {
+            self.layers.push((at, quality));
+        }
+    }
+
+    /// A picture or a piece of sound.
+    fn played(&mut self, stamp: &Stamp, at: Instant) {
         self.frames += 1;
         self.first_frame_at.get_or_insert(at);
         if let Some(last) = self.last_frame_at.replace(at) {
             self.longest_freeze = self.longest_freeze.max(at - last);
-        }
-        if self.layer() != Some(stamp.layer) {
-            self.layers.push((at, stamp.layer));
-        }
-    }
-}
-
-impl Decoder {
-    /// Sequence number of the last packet of the next whole frame that can be decoded.
-    fn next_frame(&self) -> Option<u64> {
-        let whole = |first: u64| {
-            let stamp = self.waiting.get(&first)?.1;
-            if !stamp.is_first() {
-                return None;
+            let lasted = (at - last).saturating_sub(Duration::from_millis(stamp.interval_ms.into()));
+            if lasted > FREEZE {
+                self.freezes.push(Freeze { ended_at: at, lasted });
             }
-            let last = first + u64::from(stamp.packets) - 1;
-            (first..=last).all(|sequence| self.waiting.contains_key(&sequence)).then_some(last)
-        };
-        match self.next {
-            // A whole key frame makes what is missing before it needless.
-            Some(next) => whole(next).or_else(|| self.entries().find_map(whole)),
-            None => self.entries().find_map(whole),
         }
-    }
-
-    fn entries(&self) -> impl Iterator<Item = u64> {
-        self.waiting
-            .iter()
-            .filter(|(_, (_, stamp))| stamp.is_entry())
-            .map(|(sequence, _)| *sequence)
-    }
-
-    fn take_frame(&mut self, last: u64) -> Stamp {
-        let stamp = self.waiting[&last].1;
-        self.waiting = self.waiting.split_off(&(last + 1));
-        self.next = Some(last + 1);
-        self.asked_at = None;
-        stamp
-    }
-
-    /// Nothing could be decoded for so long that a key frame must be asked for now.
-    fn is_stuck(&mut self, now: Instant) -> bool {
-        let Some((first_at, _)) = self.waiting.values().next().copied() else { return false };
-        if now - first_at < GIVE_UP_AFTER || self.asked_at.is_some_and(|at| now - at < ASK_EVERY) {
-            return false;
-        }
-        self.next = None;
-        self.asked_at = Some(now);
-        true
     }
 }
 
@@ -176,6 +189,8 @@ pub(crate) struct Stream {
     /// Packets while the section was closed: in flight, or ahead of the answer.
     pub(crate) unheard: u64,
     pub(crate) violations: Vec<String>,
+    /// The structure of AV1 or VP9 last announced.
+    pub(crate) templates: Option<Vec<Template>>,
 }
 
 impl Stream {
@@ -198,18 +213,24 @@ impl Stream {
 
     /// True when a key frame must be asked for.
     pub(crate) fn receive(&mut self, packet: Received) -> bool {
+        let asks = self.hear(&packet);
         self.received.push(packet);
-        let Some(sink) = self.sinks.last().filter(|sink| sink.closed_at.is_none()) else {
+        asks
+    }
+
+    fn hear(&mut self, packet: &Received) -> bool {
+        let Some(sink) = self.sinks.last_mut().filter(|sink| sink.closed_at.is_none()) else {
             self.unheard += 1;
             return false;
         };
         if tag(sink.track.as_str()) == packet.stamp.track {
-            return self.sinks.last_mut().is_some_and(|sink| sink.receive(&packet));
+            return sink.receive(packet);
         }
-        if self.is_straggler(&packet) {
+        let complaint = format!("the sink of {} was given {:?}", sink.track, packet.stamp);
+        if self.is_straggler(packet) {
             self.unheard += 1;
         } else {
-            self.violations.push(format!("the sink of {} was given {:?}", sink.track, packet.stamp));
+            self.violations.push(complaint);
         }
         false
     }
@@ -230,6 +251,7 @@ impl Stream {
     /// What is wrong with the stream as a whole. `is_lossless`: the network lost and reordered nothing.
     pub(crate) fn audit(&self, is_lossless: bool) -> Vec<String> {
         let mut wrong = self.violations.clone();
+        wrong.extend(self.sinks.iter().flat_map(|sink| sink.decoder.violations.clone()));
         let mut packets: Vec<&Received> = self.received.iter().collect();
         packets.sort_by_key(|p| p.sequence);
         if let Some(first) = packets.first()
@@ -250,7 +272,7 @@ impl Stream {
             if step > 1 && is_lossless {
                 wrong.push(format!("hole of {}: {between}", step - 1));
             }
-            if let Some(complaint) = neighbours(before, after, step == 1) {
+            if let Some(complaint) = neighbours(before, after, step == 1, is_lossless) {
                 wrong.push(format!("{complaint}: {between}"));
             }
         }
@@ -259,15 +281,16 @@ impl Stream {
 }
 
 /// What is wrong about a packet after another on one stream.
-fn neighbours(before: &Received, after: &Received, is_next: bool) -> Option<&'static str> {
+fn neighbours(before: &Received, after: &Received, is_next: bool, is_lossless: bool) -> Option<&'static str> {
     let (a, b) = (&before.stamp, &after.stamp);
     let same_source = a.track == b.track && a.layer == b.layer;
     let same_frame = same_source && a.frame == b.frame;
+    let same_picture = same_source && a.picture == b.picture;
     let ticks = after.timestamp.wrapping_sub(before.timestamp).cast_signed();
-    if same_frame && ticks != 0 {
-        return Some("one frame with two timestamps");
+    if same_picture && ticks != 0 {
+        return Some("one picture with two timestamps");
     }
-    if !same_frame && ticks <= 0 {
+    if !same_picture && ticks <= 0 {
         return Some("timestamp does not advance");
     }
     if same_source && b.frame < a.frame {
@@ -276,17 +299,23 @@ fn neighbours(before: &Received, after: &Received, is_next: bool) -> Option<&'st
     if !after.media.is_video() {
         return None;
     }
+    // That what a frame builds on was sent before it, the decoder says.
     let follows =
-        same_frame && b.packet == a.packet + 1 || same_source && b.frame == a.frame + 1 && a.is_last() && b.is_first();
+        same_frame && b.packet == a.packet + 1 || same_source && b.frame > a.frame && a.is_last() && b.is_first();
     if is_next && !follows && !b.is_entry() {
         return Some("a picture entered where no decoder can");
     }
-    if let (Some(was), Some(is)) = (before.picture, after.picture) {
+    // What a publisher's network took of the last picture of one source leaves no hole before the next source.
+    if is_next && (same_source || is_lossless) && before.is_marked == same_picture {
+        return Some("the marker is not at the end of the picture");
+    }
+    if let (Some(was), Some(is)) = (before.picture(), after.picture()) {
         let ahead = is.id.wrapping_sub(was.id) & 0x7fff;
         if same_frame && is != was {
             return Some("one frame with two picture ids");
         }
-        if !same_frame && is_next && (ahead != 1 || is.tl0.wrapping_sub(was.tl0) != 1) {
+        let base = u8::from(b.temporal == 0);
+        if !same_frame && is_next && (ahead != 1 || is.tl0.wrapping_sub(was.tl0) != base) {
             return Some("picture ids not continuous");
         }
         if !same_frame && !(1..0x4000).contains(&ahead) {

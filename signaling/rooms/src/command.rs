@@ -118,6 +118,12 @@ pub struct QualityReport {
     pub downstream_loss: f32,
     /// Round trip in milliseconds, when known.
     pub rtt_ms: Option<u32>,
+    /// Jitter of what it receives in milliseconds, when known.
+    pub jitter_ms: Option<u32>,
+    /// Bits per second sent to it as media.
+    pub delivered_bps: u64,
+    /// Bits per second that what it asked for would take; 0 when it asks for nothing.
+    pub wanted_bps: u64,
     /// Nothing at all came from it for the interval.
     pub silent: bool,
 }
@@ -199,6 +205,29 @@ pub enum MediaEvent {
     },
     /// The subscription's section is negotiated and carries the track.
     Subscribed {
+        /// Receiver.
+        subscriber: ParticipantSid,
+        /// What.
+        track: TrackSid,
+    },
+    /// The best layer of a track that anybody wants changed; what is above may be switched off (dynacast).
+    LayersWanted {
+        /// Publisher.
+        participant: ParticipantSid,
+        /// Which.
+        track: TrackSid,
+        /// Highest layer wanted; `None` when nobody wants any.
+        max_spatial: Option<u8>,
+    },
+    /// Tracks were paused for want of bandwidth, or go on.
+    StreamStates {
+        /// Receiver.
+        subscriber: ParticipantSid,
+        /// Track, and whether it is paused now.
+        paused: Vec<(TrackSid, bool)>,
+    },
+    /// The subscriber takes none of the codecs a track comes in.
+    NotDecodable {
         /// Receiver.
         subscriber: ParticipantSid,
         /// What.

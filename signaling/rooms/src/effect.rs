@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use livekit_protocol::{ParticipantPermission, participant_info, signal_response};
+use livekit_protocol::{ParticipantPermission, TrackSource, participant_info, signal_response};
 
 use crate::{ConnectionId, ParticipantSid, RoomEvent, SignalVersion, TrackSid};
 
@@ -82,12 +82,31 @@ pub struct ExpectedTrack {
     pub cids: Vec<String>,
     /// Audio or video.
     pub kind: MediaKind,
+    /// What it shows or sounds of: it decides what gives way first.
+    pub source: TrackSource,
+    /// Its layers, lowest first.
+    pub layers: Vec<DeclaredLayer>,
     /// Codecs the client prefers, best first, as MIME types.
     pub codecs: Vec<String>,
     /// Music.
     pub stereo: bool,
     /// Opus may fall silent.
     pub dtx: bool,
+    /// Opus may come with redundancy (RFC 2198).
+    pub red: bool,
+}
+
+/// A layer as its publisher announced it. What it really sends is the media plane's to measure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeclaredLayer {
+    /// 0 = `q` or the lowest spatial layer, up to 2.
+    pub spatial: u8,
+    /// Pixels; 0 when not said.
+    pub width: u32,
+    /// Pixels; 0 when not said.
+    pub height: u32,
+    /// Bits per second; 0 when not said.
+    pub bitrate_bps: u32,
 }
 
 /// How much of a track a subscriber wants.
@@ -97,12 +116,40 @@ pub struct Demand {
     pub enabled: bool,
     /// Highest layer wanted: 0 = `q`, 1 = `h`, 2 = `f`.
     pub max_spatial: u8,
+    /// Frames per second enough for the subscriber; `None`: as many as there are.
+    pub max_fps: Option<u16>,
+    /// Pixels of the area it is shown in; 0 when not said.
+    pub area_px: u32,
+    /// Higher is served first; 0 when not said.
+    pub priority: u32,
+}
+
+impl Demand {
+    /// Nothing, for now.
+    pub const NOTHING: Self = Self { enabled: false, max_spatial: 2, max_fps: None, area_px: 0, priority: 0 };
 }
 
 impl Default for Demand {
     /// Everything there is.
     fn default() -> Self {
-        Self { enabled: true, max_spatial: 2 }
+        Self { enabled: true, ..Self::NOTHING }
+    }
+}
+
+/// Bounds on what is forwarded in a room, whatever its subscribers ask. For large rooms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// Only so many cameras, of those who spoke last, reach each subscriber; `None`: all. Screens always do.
+    pub last_cameras: Option<u16>,
+    /// Only so many microphones, the loudest, reach each subscriber; `None`: all.
+    pub loudest_microphones: Option<u16>,
+}
+
+impl RoomLimits {
+    /// Whether there is any bound at all.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        *self != Self::default()
     }
 }
 
@@ -185,6 +232,8 @@ pub enum MediaCommand {
         /// The bound.
         demand: Demand,
     },
+    /// Bound what is forwarded in this room, from now on.
+    LimitRoom(RoomLimits),
     /// Send one message on a data channel of each receiver.
     SendData {
         /// Receivers.

@@ -12,6 +12,7 @@
 mod command;
 mod data;
 mod effect;
+mod layers;
 mod log;
 mod participant;
 mod publication;
@@ -28,8 +29,10 @@ pub use command::{
     Resume, SignalVersion,
 };
 pub use data::{Envelope, StampError, stamp};
-pub use effect::{DataChannel, Demand, Effect, ExpectedTrack, MediaCommand, MediaKind, TokenClaims};
+pub use effect::{
+    DataChannel, DeclaredLayer, Demand, Effect, ExpectedTrack, MediaCommand, MediaKind, RoomLimits, TokenClaims,
+};
 pub use log::{EndReason, RoomEvent, RoomEventKind};
-pub use room::{ModerationError, RoomConfig, RoomSnapshot, RoomState};
+pub use room::{ModerationError, ParticipantQuality, RoomConfig, RoomSnapshot, RoomState};
 pub use sid::{ConnectionId, ParticipantSid, RoomSid, SidSource, TrackSid};
 pub use text::{NameError, display_name, valid_identity, valid_room_name};

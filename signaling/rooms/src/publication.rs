@@ -5,6 +5,7 @@ use livekit_protocol::{
     VideoQuality, encryption, request_response, video_layer,
 };
 
+use crate::layers::declared;
 use crate::{ExpectedTrack, MediaKind, TrackSid};
 
 /// Codecs a client may publish. The first video codec is what SDKs fall back to when theirs is not listed.
@@ -35,6 +36,8 @@ pub(crate) struct Publication {
     pub(crate) live: bool,
     /// Its publisher was told that somebody subscribed.
     pub(crate) heard: bool,
+    /// The best layer anybody wants, as the media plane said last; outer `None`: it said nothing yet.
+    pub(crate) layers_wanted: Option<Option<u8>>,
 }
 
 /// Codecs as join and room messages list them.
@@ -148,11 +151,14 @@ impl Publication {
             track: sid,
             cids: cids.clone(),
             kind,
+            source: request.source(),
+            layers: declared(info.codecs.first().map_or(&info.layers, |codec| &codec.layers), mode),
             codecs: codec.map(str::to_owned).into_iter().collect(),
             stereo,
             dtx,
+            red: kind == MediaKind::Audio && !request.disable_red,
         };
-        Ok((Self { info, cids, live: false, heard: false }, expected))
+        Ok((Self { info, cids, live: false, heard: false, layers_wanted: None }, expected))
     }
 
     /// The track met its section.

@@ -35,6 +35,11 @@ fn info(participant: &ParticipantSid, level: f32) -> SpeakerInfo {
     SpeakerInfo { sid: participant.to_string(), level, active: level > 0.0 }
 }
 
+/// Old SDKs take the first for the dominant speaker.
+fn loudest_first(speakers: &mut [SpeakerInfo]) {
+    speakers.sort_by(|a, b| b.level.total_cmp(&a.level));
+}
+
 impl Speakers {
     /// Takes an interval's report and answers what changed for clients. Who is not in the report is silent.
     pub(crate) fn observe(&mut self, report: &[AudioLevel]) -> Vec<SpeakerInfo> {
@@ -65,14 +70,18 @@ impl Speakers {
     fn tell(&mut self, active: BTreeMap<ParticipantSid, f32>) -> Vec<SpeakerInfo> {
         let stopped = self.told.keys().filter(|who| !active.contains_key(*who)).map(|who| info(who, 0.0));
         let changed = active.iter().filter(|(who, level)| self.told.get(*who) != Some(level));
-        let changes = changed.map(|(who, level)| info(who, *level)).chain(stopped).collect();
+        let mut changes: Vec<_> = changed.map(|(who, level)| info(who, *level)).collect();
+        loudest_first(&mut changes);
+        changes.extend(stopped);
         self.told = active;
         changes
     }
 
-    /// Everybody active, for somebody who just came.
+    /// Everybody active, the loudest first, for somebody who just came.
     pub(crate) fn active(&self) -> Vec<SpeakerInfo> {
-        self.told.iter().map(|(who, level)| info(who, *level)).collect()
+        let mut active: Vec<_> = self.told.iter().map(|(who, level)| info(who, *level)).collect();
+        loudest_first(&mut active);
+        active
     }
 
     /// Nobody is heard any more.
@@ -114,6 +123,39 @@ mod tests {
         let mut speakers = Speakers::default();
         assert_eq!(speakers.observe(&[heard("PA_ada", 0, 10)]), []);
         assert_eq!(speakers.observe(&[heard("PA_ada", 60, 100)]), []);
+    }
+
+    #[test]
+    fn levels_come_in_eighths_and_small_changes_are_none() {
+        let mut speakers = Speakers::default();
+        for dbov in [0, 3, 10, 20, 34] {
+            for told in speakers.observe(&[heard("PA_ada", dbov, 100)]) {
+                assert!((1.0..=8.0).contains(&(told.level * 8.0)) && (told.level * 8.0).fract() == 0.0, "{told:?}");
+            }
+        }
+        for _ in 0..10 {
+            speakers.observe(&[heard("PA_ada", 20, 100)]);
+        }
+        for dbov in [19, 21, 20, 22, 19] {
+            assert_eq!(speakers.observe(&[heard("PA_ada", dbov, 100)]), [], "within a step");
+        }
+        let quieter = speakers.observe(&[heard("PA_ada", 20, 50)]);
+        assert_eq!(quieter, [], "half of an interval is 6 dB less, which is still the lowest step");
+    }
+
+    #[test]
+    fn only_who_changed_is_told_and_the_loudest_first() {
+        let mut speakers = Speakers::default();
+        let all = [heard("PA_ada", 20, 100), heard("PA_bob", 2, 100), heard("PA_eve", 12, 100)];
+        let order = |told: &[SpeakerInfo]| told.iter().map(|info| info.sid.clone()).collect::<Vec<_>>();
+        assert_eq!(order(&speakers.observe(&all)), ["PA_bob", "PA_eve", "PA_ada"]);
+        for _ in 0..10 {
+            speakers.observe(&all);
+        }
+        assert_eq!(order(&speakers.active()), ["PA_bob", "PA_eve", "PA_ada"]);
+        let changes = speakers.observe(&[heard("PA_ada", 20, 100), heard("PA_eve", 0, 100)]);
+        assert_eq!(order(&changes), ["PA_eve", "PA_bob"], "ada goes on as before");
+        assert!(changes[0].active && !changes[1].active);
     }
 
     #[test]

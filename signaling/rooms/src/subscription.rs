@@ -1,5 +1,7 @@
 //! What one participant wants of one track, and what a publisher lets others have.
 
+use std::time::Instant;
+
 use livekit_protocol::{SubscriptionPermission, UpdateTrackSettings, VideoLayer, VideoQuality};
 
 use crate::Demand;
@@ -21,6 +23,12 @@ pub(crate) struct Subscription {
     pub(crate) denied: bool,
     /// The bound last told to the media plane.
     pub(crate) demand: Demand,
+    /// Whether the media plane paused it for want of bandwidth; `None`: it never did.
+    pub(crate) paused: Option<bool>,
+    /// The participant was told that it cannot decode it.
+    pub(crate) undecodable: bool,
+    /// When the participant is told that there is no such track.
+    pub(crate) give_up_at: Option<Instant>,
 }
 
 /// How much of a track a participant asks for.
@@ -34,6 +42,10 @@ pub(crate) struct Setting {
     pub(crate) width: u32,
     /// See `width`.
     pub(crate) height: u32,
+    /// Frames per second that are enough, 0 when not given.
+    pub(crate) fps: u32,
+    /// 1 is the most important, 0 when not given.
+    pub(crate) priority: u32,
 }
 
 impl From<&UpdateTrackSettings> for Setting {
@@ -43,6 +55,8 @@ impl From<&UpdateTrackSettings> for Setting {
             quality: VideoQuality::try_from(update.quality).unwrap_or(VideoQuality::High),
             width: update.width,
             height: update.height,
+            fps: update.fps,
+            priority: update.priority,
         }
     }
 }
@@ -51,7 +65,7 @@ impl Setting {
     /// The bound for the media plane, given the layers the publisher declared (lowest first).
     pub(crate) fn demand(self, layers: &[VideoLayer]) -> Demand {
         if self.disabled || self.quality == VideoQuality::Off {
-            return Demand { enabled: false, max_spatial: 0 };
+            return Demand::NOTHING;
         }
         let by_quality = match self.quality {
             VideoQuality::Low | VideoQuality::Off => 0,
@@ -60,7 +74,14 @@ impl Setting {
         };
         let sized = self.width > 0 && self.height > 0;
         let max_spatial = if sized { smallest_that_fills(layers, self.width, self.height) } else { by_quality };
-        Demand { enabled: true, max_spatial }
+        Demand {
+            enabled: true,
+            max_spatial,
+            max_fps: (self.fps > 0).then(|| u16::try_from(self.fps).unwrap_or(u16::MAX)),
+            area_px: self.width.saturating_mul(self.height),
+            // The protocol counts down from the most important, 1; the media plane serves the higher first.
+            priority: if self.priority == 0 { 0 } else { u32::MAX - self.priority + 1 },
+        }
     }
 }
 
@@ -151,7 +172,7 @@ mod tests {
     }
 
     fn sized(width: u32, height: u32) -> Setting {
-        Setting { disabled: false, quality: VideoQuality::High, width, height }
+        Setting { disabled: false, quality: VideoQuality::High, width, height, fps: 0, priority: 0 }
     }
 
     #[test]
@@ -174,13 +195,25 @@ mod tests {
 
     #[test]
     fn without_a_size_the_quality_decides_and_off_is_off() {
-        let quality = |quality| Setting { disabled: false, quality, width: 0, height: 0 };
+        let quality = |quality| Setting { quality, ..sized(0, 0) };
         assert_eq!(quality(VideoQuality::Low).demand(&camera()).max_spatial, 0);
         assert_eq!(quality(VideoQuality::Medium).demand(&camera()).max_spatial, 1);
         assert_eq!(quality(VideoQuality::High).demand(&camera()), Demand::default());
         assert!(!quality(VideoQuality::Off).demand(&camera()).enabled);
         assert!(!Setting { disabled: true, ..quality(VideoQuality::High) }.demand(&camera()).enabled);
-        assert_eq!(sized(10, 10).demand(&[]), Demand::default(), "nothing declared, nothing to choose by");
+        let unknown = sized(10, 10).demand(&[]);
+        assert_eq!((unknown.max_spatial, unknown.area_px), (2, 100), "nothing declared, nothing to choose by");
+    }
+
+    #[test]
+    fn rate_area_and_order_go_with_the_size() {
+        let demand = |fps, priority| Setting { fps, priority, ..sized(320, 180) }.demand(&camera());
+        assert_eq!(demand(0, 0), Demand { max_spatial: 1, area_px: 57_600, ..Demand::default() });
+        assert_eq!(demand(15, 0).max_fps, Some(15));
+        assert_eq!(demand(1 << 20, 0).max_fps, Some(u16::MAX));
+        assert!(demand(0, 1).priority > demand(0, 2).priority, "1 is the most important");
+        assert!(demand(0, u32::MAX).priority > demand(0, 0).priority, "to say something is more than to say nothing");
+        assert_eq!(sized(u32::MAX, u32::MAX).demand(&camera()).area_px, u32::MAX);
     }
 
     #[test]

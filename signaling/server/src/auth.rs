@@ -43,6 +43,17 @@ pub(crate) struct Admission {
     pub(crate) room_config: Option<livekit_protocol::RoomConfiguration>,
 }
 
+/// What a token lets its bearer see of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// Which room.
+    pub(crate) room: String,
+    /// Who.
+    pub(crate) identity: String,
+    /// Whether it administrates the room, or is only in it.
+    pub(crate) is_admin: bool,
+}
+
 /// The API keys of this server.
 pub(crate) struct Keys(Vec<(String, String)>);
 
@@ -81,6 +92,18 @@ impl Keys {
             kind: kind(&claims.kind),
         };
         Ok(Admission { room: claims.video.room, grants, room_config: claims.room_config })
+    }
+
+    /// Checks a token for looking into a room: an administrator's (`roomAdmin`), or a participant's.
+    pub(crate) fn pass(&self, token: Option<&str>) -> Result<Pass, AuthError> {
+        let claims = self.verify(token.ok_or(AuthError::Missing)?)?;
+        if !claims.video.room_admin && !claims.video.room_join {
+            return Err(AuthError::NoJoin);
+        }
+        if !valid_room_name(&claims.video.room) {
+            return Err(AuthError::NoRoom);
+        }
+        Ok(Pass { room: claims.video.room, identity: claims.sub, is_admin: claims.video.room_admin })
     }
 
     /// Signs a token for a room.
@@ -192,6 +215,21 @@ mod tests {
     fn a_token_without_join_opens_nothing() {
         let grants = VideoGrants { room: "math".into(), ..Default::default() };
         assert_eq!(keys().admit(Some(&token("one", "secret-one", grants))).unwrap_err(), AuthError::NoJoin);
+    }
+
+    #[test]
+    fn a_look_into_a_room_is_for_its_people_and_administrators() {
+        let pass = |grants| keys().pass(Some(&token("one", "secret-one", grants)));
+        let ada = Pass { room: "math".into(), identity: "ada".into(), is_admin: false };
+        assert_eq!(pass(join()), Ok(ada.clone()));
+        let admin = VideoGrants { room_admin: true, room: "math".into(), ..Default::default() };
+        assert_eq!(pass(admin), Ok(Pass { is_admin: true, ..ada }));
+        let nothing = VideoGrants { room: "math".into(), ..Default::default() };
+        assert_eq!(pass(nothing), Err(AuthError::NoJoin));
+        let nowhere = VideoGrants { room_admin: true, ..Default::default() };
+        assert_eq!(pass(nowhere), Err(AuthError::NoRoom));
+        assert_eq!(keys().pass(None), Err(AuthError::Missing));
+        assert_eq!(keys().pass(Some(&token("one", "secret-two", join()))), Err(AuthError::Refused));
     }
 
     #[test]

@@ -76,6 +76,10 @@ pub struct RoomDefaults {
     pub departure_timeout: Duration,
     /// Most participants at once; 0 means no bound.
     pub max_participants: u32,
+    /// Cameras forwarded to each participant, of those who spoke last; 0 means all.
+    pub last_cameras: u16,
+    /// Microphones forwarded to each participant, the loudest; 0 means all.
+    pub loudest_microphones: u16,
 }
 
 impl Default for RoomDefaults {
@@ -84,6 +88,8 @@ impl Default for RoomDefaults {
             empty_timeout: Duration::from_secs(300),
             departure_timeout: Duration::from_secs(20),
             max_participants: 0,
+            last_cameras: 0,
+            loudest_microphones: 0,
         }
     }
 }

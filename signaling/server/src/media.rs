@@ -1,14 +1,15 @@
 //! The one place where a room's words meet the media plane's: they mirror each other, so that a room can be
 //! tested without a worker, and a worker without a room.
 
+use livekit_protocol::TrackSource;
 use sluice_core as core;
 use sluice_rooms as rooms;
 
-fn participant(sid: &rooms::ParticipantSid) -> core::ParticipantId {
+pub(crate) fn participant(sid: &rooms::ParticipantSid) -> core::ParticipantId {
     sid.as_str().into()
 }
 
-fn participant_sid(id: &core::ParticipantId) -> rooms::ParticipantSid {
+pub(crate) fn participant_sid(id: &core::ParticipantId) -> rooms::ParticipantSid {
     id.as_str().into()
 }
 
@@ -18,6 +19,26 @@ fn track(sid: &rooms::TrackSid) -> core::TrackId {
 
 fn track_sid(id: &core::TrackId) -> rooms::TrackSid {
     id.as_str().into()
+}
+
+fn source(source: TrackSource) -> core::Source {
+    match source {
+        TrackSource::Unknown => core::Source::Unknown,
+        TrackSource::Camera => core::Source::Camera,
+        TrackSource::Microphone => core::Source::Microphone,
+        TrackSource::ScreenShare => core::Source::Screen,
+        TrackSource::ScreenShareAudio => core::Source::ScreenAudio,
+    }
+}
+
+fn layer(layer: rooms::DeclaredLayer) -> core::DeclaredLayer {
+    let rooms::DeclaredLayer { spatial, width, height, bitrate_bps } = layer;
+    core::DeclaredLayer { spatial, width, height, bitrate_bps }
+}
+
+fn demand(demand: rooms::Demand) -> core::Demand {
+    let rooms::Demand { enabled, max_spatial, max_fps, area_px, priority } = demand;
+    core::Demand { enabled, max_spatial, max_fps, area_px, priority }
 }
 
 fn kind(kind: rooms::MediaKind) -> core::Kind {
@@ -53,9 +74,9 @@ pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core
                 codecs: expected.codecs,
                 stereo: expected.stereo,
                 dtx: expected.dtx,
-                source: core::Source::Unknown,
-                layers: Vec::new(),
-                red: false,
+                source: source(expected.source),
+                layers: expected.layers.into_iter().map(layer).collect(),
+                red: expected.red,
             },
         },
         From::RemoveTrack { track: what } => core::Command::RemoveTrack { track: track(&what) },
@@ -69,14 +90,12 @@ pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core
         From::Unsubscribe { subscriber, track: what } => {
             core::Command::Unsubscribe { subscriber: participant(&subscriber), track: track(&what) }
         }
-        From::Demand { subscriber, track: what, demand } => core::Command::Demand {
-            subscriber: participant(&subscriber),
-            track: track(&what),
-            demand: core::Demand {
-                enabled: demand.enabled,
-                max_spatial: demand.max_spatial,
-                ..core::Demand::NOTHING
-            },
+        From::Demand { subscriber, track: what, demand: wanted } => {
+            core::Command::Demand { subscriber: participant(&subscriber), track: track(&what), demand: demand(wanted) }
+        }
+        From::LimitRoom(rooms::RoomLimits { last_cameras, loudest_microphones }) => core::Command::LimitRoom {
+            room: room.clone(),
+            limits: core::RoomLimits { last_cameras, loudest_microphones },
         },
         From::SendData { to, channel, payload } => core::Command::SendData {
             to: to.iter().map(participant).collect(),
@@ -131,11 +150,18 @@ pub(crate) fn event(event: core::Event) -> Option<rooms::MediaEvent> {
             },
             payload,
         },
-        // The room does not act on these yet.
-        From::LayersWanted { .. }
-        | From::StreamStates { .. }
-        | From::NotDecodable { .. }
-        | From::Explained { .. } => return None,
+        From::LayersWanted { participant: who, track, max_spatial } => {
+            To::LayersWanted { participant: participant_sid(&who), track: track_sid(&track), max_spatial }
+        }
+        From::StreamStates { subscriber, paused } => To::StreamStates {
+            subscriber: participant_sid(&subscriber),
+            paused: paused.iter().map(|(track, paused)| (track_sid(track), *paused)).collect(),
+        },
+        From::NotDecodable { subscriber, track } => {
+            To::NotDecodable { subscriber: participant_sid(&subscriber), track: track_sid(&track) }
+        }
+        // The room's task answers whoever asked; nothing in the room changes.
+        From::Explained { .. } => return None,
         From::AudioLevels { levels, .. } => To::AudioLevels(levels.iter().map(audio_level).collect()),
         From::Quality { reports, .. } => To::Quality(reports.iter().map(quality_report).collect()),
         From::ParticipantFailed { participant: who, failure } => {
@@ -164,6 +190,57 @@ fn quality_report(report: &core::QualityReport) -> rooms::QualityReport {
         upstream_loss: report.upstream_loss,
         downstream_loss: report.downstream_loss,
         rtt_ms: report.rtt_ms,
+        jitter_ms: report.jitter_ms,
+        delivered_bps: report.delivered_bps,
+        wanted_bps: report.wanted_bps,
         silent: report.silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_loses_nothing_on_its_way() {
+        let room = core::RoomId::from("RM_1");
+        let expected = rooms::ExpectedTrack {
+            track: "TR_1".into(),
+            cids: vec!["c".into()],
+            kind: rooms::MediaKind::Video,
+            source: TrackSource::ScreenShare,
+            layers: vec![rooms::DeclaredLayer { spatial: 1, width: 640, height: 360, bitrate_bps: 500_000 }],
+            codecs: vec!["video/AV1".into()],
+            stereo: true,
+            dtx: true,
+            red: true,
+        };
+        let announced = rooms::MediaCommand::ExpectTrack { participant: "PA_1".into(), expected };
+        let core::Command::ExpectTrack { expected, .. } = command(&room, announced) else {
+            unreachable!("an announcement stays one")
+        };
+        assert_eq!((expected.source, expected.red), (core::Source::Screen, true));
+        let layer = core::DeclaredLayer { spatial: 1, width: 640, height: 360, bitrate_bps: 500_000 };
+        assert_eq!(expected.layers, [layer]);
+    }
+
+    #[test]
+    fn wishes_and_bounds_lose_nothing_on_their_way() {
+        let room = core::RoomId::from("RM_1");
+        let wish = rooms::Demand { enabled: true, max_spatial: 1, max_fps: Some(15), area_px: 57_600, priority: 3 };
+        let (subscriber, track) = ("PA_1".into(), "TR_1".into());
+        let wish = command(&room, rooms::MediaCommand::Demand { subscriber, track, demand: wish });
+        let core::Command::Demand { demand, .. } = wish else { unreachable!("a demand stays one") };
+        let same = core::Demand { enabled: true, max_spatial: 1, max_fps: Some(15), area_px: 57_600, priority: 3 };
+        assert_eq!(demand, same);
+        let everything = super::demand(rooms::Demand::default());
+        assert_eq!(everything, core::Demand::default(), "both sides mean the same by nothing said");
+
+        let limits = rooms::RoomLimits { last_cameras: Some(9), loudest_microphones: None };
+        let core::Command::LimitRoom { room: limited, limits } = command(&room, rooms::MediaCommand::LimitRoom(limits))
+        else {
+            unreachable!("a bound stays one")
+        };
+        assert_eq!((limited, limits.last_cameras, limits.loudest_microphones), (room, Some(9), None));
     }
 }

@@ -2,7 +2,7 @@
 //! peers.
 
 use livekit_protocol::{signal_request, signal_response};
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// The counters.
 #[derive(Clone)]
@@ -23,6 +23,10 @@ pub(crate) struct Metrics {
     pub(crate) room_events: IntCounterVec,
     /// Media events a room's queue had no place for.
     pub(crate) media_events_dropped: IntCounter,
+    /// Subscriptions as last surveyed, by kind (`audio`, `video`) and what limits them (see `room::explain`).
+    pub(crate) subscriptions: IntGaugeVec,
+    /// Explanations the media plane was asked for and did not give in time.
+    pub(crate) explanations_missed: IntCounter,
     /// Native API requests by route and status class.
     pub(crate) api_requests: IntCounterVec,
 }
@@ -41,6 +45,10 @@ impl Metrics {
             let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(counters.clone())).map(|()| counters)
         };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone())).map(|()| gauges)
+        };
         Ok(Self {
             rooms: gauge("sluice_rooms", "Rooms open now")?,
             participants: gauge("sluice_participants", "Participants in rooms now")?,
@@ -54,6 +62,15 @@ impl Metrics {
             media_events_dropped: counter(
                 "sluice_media_events_dropped_total",
                 "Media events that a room's queue had no place for",
+            )?,
+            subscriptions: gauges(
+                "sluice_subscriptions_by_reason",
+                "Subscriptions by what limits them, as last surveyed",
+                &["kind", "reason"],
+            )?,
+            explanations_missed: counter(
+                "sluice_explanations_missed_total",
+                "Explanations that the media plane did not give in time",
             )?,
             api_requests: counters("sluice_api_requests_total", "HTTP requests by status class", &["status"])?,
         })
@@ -98,6 +115,9 @@ pub(crate) fn response_kind(message: &signal_response::Message) -> &'static str 
         Message::Pong(_) | Message::PongResp(_) => "pong",
         Message::MediaSectionsRequirement(_) => "media_sections_requirement",
         Message::RequestResponse(_) => "request_response",
+        Message::SubscribedQualityUpdate(_) => "subscribed_quality_update",
+        Message::StreamStateUpdate(_) => "stream_state_update",
+        Message::SubscriptionResponse(_) => "subscription_response",
         _ => "other",
     }
 }

@@ -12,6 +12,7 @@ mod data;
 mod dependency_descriptor;
 mod egress;
 mod guard;
+mod keys;
 mod negotiation;
 mod roaming;
 mod sections;
@@ -26,7 +27,7 @@ use sluice_sdp::{Media, Section};
 use str0m::format::{Codec, PayloadParams};
 use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpPacket};
+use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 use crate::random::Random;
@@ -35,7 +36,8 @@ use crate::{DataChannel, Kind, SubscriptionKey};
 pub(crate) use config::{STATS_INTERVAL, Shared};
 pub(crate) use data::BacklogFull;
 pub(crate) use dependency_descriptor::RawDependencyDescriptor;
-pub(crate) use egress::{OutStream, Step};
+pub(crate) use egress::{Carried, Egress, EgressCounts, OutFormat, StreamIndex};
+pub(crate) use keys::observed;
 pub(crate) use negotiation::{NegotiationError, Offered};
 pub(crate) use sections::{Label, Need, Opened};
 
@@ -66,13 +68,21 @@ pub(crate) struct Packet {
     pub(crate) timestamp: u32,
     pub(crate) marker: bool,
     pub(crate) payload: Arc<[u8]>,
-    pub(crate) extensions: ExtensionValues,
+    pub(crate) carried: Carried,
+    /// What its publisher last said of its clock.
+    pub(crate) clock: Option<SenderClock>,
     pub(crate) arrived_at: Instant,
+}
+
+/// A publisher's sender report: this time is that timestamp (RFC 3550 section 6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SenderClock {
+    pub(crate) ntp: u64,
+    pub(crate) rtp: u32,
 }
 
 /// What came out of a transport, for the worker to act on.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "packets are the rule: a box would be an allocation for each")]
 pub(crate) enum Happening {
     /// ICE and DTLS are up.
     Connected,
@@ -91,13 +101,13 @@ pub(crate) enum Happening {
 pub(crate) struct Outbox {
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) happenings: Vec<Happening>,
+    pub(crate) counts: EgressCounts,
 }
 
-/// Loss and round trip as str0m last summed them up.
+/// How the way from the client fares, as str0m last summed it up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LinkStats {
     pub(crate) upstream_loss: f32,
-    pub(crate) downstream_loss: f32,
     pub(crate) rtt_ms: Option<u32>,
 }
 
@@ -107,14 +117,18 @@ pub(crate) struct Transport {
     roaming: Roaming,
     channels: DataChannels,
     sections: Sections,
-    streams: Vec<(Mid, OutStream)>,
+    egress: Egress,
+    /// Of all we send: one endpoint, one name (RFC 7022).
+    cname: String,
     outstanding: Option<Outstanding>,
     last_offer_id: u32,
     wants_restart: bool,
     ufrag: String,
     /// The client's, as of its last answer.
     remote_ufrag: Option<String>,
-    deadline: Option<Instant>,
+    engine_deadline: Option<Instant>,
+    /// The engine has something to send that waits for its next turn.
+    is_engine_due: bool,
     is_connected: bool,
     has_ended: bool,
     stats: LinkStats,
@@ -125,6 +139,7 @@ impl Transport {
     pub(crate) fn new(shared: &Shared, local: &[SocketAddr], random: &mut dyn Random, now: Instant) -> Self {
         let credentials = ice_credentials(random);
         let ufrag = credentials.ufrag.clone();
+        let cname = ice_credentials(random).ufrag;
         let mut rtc = config::build(shared, credentials, now);
         for address in local {
             // Unspecified and multicast addresses are no candidates; the node does not pass any.
@@ -138,13 +153,15 @@ impl Transport {
             roaming: Roaming::default(),
             channels: DataChannels::default(),
             sections: Sections::default(),
-            streams: Vec::new(),
+            egress: Egress::new(cname.clone(), now),
+            cname,
             outstanding: None,
             last_offer_id: 0,
             wants_restart: false,
             ufrag,
             remote_ufrag: None,
-            deadline: None,
+            engine_deadline: None,
+            is_engine_due: false,
             is_connected: false,
             has_ended: false,
             stats: LinkStats::default(),
@@ -157,7 +174,7 @@ impl Transport {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        [self.engine_deadline, self.egress.deadline()].into_iter().flatten().min()
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -178,6 +195,10 @@ impl Transport {
         now: Instant,
         out: &mut Outbox,
     ) -> bool {
+        if is_rtcp(datagram) && !self.handle_rtcp(datagram, now, out) {
+            self.follow(source, destination, datagram, now, out);
+            return true;
+        }
         let Ok(contents) = datagram.try_into() else { return false };
         let input = Input::Receive(now, Receive { proto: Protocol::Udp, source, destination, contents });
         if !self.rtc.accepts(&input) || !self.guard.admits(datagram, now) {
@@ -189,29 +210,52 @@ impl Transport {
                 tracing::debug!(%error, "input refused");
             }
         });
-        if let Some(candidate) = self.roaming.handle_datagram(source, datagram, now) {
-            self.mutate(out, |rtc| rtc.add_remote_candidate(candidate));
-            self.flush(now, out);
-        }
+        self.follow(source, destination, datagram, now, out);
         // A channel may have opened, or have room again.
         self.send_backlog(out);
         true
     }
 
-    /// Time has come, or packets were written: sends what is due.
+    /// Feedback is read by the egress. True when the engine wants the datagram as well, or alone.
+    fn handle_rtcp(&mut self, datagram: &[u8], now: Instant, out: &mut Outbox) -> bool {
+        if !self.egress.is_ready() {
+            return true;
+        }
+        let heard = self.egress.handle_rtcp(datagram, now, &mut out.counts);
+        out.happenings.extend(heard.keyframes.into_iter().map(Happening::KeyframeWanted));
+        self.egress.handle_timeout(now, out);
+        // What is not authentic the engine refuses as well, and counts.
+        heard.is_for_engine || !heard.is_authentic
+    }
+
+    /// The datagram was taken: its sender may have moved.
+    fn follow(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8], now: Instant, out: &mut Outbox) {
+        if let Some(candidate) = self.roaming.handle_datagram(source, datagram, now) {
+            self.mutate(out, |rtc| rtc.add_remote_candidate(candidate));
+            self.is_engine_due = true;
+            self.egress.set_path(destination, source);
+            self.flush(now, out);
+        }
+    }
+
+    /// Time has come, or something was written: sends what is due.
     pub(crate) fn flush(&mut self, now: Instant, out: &mut Outbox) {
-        self.mutate(out, |rtc| {
-            if let Err(error) = rtc.handle_input(Input::Timeout(now)) {
-                tracing::debug!(%error, "timeout refused");
-            }
-        });
-        self.send_backlog(out);
+        if std::mem::take(&mut self.is_engine_due) || self.engine_deadline.is_some_and(|at| at <= now) {
+            self.mutate(out, |rtc| {
+                if let Err(error) = rtc.handle_input(Input::Timeout(now)) {
+                    tracing::debug!(%error, "timeout refused");
+                }
+            });
+            self.send_backlog(out);
+        }
+        self.egress.handle_timeout(now, out);
     }
 
     /// Asks the client for a key frame of a section's layer. Leaves with the next flush.
     pub(crate) fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) {
         if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, rid) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
+            self.is_engine_due = true;
         }
     }
 
@@ -220,22 +264,31 @@ impl Transport {
         self.rtc.codec_config().find(|p| p.pt() == pt).copied()
     }
 
-    /// The payload type under which the client takes a format on a section.
-    pub(crate) fn payload_type(&self, mid: Mid, format: PayloadParams) -> Option<Pt> {
-        let pt = self.rtc.codec_config().match_params(format)?.pt();
-        self.rtc.media(mid)?.remote_pts().contains(&pt).then_some(pt)
+    /// How the client numbers a format on a section; `None` when it does not take it.
+    pub(crate) fn out_format(&self, mid: Mid, format: PayloadParams) -> Option<OutFormat> {
+        let agreed = self.rtc.codec_config().match_params(format)?;
+        let takes = |pt: &Pt| self.rtc.media(mid).is_some_and(|media| media.remote_pts().contains(pt));
+        takes(&agreed.pt()).then(|| OutFormat {
+            payload_type: *agreed.pt(),
+            // Told apart from the format it repairs in the description only.
+            repair: agreed.resend().map(|pt| *pt),
+            clock_rate_hz: agreed.spec().clock_rate.get(),
+        })
     }
 
-    /// Sends a packet on a section where its stream says it goes. Leaves with the next flush.
-    pub(crate) fn write(&mut self, mid: Mid, pt: Pt, packet: &Packet, step: Step) {
-        let Some(place) = self.streams.iter().position(|(m, _)| *m == mid) else {
-            self.streams.push((mid, OutStream::default()));
-            return self.write(mid, pt, packet, step);
-        };
-        let Some(outgoing) = self.streams[place].1.place(packet, step) else { return };
-        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
-            egress::write(stream, pt, packet, &outgoing);
-        }
+    /// The outgoing stream of a section.
+    pub(crate) fn stream(&self, mid: Mid) -> Option<StreamIndex> {
+        self.egress.index(mid)
+    }
+
+    /// The send side.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
+    /// The send side, to send.
+    pub(crate) fn egress_mut(&mut self) -> &mut Egress {
+        &mut self.egress
     }
 
     /// Sends a message on a data channel; reliable ones wait until the channel is open and has room. False
@@ -318,13 +371,14 @@ impl Transport {
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
-                    self.deadline = self.rtc.is_alive().then_some(at);
+                    self.engine_deadline = self.rtc.is_alive().then_some(at);
                     break;
                 }
                 Ok(Output::Transmit(t)) => {
                     let (source, destination, contents) = (t.source, t.destination, Vec::from(t.contents));
                     if contents.first().is_some_and(|first| !is_connectivity_check(*first)) {
                         self.roaming.sent_to(destination);
+                        self.egress.set_path(source, destination);
                     }
                     out.transmits.push_back(Transmit { source, destination, contents });
                 }
@@ -334,6 +388,9 @@ impl Transport {
                     self.rtc.disconnect();
                 }
             }
+        }
+        if let Some(keys) = keys::take() {
+            self.egress.set_keys(&keys);
         }
         if !self.rtc.is_alive() && !self.has_ended {
             self.has_ended = true;
@@ -361,7 +418,6 @@ impl Transport {
                     out.happenings.push(Happening::Packet(packet));
                 }
             }
-            Event::KeyframeRequest(request) => out.happenings.push(Happening::KeyframeWanted(request.mid)),
             Event::ChannelOpen(id, label) => self.channels.opened(id, &label),
             Event::ChannelData(data) => {
                 if let Some(channel) = self.channels.channel(data.id) {
@@ -371,12 +427,7 @@ impl Transport {
             Event::PeerStats(stats) => {
                 let ms = |rtt: std::time::Duration| u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
                 self.stats.upstream_loss = stats.ingress_loss_fraction.unwrap_or(0.0);
-                self.stats.downstream_loss = stats.egress_loss_fraction.unwrap_or(0.0);
                 self.stats.rtt_ms = stats.rtt.map(ms).or(self.stats.rtt_ms);
-            }
-            Event::MediaEgressStats(stats) => {
-                // Comes after the peer's sum in the same beat; receiver reports know more than nothing.
-                self.stats.downstream_loss = self.stats.downstream_loss.max(stats.loss.unwrap_or(0.0));
             }
             _ => {}
         }
@@ -403,10 +454,19 @@ impl Transport {
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
             payload: packet.payload,
-            extensions: packet.header.ext_vals,
+            carried: Carried::read(&packet.header.ext_vals),
+            clock: packet.last_sender_info.map(|info| SenderClock {
+                ntp: egress::ntp(info.ntp_time),
+                rtp: u32::try_from(info.rtp_time.numer() & u64::from(u32::MAX)).unwrap_or(0),
+            }),
             arrived_at: packet.timestamp,
         })
     }
+}
+
+/// True for RTCP among what shares a port with it (RFC 5761 section 4).
+fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..192, 192..=223, ..])
 }
 
 /// True for the first byte of a STUN message (RFC 7983).

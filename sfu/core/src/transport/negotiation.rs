@@ -11,6 +11,7 @@ use str0m::media::{Direction, MediaKind, Mid};
 use str0m::{IceCreds, RtcError};
 
 use super::data::{DATA_TRACK_LABEL, LOSSY_LABEL, RELIABLE_LABEL};
+use super::egress::ExtensionIds;
 use super::sections::{Changes, Opened, Verdict};
 use super::{Outbox, Transport, kind};
 use crate::random::Random;
@@ -121,6 +122,8 @@ impl Transport {
             let expected = published.iter().find(|(m, _)| *m == mid).map(|(_, expected)| *expected);
             set_formats(section, expected);
         }
+        self.name_sources(&mut answer, random);
+        self.learn_extensions();
         self.learn_names(&answer);
         Ok(Answered { sdp: answer, opened })
     }
@@ -176,6 +179,7 @@ impl Transport {
                 section.set_msid(&label.stream, label.track.as_str());
             }
         }
+        self.name_sources(&mut offer, random);
         if let Some(credentials) = &restart {
             offer.set_ice_credentials(&credentials.ufrag, &credentials.pass);
         }
@@ -216,7 +220,44 @@ impl Transport {
             self.set_local_credentials(credentials, out);
         }
         self.learn_names(&answer);
-        Ok(self.sections.handle_answer(&deactivated))
+        self.disarm();
+        let opened = self.sections.handle_answer(&deactivated);
+        self.learn_extensions();
+        Ok(opened)
+    }
+
+    /// What we send goes out under SSRCs of our own egress.
+    fn name_sources(&mut self, sdp: &mut Sdp, random: &mut dyn Random) {
+        for section in &mut sdp.sections {
+            let mid = Mid::from(section.mid());
+            let (Some(kind), is_sending) = (kind(section), section.direction().is_sending()) else { continue };
+            if is_sending || self.egress.index(mid).is_some() {
+                let stream = self.egress.open(mid, kind, random);
+                let (media, repair) = self.egress.ssrcs(stream);
+                section.set_sources(&self.cname, media, repair);
+            }
+        }
+        self.disarm();
+    }
+
+    /// Takes the engine's outgoing streams away. It never writes media; left to itself it would report on streams
+    /// that nobody was told of, and every section would cost it time.
+    fn disarm(&mut self) {
+        let mids: Vec<Mid> = self.egress.mids().collect();
+        let mut direct = self.rtc.direct_api();
+        for mid in mids {
+            while let Some(ssrc) = direct.stream_tx_by_mid(mid, None).map(|stream| stream.ssrc()) {
+                direct.remove_stream_tx(ssrc);
+            }
+        }
+    }
+
+    fn learn_extensions(&mut self) {
+        for (mid, _) in self.sections.mid_to_track() {
+            if let (Some(media), Some(stream)) = (self.rtc.media(mid), self.egress.index(mid)) {
+                self.egress.configure(stream, ExtensionIds::agreed(media.remote_extmap()));
+            }
+        }
     }
 
     fn local_credentials(&mut self) -> IceCreds {

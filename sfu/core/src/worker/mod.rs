@@ -8,6 +8,7 @@
 //! it (a thread of the node, a simulation) calls [`Worker::flush`] after each batch of input and then drains
 //! [`Worker::poll_transmit`] and [`Worker::poll_event`] until both are empty.
 
+mod allocation;
 mod negotiation;
 mod path;
 mod reports;
@@ -20,11 +21,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::demux::Demux;
+use crate::limits::LimitedRoom;
 use crate::participant::{Participant, Subscription};
 use crate::publications::Publications;
 use crate::random::Random;
 use crate::track::Track;
-use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transmit, Transport};
+use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transmit, Transport, observed};
 use crate::{
     Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId,
     TrackKey, TransportKey,
@@ -71,6 +73,16 @@ pub struct WorkerStats {
     pub packets_received: u64,
     /// Media packets handed to subscribers' transports.
     pub packets_forwarded: u64,
+    /// Bytes of media datagrams sent, repairs and padding included.
+    pub bytes_sent: u64,
+    /// Packets receivers asked for again.
+    pub packets_nacked: u64,
+    /// Packets sent again.
+    pub packets_repaired: u64,
+    /// Packets of padding sent to find out what a link carries.
+    pub packets_padded: u64,
+    /// Packets that waited too long for a link to take them.
+    pub packets_expired: u64,
     /// Key frames asked of publishers.
     pub keyframe_requests: u64,
     /// Bugs contained to a participant.
@@ -111,6 +123,9 @@ pub struct Worker {
     dirty: Vec<TransportKey>,
     /// Participants whose sections no longer fit their subscriptions.
     unsettled: BTreeSet<ParticipantKey>,
+    /// Participants whose shares no longer fit what they take.
+    unbalanced: BTreeSet<ParticipantKey>,
+    next_balance_at: Option<Instant>,
     next_levels_at: Option<Instant>,
     next_quality_at: Option<Instant>,
     outbox: Outbox,
@@ -123,6 +138,8 @@ struct Room {
     participants: Vec<ParticipantKey>,
     /// The last report of levels named somebody.
     was_heard: bool,
+    /// Where not everything is forwarded to everybody.
+    limited: Option<LimitedRoom<TrackKey, ParticipantKey>>,
 }
 
 impl Worker {
@@ -130,7 +147,7 @@ impl Worker {
     #[must_use]
     pub fn new(config: WorkerConfig) -> Self {
         Self {
-            shared: Shared { certificate: config.certificate.0, crypto: Arc::new(str0m::crypto::from_feature_flags()) },
+            shared: Shared { certificate: config.certificate.0, crypto: Arc::new(observed()) },
             local: config.local,
             random: config.random,
             demux: Demux::default(),
@@ -144,6 +161,8 @@ impl Worker {
             deadlines: BTreeSet::new(),
             dirty: Vec::new(),
             unsettled: BTreeSet::new(),
+            unbalanced: BTreeSet::new(),
+            next_balance_at: None,
             next_levels_at: None,
             next_quality_at: None,
             outbox: Outbox::default(),
@@ -157,6 +176,11 @@ impl Worker {
     pub fn stats(&self) -> WorkerStats {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         WorkerStats {
+            bytes_sent: self.outbox.counts.bytes,
+            packets_nacked: self.outbox.counts.nacked,
+            packets_repaired: self.outbox.counts.repairs,
+            packets_padded: self.outbox.counts.padding,
+            packets_expired: self.outbox.counts.expired,
             transports: count(self.transports.len()),
             tracks: count(self.tracks.len()),
             subscriptions: count(self.subscriptions.len()),
@@ -201,15 +225,15 @@ impl Worker {
                 worker.handle_answer(key, id, &sdp, now);
             }),
             Command::ExpectTrack { participant, expected } => self.with(&participant, |worker, key| {
-                worker.expect_track(key, expected);
+                worker.expect_track(key, expected, now);
             }),
             Command::RemoveTrack { track } => self.retire_track(&track),
             Command::MuteTrack { track, muted } => self.mute_track(&track, muted),
             Command::Subscribe { subscriber, track, kind, stream } => self.with(&subscriber, |worker, key| {
-                worker.subscribe(key, &track, kind, stream);
+                worker.subscribe(key, &track, kind, stream, now);
             }),
             Command::Unsubscribe { subscriber, track } => self.with(&subscriber, |worker, key| {
-                worker.unsubscribe(key, &track);
+                worker.unsubscribe(key, &track, now);
             }),
             Command::Demand { subscriber, track, demand } => self.with(&subscriber, |worker, key| {
                 worker.set_demand(key, &track, demand, now);
@@ -219,11 +243,15 @@ impl Worker {
                     self.with(&participant, |worker, key| worker.send_data(key, channel, &payload, now));
                 }
             }
-            Command::LimitRoom { .. } | Command::Explain { .. } => {}
+            Command::LimitRoom { room, limits } => self.limit_room(&room, limits),
+            Command::Explain { participant, request } => self.with(&participant, |worker, key| {
+                worker.explain(key, request, now);
+            }),
             Command::CloseRoom { room } => {
                 for key in self.rooms.get(&room).map(|room| room.participants.clone()).unwrap_or_default() {
                     self.remove_participant(key);
                 }
+                self.rooms.remove(&room);
             }
             Command::Resume { participant } => self.with(&participant, |worker, key| worker.resume(key)),
         }
@@ -243,12 +271,16 @@ impl Worker {
         if self.next_quality_at.is_some_and(|at| at <= now) {
             self.report_quality(now);
         }
+        if self.next_balance_at.is_some_and(|at| at <= now) {
+            self.balance_all(now);
+        }
         self.flush(now);
     }
 
     /// Sends what was written since the last flush. Call after each batch of input.
     pub fn flush(&mut self, now: Instant) {
         self.settle(now);
+        self.balance(now);
         // Flushing one transport may write to another (a key frame request to a publisher), once.
         for _ in 0..MAX_FLUSH_ROUNDS {
             for key in std::mem::take(&mut self.dirty) {
@@ -264,7 +296,10 @@ impl Worker {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let transports = self.deadlines.first().map(|(at, _)| *at);
-        [transports, self.next_levels_at, self.next_quality_at].into_iter().flatten().min()
+        [transports, self.next_levels_at, self.next_quality_at, self.next_balance_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next datagram to send.
@@ -292,12 +327,18 @@ impl Worker {
             subscriber: TransportKey::default(),
             publications: Publications::default(),
             subscriptions: Vec::new(),
+            allocated_bps: 0,
+            wanted_bps: 0,
             unreachable_since: None,
             has_ended: false,
             has_failed: false,
         });
         self.participants_by_id.insert(id, key);
-        self.rooms.entry(room).or_default().participants.push(key);
+        let room = self.rooms.entry(room).or_default();
+        room.participants.push(key);
+        if let Some(limited) = &mut room.limited {
+            limited.add_participant(key);
+        }
         self.next_quality_at.get_or_insert(now + STATS_INTERVAL);
         self.contain(key, |worker| {
             let publisher = worker.add_transport(key, now);
@@ -344,7 +385,11 @@ impl Worker {
         self.participants_by_id.remove(&participant.id);
         if let Some(room) = self.rooms.get_mut(&participant.room) {
             room.participants.retain(|p| *p != key);
-            if room.participants.is_empty() {
+            if let Some(limited) = &mut room.limited {
+                limited.remove_participant(key);
+            }
+            // A room with limits waits for who comes back.
+            if room.participants.is_empty() && room.limited.is_none() {
                 self.rooms.remove(&participant.room);
             }
         }

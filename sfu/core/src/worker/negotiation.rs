@@ -53,9 +53,9 @@ impl Worker {
         let sdp = answered.sdp.to_string();
         self.report(key, |participant| Event::Answer { participant, id, sdp, mid_to_track });
         for binding in bindings {
-            self.add_track(key, binding);
+            self.add_track(key, binding, now);
         }
-        self.open_sections(&answered.opened, now);
+        self.open_sections(&answered.opened);
         self.after_transport(transport, now);
         self.unsettled.insert(key);
     }
@@ -68,7 +68,7 @@ impl Worker {
         let result = self.transports[transport].transport.handle_answer(id, sdp, &mut self.outbox);
         self.follow_credentials(transport);
         match result {
-            Ok(opened) => self.open_sections(&opened, now),
+            Ok(opened) => self.open_sections(&opened),
             Err(error) => self.refuse_negotiation(key, id, &error),
         }
         self.after_transport(transport, now);
@@ -115,13 +115,15 @@ impl Worker {
         }
     }
 
-    pub(super) fn open_sections(&mut self, opened: &[Opened], now: Instant) {
+    pub(super) fn open_sections(&mut self, opened: &[Opened]) {
         for Opened { subscription: key, mid } in opened {
             let Some(subscription) = self.subscriptions.get_mut(*key) else { continue };
-            subscription.open(*mid);
+            let transport = self.participants.get(subscription.subscriber).map(|p| p.subscriber);
+            let slot = transport.and_then(|transport| self.transports.get(transport));
+            subscription.open(*mid, slot.and_then(|slot| slot.transport.stream(*mid)));
             let (subscriber, track) = (subscription.subscriber, subscription.track_id.clone());
+            self.unbalance(subscriber);
             self.report(subscriber, |subscriber| Event::Subscribed { subscriber, track });
-            self.ask_for_picture(*key, now);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The path of a packet, and of the key frame requests that travel against it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
-use sluice_rtp::VideoCodec;
 use str0m::media::{Mid, Rid};
 
 use super::{LEVELS_INTERVAL, Worker};
-use crate::forwarder::Verdict;
+use crate::forwarder::{Arrival, Verdict};
 use crate::track::Ingested;
-use crate::transport::{Happening, Packet, Step};
+use crate::transport::{Happening, Packet};
 use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
 impl Worker {
@@ -27,7 +27,7 @@ impl Worker {
     pub(super) fn handle_happening(&mut self, key: TransportKey, happening: Happening, now: Instant) {
         let Some(owner) = self.transports.get(key).map(|slot| slot.participant) else { return };
         match happening {
-            Happening::Packet(packet) => self.ingest(owner, &packet, now),
+            Happening::Packet(packet) => self.ingest(owner, packet, now),
             Happening::KeyframeWanted(mid) => self.forward_keyframe_request(owner, mid, now),
             Happening::Data(channel, payload) => {
                 self.report(owner, |participant| Event::Data { participant, channel, payload });
@@ -35,9 +35,7 @@ impl Worker {
             Happening::Connected => {
                 if self.participants[owner].subscriber == key {
                     self.report(owner, |participant| Event::Connected { participant });
-                    for subscription in self.participants[owner].subscriptions.clone() {
-                        self.ask_for_picture(subscription, now);
-                    }
+                    self.unbalance(owner);
                 }
             }
             Happening::Reachable(reachable) => {
@@ -54,7 +52,7 @@ impl Worker {
     }
 
     /// A packet of a published track: noted, then handed to each subscription.
-    pub(super) fn ingest(&mut self, publisher: ParticipantKey, packet: &Packet, now: Instant) {
+    pub(super) fn ingest(&mut self, publisher: ParticipantKey, packet: Packet, now: Instant) {
         self.stats.packets_received += 1;
         let Some(key) = self.participants[publisher].publications.track(packet.mid) else { return };
         let Some(track) = self.tracks.get_mut(key) else { return };
@@ -65,14 +63,21 @@ impl Worker {
         }) else {
             return;
         };
-        let Some(ingested) = track.ingest(packet, format) else { return };
+        let Some((ingested, is_news)) = track.ingest(packet, format) else { return };
         if track.kind == Kind::Audio && self.next_levels_at.is_none() {
             self.next_levels_at = Some(now + LEVELS_INTERVAL);
         }
+        if is_news {
+            // Before it is forwarded: a layer begins with the key frame that lets receivers in.
+            self.unbalance_takers(key);
+            self.balance(now);
+        }
+        let Some(track) = self.tracks.get_mut(key) else { return };
         if !track.is_muted {
+            let ingested = Arc::new(ingested);
             let subscriptions = std::mem::take(&mut track.subscriptions);
             for subscription in &subscriptions {
-                self.forward(*subscription, key, packet, &ingested, now);
+                self.forward(*subscription, key, &ingested, now);
             }
             if let Some(track) = self.tracks.get_mut(key) {
                 track.subscriptions = subscriptions;
@@ -83,59 +88,57 @@ impl Worker {
         }
     }
 
-    pub(super) fn forward(
-        &mut self,
-        key: SubscriptionKey,
-        track: TrackKey,
-        packet: &Packet,
-        ingested: &Ingested,
-        now: Instant,
-    ) {
+    pub(super) fn forward(&mut self, key: SubscriptionKey, track: TrackKey, ingested: &Arc<Ingested>, now: Instant) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
-        let Some(section) = subscription.section else { return };
-        if !subscription.demand.enabled {
-            return;
-        }
+        let (Some(section), Some(stream)) = (subscription.section, subscription.stream) else { return };
         let subscriber = subscription.subscriber;
         let transport = self.participants[subscriber].subscriber;
-        let Some(slot) = self.transports.get_mut(transport) else { return };
-        if !slot.transport.is_connected() {
+        let Some(slot) = self.transports.get_mut(transport).filter(|slot| slot.transport.is_connected()) else {
             return;
-        }
-        let Some(track_state) = self.tracks.get_mut(track) else { return };
-        let target = track_state.best_layer(subscription.demand.max_spatial, now);
-        let verdict = subscription.forwarder.forward(ingested.layer, ingested.is_entry, target);
-        let is_switch = match verdict {
-            Verdict::Forward => false,
-            Verdict::Switch => {
-                tracing::debug!(track = %track_state.id, layer = ingested.layer, ?target, "entered a layer");
-                true
-            }
-            Verdict::Drop => return,
-            Verdict::DropAndAsk => {
-                if let Some(rid) = track_state.request_keyframe(ingested.layer, now) {
-                    self.request_keyframe(track, rid);
+        };
+        let Ingested { packet, info, .. } = &**ingested;
+        let look_up = || slot.transport.out_format(section, ingested.format);
+        let Some(format) = subscription.format(packet.payload_type, look_up) else {
+            return self.cannot_decode(key);
+        };
+        let arrival = Arrival { at: packet.arrived_at, clock_rate_hz: format.clock_rate_hz };
+        let (forwarder, outbox) = (&mut subscription.forwarder, &mut self.outbox);
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            let egress = slot.transport.egress_mut();
+            match forwarder.forward(info, egress.numbers(stream), arrival) {
+                Verdict::Drop => None,
+                Verdict::Forward(placement) => {
+                    Some((placement.marker, egress.write(stream, ingested, placement, format, now, outbox)))
                 }
-                return;
             }
-        };
-        let look_up = || slot.transport.payload_type(section, ingested.format);
-        let Some(pt) = subscription.payload_type(packet.payload_type, look_up) else { return };
-        let spec = ingested.format.spec();
-        let step = Step {
-            is_switch,
-            clock_rate_hz: spec.clock_rate.get(),
-            is_vp8: ingested.codec == Some(VideoCodec::Vp8),
-            is_video: ingested.codec.is_some(),
-        };
-        let written = catch_unwind(AssertUnwindSafe(|| slot.transport.write(section, pt, packet, step)));
-        if written.is_err() {
+        }));
+        let Ok(written) = written else {
             // The receiver's state is broken, the publisher's and the others' are not.
             self.fail_internally(subscriber);
             return;
+        };
+        if let Some((ends_picture, needs_attention)) = written {
+            self.stats.packets_forwarded += 1;
+            subscription.sent.add(packet.payload.len(), now);
+            if ends_picture {
+                subscription.frames.add(now);
+            }
+            if needs_attention {
+                self.mark_dirty(transport);
+            }
+        } else if subscription.forwarder.waits_for_keyframe() == Some(info.stream) {
+            self.ask_for_stream(key, track, info.stream, now);
         }
-        self.stats.packets_forwarded += 1;
-        self.mark_dirty(transport);
+    }
+
+    /// The subscriber takes none of the formats the track comes in: said once.
+    fn cannot_decode(&mut self, key: SubscriptionKey) {
+        let Some(subscription) = self.subscriptions.get_mut(key) else { return };
+        if !std::mem::replace(&mut subscription.is_undecodable, true) {
+            let (subscriber, track) = (subscription.subscriber, subscription.track_id.clone());
+            self.unbalance(subscriber);
+            self.report(subscriber, |subscriber| Event::NotDecodable { subscriber, track });
+        }
     }
 
     pub(super) fn mark_dirty(&mut self, key: TransportKey) {
@@ -201,27 +204,18 @@ impl Worker {
         }
     }
 
-    /// Asks the publisher for a key frame of the layer a subscription shows, or is about to show.
+    /// Asks the publisher for a key frame of the encoding a subscription shows, or is about to show.
     pub(super) fn ask_for_picture(&mut self, key: SubscriptionKey, now: Instant) {
-        match self.subscriptions.get(key).and_then(|s| s.forwarder.current()) {
-            Some(shown) => self.ask_for_layer(key, shown, now),
-            None => self.ask_for_target(key, now),
+        let Some(subscription) = self.subscriptions.get(key) else { return };
+        let forwarder = &subscription.forwarder;
+        let stream = forwarder.stream().or_else(|| forwarder.waits_for_keyframe());
+        if let (Some(stream), Some(track)) = (stream, subscription.track) {
+            self.ask_for_stream(key, track, stream, now);
         }
     }
 
-    /// Asks for a key frame of the layer a subscription is to show, unless it shows that already.
-    pub(super) fn ask_for_target(&mut self, key: SubscriptionKey, now: Instant) {
+    pub(super) fn ask_for_stream(&mut self, key: SubscriptionKey, track_key: TrackKey, stream: u8, now: Instant) {
         let Some(subscription) = self.subscriptions.get(key) else { return };
-        let Some(track) = subscription.track.and_then(|track| self.tracks.get(track)) else { return };
-        let target = track.best_layer(subscription.demand.max_spatial, now);
-        if let Some(target) = target.filter(|target| subscription.forwarder.current() != Some(*target)) {
-            self.ask_for_layer(key, target, now);
-        }
-    }
-
-    fn ask_for_layer(&mut self, key: SubscriptionKey, layer: u8, now: Instant) {
-        let Some(subscription) = self.subscriptions.get(key) else { return };
-        let Some(track_key) = subscription.track else { return };
         if subscription.kind != Kind::Video || !subscription.demand.enabled || subscription.section.is_none() {
             return;
         }
@@ -231,7 +225,7 @@ impl Worker {
             return;
         }
         let Some(track) = self.tracks.get_mut(track_key) else { return };
-        if let Some(rid) = track.request_keyframe(layer, now) {
+        if let Some(rid) = track.request_keyframe(stream, now) {
             self.request_keyframe(track_key, rid);
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{LEVELS_INTERVAL, Worker};
 use crate::event::{AudioLevel, QualityReport};
-use crate::transport::STATS_INTERVAL;
+use crate::transport::{Egress, STATS_INTERVAL, Transport};
 use crate::{Event, Failure};
 
 /// How long a client may be out of reach before its media is given up: longer than a change of network,
@@ -16,13 +16,16 @@ const ENDED_LIMIT: Duration = Duration::from_secs(2);
 impl Worker {
     pub(super) fn report_levels(&mut self, now: Instant) {
         self.next_levels_at = None;
+        let mut limited = Vec::new();
         for (id, room) in &mut self.rooms {
             let mut levels = Vec::new();
+            let mut readings = Vec::new();
             for key in &room.participants {
                 let Some(participant) = self.participants.get(*key) else { continue };
-                for track in participant.publications.tracks() {
-                    let Some(track) = self.tracks.get_mut(track) else { continue };
+                for track_key in participant.publications.tracks() {
+                    let Some(track) = self.tracks.get_mut(track_key) else { continue };
                     let Some(reading) = track.levels.take() else { continue };
+                    readings.push((track_key, reading));
                     levels.push(AudioLevel {
                         participant: participant.id.clone(),
                         track: track.id.clone(),
@@ -30,6 +33,10 @@ impl Worker {
                         active_percent: reading.active_percent,
                     });
                 }
+            }
+            if let Some(limits) = &mut room.limited {
+                limits.handle_levels(readings, now);
+                limited.push(id.clone());
             }
             let is_heard = !levels.is_empty();
             if is_heard {
@@ -40,6 +47,9 @@ impl Worker {
                 self.events.push_back((id.clone(), Event::AudioLevels { room: id.clone(), levels }));
             }
         }
+        for room in limited {
+            self.follow_limits(&room);
+        }
     }
 
     pub(super) fn report_quality(&mut self, now: Instant) {
@@ -49,16 +59,19 @@ impl Worker {
             let mut reports = Vec::new();
             for key in &room.participants {
                 let Some(participant) = self.participants.get(*key) else { continue };
-                let stats = |key| self.transports.get(key).map(|slot| slot.transport.stats()).unwrap_or_default();
-                let (up, down) = (stats(participant.publisher), stats(participant.subscriber));
+                let transport = |key| self.transports.get(key).map(|slot| &slot.transport);
+                let up = transport(participant.publisher).map(Transport::stats).unwrap_or_default();
+                let down = transport(participant.subscriber).map(Transport::egress);
+                let received = down.and_then(Egress::reception);
+                let rtt = down.and_then(|egress| egress.estimate().rtt).map(millis);
                 reports.push(QualityReport {
                     participant: participant.id.clone(),
                     upstream_loss: up.upstream_loss,
-                    downstream_loss: down.downstream_loss,
-                    jitter_ms: None,
-                    delivered_bps: 0,
-                    wanted_bps: 0,
-                    rtt_ms: down.rtt_ms.or(up.rtt_ms),
+                    downstream_loss: received.map_or(0.0, |(loss, _)| loss),
+                    jitter_ms: received.map(|(_, jitter)| millis(jitter)),
+                    delivered_bps: down.map_or(0, |egress| egress.sent_bps(now)),
+                    wanted_bps: participant.wanted_bps,
+                    rtt_ms: rtt.or(up.rtt_ms),
                     silent: participant.unreachable_since.is_some(),
                 });
                 let since = participant.unreachable_since;
@@ -73,4 +86,8 @@ impl Worker {
             self.report_failure(key, Failure::ConnectionLost);
         }
     }
+}
+
+pub(super) fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

@@ -3,20 +3,24 @@
 use std::time::Instant;
 
 use super::Worker;
+use crate::forwarder::Forwarder;
+use crate::limits::LimitedRoom;
 use crate::participant::Subscription;
 use crate::publications::Binding;
 use crate::track::Track;
 use crate::transport::Label;
-use crate::{Demand, Event, ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TrackKey};
+use crate::{
+    Demand, Event, ExpectedTrack, Kind, ParticipantKey, RoomId, RoomLimits, SubscriptionKey, TrackId, TrackKey,
+};
 
 impl Worker {
-    pub(super) fn expect_track(&mut self, key: ParticipantKey, expected: ExpectedTrack) {
+    pub(super) fn expect_track(&mut self, key: ParticipantKey, expected: ExpectedTrack, now: Instant) {
         if let Some(binding) = self.participants[key].publications.expect(expected) {
-            self.add_track(key, binding);
+            self.add_track(key, binding, now);
         }
     }
 
-    pub(super) fn add_track(&mut self, publisher: ParticipantKey, binding: Binding) {
+    pub(super) fn add_track(&mut self, publisher: ParticipantKey, binding: Binding, now: Instant) {
         let participant = &mut self.participants[publisher];
         let Binding { mid, expected, is_simulcast, mime_type } = binding;
         let id = expected.track.clone();
@@ -24,9 +28,20 @@ impl Worker {
             tracing::warn!(track = %id, "announced twice");
             return;
         }
-        let key = self.tracks.insert(Track::new(expected, publisher, participant.publisher, mid));
+        let key = self
+            .tracks
+            .insert(Track::new(expected, publisher, participant.publisher, mid, is_simulcast));
         participant.publications.bind(mid, key);
         self.tracks_by_id.insert(id.clone(), key);
+        self.weigh_demand(key, now);
+        if let Some(track) = self.tracks.get(key) {
+            let (source, is_video) = (track.expected.source, track.kind == Kind::Video);
+            let room = self.participants[publisher].room.clone();
+            if let Some(limited) = self.rooms.get_mut(&room).and_then(|room| room.limited.as_mut()) {
+                limited.add_track(key, publisher, source, is_video);
+                self.follow_limits(&room);
+            }
+        }
         let (track, mid, mime_type) = (id.clone(), mid.to_string(), mime_type.unwrap_or_default());
         self.report(publisher, |participant| Event::TrackAdded {
             participant,
@@ -39,7 +54,7 @@ impl Worker {
         let early: Vec<SubscriptionKey> =
             self.subscriptions.iter().filter(|(_, s)| s.track_id == id).map(|(key, _)| key).collect();
         for subscription in early {
-            self.attach(subscription, key);
+            self.attach(subscription, key, now);
         }
     }
 
@@ -47,6 +62,13 @@ impl Worker {
     pub(super) fn remove_track(&mut self, key: TrackKey) -> Option<TrackId> {
         let track = self.tracks.remove(key)?;
         self.tracks_by_id.remove(&track.id);
+        let room = self.participants.get(track.publisher).map(|participant| participant.room.clone());
+        if let Some(room) = room
+            && let Some(limited) = self.rooms.get_mut(&room).and_then(|room| room.limited.as_mut())
+        {
+            limited.remove_track(key);
+            self.follow_limits(&room);
+        }
         for subscription in track.subscriptions {
             self.remove_subscription(subscription);
         }
@@ -68,16 +90,19 @@ impl Worker {
     pub(super) fn mute_track(&mut self, id: &TrackId, muted: bool) {
         let Some(track) = self.tracks_by_id.get(id).and_then(|key| self.tracks.get_mut(*key)) else { return };
         track.is_muted = muted;
-        if muted {
-            for key in &track.subscriptions {
-                if let Some(subscription) = self.subscriptions.get_mut(*key) {
-                    subscription.forwarder.pause();
-                }
-            }
+        if let Some(key) = self.tracks_by_id.get(id).copied() {
+            self.unbalance_takers(key);
         }
     }
 
-    pub(super) fn subscribe(&mut self, subscriber: ParticipantKey, track_id: &TrackId, kind: Kind, stream: String) {
+    pub(super) fn subscribe(
+        &mut self,
+        subscriber: ParticipantKey,
+        track_id: &TrackId,
+        kind: Kind,
+        stream: String,
+        now: Instant,
+    ) {
         if self.subscription(subscriber, track_id).is_some() {
             return;
         }
@@ -85,20 +110,27 @@ impl Worker {
         let key = self.subscriptions.insert(Subscription::new(subscriber, track_id.clone(), kind, label));
         self.participants[subscriber].subscriptions.push(key);
         if let Some(track) = self.tracks_by_id.get(track_id).copied() {
-            self.attach(key, track);
+            self.attach(key, track, now);
         }
     }
 
     /// Joins a subscription to its track and queues it for a section.
-    pub(super) fn attach(&mut self, key: SubscriptionKey, track: TrackKey) {
+    pub(super) fn attach(&mut self, key: SubscriptionKey, track: TrackKey, now: Instant) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
         subscription.track = Some(track);
         self.tracks[track].subscriptions.push(key);
-        self.unsettled.insert(subscription.subscriber);
-        let transport = self.participants[subscription.subscriber].subscriber;
+        let subscriber = subscription.subscriber;
+        self.unsettled.insert(subscriber);
+        self.unbalanced.insert(subscriber);
+        let room = self.rooms.get(&self.participants[subscriber].room);
+        let is_forwarded = room.and_then(|room| room.limited.as_ref()).is_none_or(|room| room.is_forwarded(track));
+        subscription.is_left_out = !is_forwarded;
+        subscription.forwarder = Forwarder::new(self.tracks[track].is_simulcast);
+        let transport = self.participants[subscriber].subscriber;
         self.transports[transport]
             .transport
             .want_section(key, subscription.kind, subscription.label.clone());
+        self.weigh_demand(track, now);
     }
 
     pub(super) fn subscription(&self, subscriber: ParticipantKey, track: &TrackId) -> Option<SubscriptionKey> {
@@ -107,9 +139,12 @@ impl Worker {
             .find(|key| self.subscriptions.get(*key).is_some_and(|s| s.track_id == *track))
     }
 
-    pub(super) fn unsubscribe(&mut self, subscriber: ParticipantKey, track: &TrackId) {
+    pub(super) fn unsubscribe(&mut self, subscriber: ParticipantKey, track: &TrackId, now: Instant) {
         if let Some(key) = self.subscription(subscriber, track) {
             self.remove_subscription(key);
+        }
+        if let Some(track) = self.tracks_by_id.get(track).copied() {
+            self.weigh_demand(track, now);
         }
     }
 
@@ -123,6 +158,7 @@ impl Worker {
             if let Some(slot) = self.transports.get_mut(participant.subscriber) {
                 slot.transport.release_section(key);
                 self.unsettled.insert(subscription.subscriber);
+                self.unbalanced.insert(subscription.subscriber);
             }
         }
     }
@@ -131,10 +167,51 @@ impl Worker {
         let Some(key) = self.subscription(subscriber, track) else { return };
         let subscription = &mut self.subscriptions[key];
         subscription.demand = demand;
-        if demand.enabled {
-            self.ask_for_target(key, now);
-        } else {
-            subscription.forwarder.pause();
+        let track = subscription.track;
+        self.unbalance(subscriber);
+        if let Some(track) = track {
+            self.weigh_demand(track, now);
+        }
+    }
+
+    /// Bounds on what is forwarded in a room, from now on.
+    pub(super) fn limit_room(&mut self, id: &RoomId, limits: RoomLimits) {
+        if limits == RoomLimits::default() && !self.rooms.contains_key(id) {
+            return;
+        }
+        // Often before anybody is there.
+        let room = self.rooms.entry(id.clone()).or_default();
+        match &mut room.limited {
+            Some(limited) => limited.set_limits(limits),
+            None if limits == RoomLimits::default() => return,
+            None => {
+                let mut limited = LimitedRoom::new(limits);
+                for key in &room.participants {
+                    limited.add_participant(*key);
+                    let Some(participant) = self.participants.get(*key) else { continue };
+                    for track_key in participant.publications.tracks() {
+                        if let Some(track) = self.tracks.get(track_key) {
+                            limited.add_track(track_key, *key, track.expected.source, track.kind == Kind::Video);
+                        }
+                    }
+                }
+                room.limited = Some(limited);
+            }
+        }
+        self.follow_limits(id);
+    }
+
+    /// Who is forwarded in a room may have changed.
+    pub(super) fn follow_limits(&mut self, id: &RoomId) {
+        let Some(limited) = self.rooms.get_mut(id).and_then(|room| room.limited.as_mut()) else { return };
+        for (track, is_forwarded) in limited.poll_changes() {
+            let Some(takers) = self.tracks.get(track).map(|track| &track.subscriptions) else { continue };
+            for key in takers {
+                if let Some(subscription) = self.subscriptions.get_mut(*key) {
+                    subscription.is_left_out = !is_forwarded;
+                    self.unbalanced.insert(subscription.subscriber);
+                }
+            }
         }
     }
 }

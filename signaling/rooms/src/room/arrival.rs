@@ -147,12 +147,13 @@ impl RoomState {
         let speakers = self.speakers.active();
         self.send(&sid, signal_response::Message::SpeakersChanged(SpeakersChanged { speakers }));
         self.retell_permissions(&sid);
+        self.retell_adaptation(&sid);
         self.media(MediaCommand::Resume { participant: sid.clone() });
         if let Some(participant) = self.participants.get(&sid).map(Participant::info) {
             self.log(RoomEventKind::ParticipantResumed { participant }, now);
         }
         if let Some(state) = &arrival.request.sync_state {
-            self.handle_sync_state(&sid, state);
+            self.handle_sync_state(&sid, state, now);
         }
         for request in &arrival.request.add_track_requests {
             self.handle_add_track(&sid, request);
@@ -228,7 +229,7 @@ impl RoomState {
         let mut participant = self.participants.remove(sid)?;
         participant.revision += 1;
         self.identities.remove(&participant.identity);
-        self.qualities.remove(sid);
+        self.ratings.remove(sid);
         if let Some(connection) = participant.connection {
             match action {
                 Some(action) => self.dismiss(connection, reason, action),

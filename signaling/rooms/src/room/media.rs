@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use livekit_protocol::{
-    ConnectionQuality, ConnectionQualityInfo, ConnectionQualityUpdate, DisconnectReason, MediaSectionsRequirement,
-    SessionDescription, TrackSubscribed, leave_request, signal_response,
+    DisconnectReason, MediaSectionsRequirement, SessionDescription, TrackSubscribed, leave_request, signal_response,
 };
 
 use super::{RoomState, SILENCE_AFTER, Timer};
 use crate::data::{Envelope, stamp};
 use crate::effect::{DataChannel, MediaCommand};
 use crate::log::RoomEventKind;
-use crate::participant::{PROTOCOL_QUALITY_LOST, Participant};
-use crate::quality::rate;
-use crate::{AudioLevel, MediaEvent, MediaFailure, MidToTrack, Now, ParticipantSid, QualityReport, TrackSid};
+use crate::participant::Participant;
+use crate::{AudioLevel, MediaEvent, MediaFailure, MidToTrack, Now, ParticipantSid, TrackSid};
 
 impl RoomState {
     pub(super) fn handle_media(&mut self, event: MediaEvent, now: Now) {
@@ -44,10 +42,15 @@ impl RoomState {
                     self.unpublish(&track, false, now);
                 }
             }
+            MediaEvent::LayersWanted { participant, track, max_spatial } => {
+                self.handle_layers_wanted(&participant, &track, max_spatial);
+            }
+            MediaEvent::StreamStates { subscriber, paused } => self.handle_stream_states(&subscriber, &paused),
+            MediaEvent::NotDecodable { subscriber, track } => self.handle_not_decodable(&subscriber, &track),
             MediaEvent::Subscribed { subscriber, track } => self.handle_subscribed(&subscriber, &track),
             MediaEvent::Data { participant, channel, payload } => self.handle_data(&participant, channel, &payload),
             MediaEvent::AudioLevels(levels) => self.handle_audio_levels(&levels, now),
-            MediaEvent::Quality(reports) => self.handle_quality(&reports),
+            MediaEvent::Quality(reports) => self.handle_quality(reports),
             MediaEvent::Failed { participant, failure } => {
                 let reason = match failure {
                     MediaFailure::ConnectionLost => DisconnectReason::ConnectionTimeout,
@@ -139,48 +142,6 @@ impl RoomState {
         }
         let changes = self.speakers.observe(&levels);
         self.tell_speakers(changes);
-    }
-
-    /// Tells everybody its own quality and that of those it receives, when any of it changed.
-    fn handle_quality(&mut self, reports: &[QualityReport]) {
-        let mut rated = std::collections::BTreeMap::new();
-        let mut changed = false;
-        for report in reports {
-            if !self.participants.get(&report.participant).is_some_and(|participant| participant.active) {
-                continue;
-            }
-            let (quality, score) = rate(report);
-            changed |= self.qualities.insert(report.participant.clone(), quality) != Some(quality);
-            rated.insert(report.participant.clone(), (quality, score));
-        }
-        if !changed {
-            return;
-        }
-        let updates: Vec<_> = self
-            .participants
-            .values()
-            .filter_map(|reader| {
-                let publishers = reader.subscriptions.iter().filter(|(_, subscription)| subscription.open);
-                let mut about: Vec<_> = publishers.filter_map(|(track, _)| self.publishers.get(track)).collect();
-                about.push(&reader.sid);
-                about.sort_unstable();
-                about.dedup();
-                let knows_lost = reader.client.protocol >= PROTOCOL_QUALITY_LOST;
-                let updates: Vec<_> = about
-                    .into_iter()
-                    .filter_map(|sid| rated.get(sid).map(|rating| (sid, *rating)))
-                    .map(|(sid, (quality, score))| {
-                        let unknown = quality == ConnectionQuality::Lost && !knows_lost;
-                        let quality = if unknown { ConnectionQuality::Poor } else { quality };
-                        ConnectionQualityInfo { participant_sid: sid.to_string(), quality: quality as i32, score }
-                    })
-                    .collect();
-                (!updates.is_empty()).then(|| (reader.sid.clone(), updates))
-            })
-            .collect();
-        for (reader, updates) in updates {
-            self.send(&reader, signal_response::Message::ConnectionQuality(ConnectionQualityUpdate { updates }));
-        }
     }
 }
 

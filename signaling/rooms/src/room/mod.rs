@@ -1,10 +1,11 @@
 //! The room: its people, its clock, its ways to speak.
 //!
 //! One file for each side it is approached from: `arrival` (join, resume, leave), `requests` (signal
-//! messages), `media` (reports of the media plane), `moderation` (the server API), `simulate` (faults on
+//! messages), `media` (reports of the media plane), `adaptation` (what it gives and takes for want of bandwidth), `moderation` (the server API), `simulate` (faults on
 //! request). `tracks` and `subscriptions` hold what several of them do. This file holds the state, the
 //! dispatch, the timers, and the few ways an effect is made.
 
+mod adaptation;
 mod arrival;
 mod media;
 mod moderation;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol::{
     ConnectionQuality, DisconnectReason, IceServer, LeaveRequest, ParticipantInfo, ParticipantUpdate, Room, RoomUpdate,
-    ServerInfo, SpeakerInfo, SpeakersChanged, leave_request, signal_response,
+    ServerInfo, SpeakerInfo, SpeakersChanged, TrackInfo, leave_request, signal_response,
 };
 
 pub use moderation::ModerationError;
@@ -31,8 +32,11 @@ use crate::effect::MediaCommand;
 use crate::log::{EndReason, RoomEvent, RoomEventKind};
 use crate::participant::Participant;
 use crate::publication::{Publication, enabled_codecs};
+use crate::quality::Rating;
 use crate::speakers::Speakers;
-use crate::{Command, ConnectionId, Effect, Now, ParticipantSid, RoomSid, SidSource, TrackSid};
+use crate::{
+    Command, ConnectionId, Effect, Now, ParticipantSid, QualityReport, RoomLimits, RoomSid, SidSource, TrackSid,
+};
 
 /// Tokens live 10 minutes; a fresh one in half the time leaves a client a valid one whenever it must come
 /// back (LiveKit's interval).
@@ -58,6 +62,8 @@ pub struct RoomConfig {
     pub departure_timeout: Duration,
     /// Most participants at once; 0 means no bound.
     pub max_participants: u32,
+    /// Bounds on what is forwarded.
+    pub limits: RoomLimits,
     /// A participant whose signal connection broke is kept so long.
     pub resume_window: Duration,
     /// What clients are told of the server.
@@ -75,6 +81,21 @@ pub struct RoomSnapshot {
     pub participants: Vec<ParticipantInfo>,
 }
 
+/// How one participant's connection fares, as clients are told and by what it was rated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParticipantQuality {
+    /// Whose.
+    pub participant: ParticipantSid,
+    /// Whose, by name.
+    pub identity: String,
+    /// The word.
+    pub quality: ConnectionQuality,
+    /// Mean opinion score, 1 to 4.5; 0 when lost.
+    pub score: f32,
+    /// The last report.
+    pub report: QualityReport,
+}
+
 /// A deadline. Timers are hints: what fires looks at the state to see whether it still holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
@@ -84,6 +105,7 @@ enum Timer {
     RefreshToken(ParticipantSid),
     Silence,
     RoomUpdate,
+    GiveUp(ParticipantSid),
     EndOfSimulatedSpeech(ParticipantSid),
 }
 
@@ -106,8 +128,8 @@ pub struct RoomState {
     silence_at: Option<Instant>,
     /// When everybody is told of the room's new numbers.
     room_update_at: Option<Instant>,
-    /// Quality last told of each active participant.
-    qualities: BTreeMap<ParticipantSid, ConnectionQuality>,
+    /// How each active participant's connection fares.
+    ratings: BTreeMap<ParticipantSid, Rating>,
     timers: BTreeSet<(Instant, Timer)>,
     /// When the room ends unless somebody comes.
     expires_at: Option<Instant>,
@@ -146,7 +168,7 @@ impl RoomState {
             speakers: Speakers::default(),
             silence_at: None,
             room_update_at: None,
-            qualities: BTreeMap::new(),
+            ratings: BTreeMap::new(),
             timers: BTreeSet::from([(expires_at, Timer::Expiry)]),
             expires_at: Some(expires_at),
             last_sequence: 0,
@@ -154,6 +176,9 @@ impl RoomState {
             effects: Vec::new(),
         };
         room.log(RoomEventKind::RoomStarted, now);
+        if room.config.limits.any() {
+            room.media(MediaCommand::LimitRoom(room.config.limits));
+        }
         let effects = std::mem::take(&mut room.effects);
         (room, effects)
     }
@@ -200,6 +225,45 @@ impl RoomState {
     #[must_use]
     pub fn snapshot(&self) -> RoomSnapshot {
         RoomSnapshot { room: self.info(), participants: self.participants.values().map(Participant::info).collect() }
+    }
+
+    /// How everybody's connection fares, as far as there are reports.
+    #[must_use]
+    pub fn qualities(&self) -> Vec<ParticipantQuality> {
+        let rated = self
+            .ratings
+            .iter()
+            .filter_map(|(sid, rating)| Some((self.participants.get(sid)?, rating)));
+        rated
+            .map(|(participant, rating)| ParticipantQuality {
+                participant: participant.sid.clone(),
+                identity: participant.identity.clone(),
+                quality: rating.quality,
+                score: rating.score(),
+                report: rating.report.clone(),
+            })
+            .collect()
+    }
+
+    /// The participant known by this identity or sid, and its identity. An identity is taken first: it is
+    /// what people chose.
+    #[must_use]
+    pub fn find(&self, identity_or_sid: &str) -> Option<(&ParticipantSid, &str)> {
+        let sid = self.identities.get(identity_or_sid).map_or(identity_or_sid, ParticipantSid::as_str);
+        let participant = self.participants.get(sid)?;
+        Some((&participant.sid, &participant.identity))
+    }
+
+    /// Everybody in the room, hidden ones too.
+    pub fn participants(&self) -> impl Iterator<Item = &ParticipantSid> {
+        self.participants.keys()
+    }
+
+    /// A published track and the identity of its publisher.
+    #[must_use]
+    pub fn track(&self, sid: &str) -> Option<(&str, &TrackInfo)> {
+        let (publisher, publication) = self.publication(sid)?;
+        Some((&publisher.identity, &publication.info))
     }
 
     /// Participants in the room, hidden ones too.
@@ -289,6 +353,7 @@ impl RoomState {
                 self.room_update_at = None;
                 self.tell_room();
             }
+            Timer::GiveUp(sid) => self.give_up(&sid, now),
             Timer::EndOfSimulatedSpeech(sid) => self.end_simulated_speech(&sid, now),
         }
     }

@@ -20,14 +20,14 @@ impl RoomState {
             Message::Answer(answer) => self.handle_answer(sender, answer, now),
             Message::AddTrack(request) => self.handle_add_track(sender, &request),
             Message::Mute(request) => self.handle_mute(sender, &request),
-            Message::Subscription(update) => self.handle_subscription(sender, &update),
+            Message::Subscription(update) => self.handle_subscription(sender, &update, now),
             Message::TrackSetting(update) => {
                 let tracks = update.track_sids.iter().map(String::as_str);
                 self.wish(sender, tracks, None, Some(Setting::from(&update)));
             }
             Message::Leave(_) => self.remove(sender, DisconnectReason::ClientInitiated, None, now),
             Message::SubscriptionPermission(permission) => self.handle_subscription_permission(sender, &permission),
-            Message::SyncState(state) => self.handle_sync_state(sender, &state),
+            Message::SyncState(state) => self.handle_sync_state(sender, &state, now),
             Message::Simulate(scenario) => self.handle_simulate(sender, scenario, now),
             Message::Ping(_) => self.send(sender, signal_response::Message::Pong(now.unix_ms)),
             Message::PingReq(ping) => {
@@ -94,10 +94,13 @@ impl RoomState {
         }
     }
 
-    fn handle_subscription(&mut self, sender: &ParticipantSid, update: &UpdateSubscription) {
+    fn handle_subscription(&mut self, sender: &ParticipantSid, update: &UpdateSubscription, now: Now) {
         let of_participants = update.participant_tracks.iter().flat_map(|tracks| &tracks.track_sids);
         let tracks = update.track_sids.iter().chain(of_participants).map(String::as_str);
         self.wish(sender, tracks, Some(update.subscribe), None);
+        if update.subscribe {
+            self.expect_soon(sender, now);
+        }
     }
 
     fn handle_subscription_permission(&mut self, sender: &ParticipantSid, permission: &SubscriptionPermission) {
@@ -111,9 +114,9 @@ impl RoomState {
     }
 
     /// What a client that resumes believes: its wishes, and the data it saw last.
-    pub(super) fn handle_sync_state(&mut self, sender: &ParticipantSid, state: &SyncState) {
+    pub(super) fn handle_sync_state(&mut self, sender: &ParticipantSid, state: &SyncState, now: Now) {
         if let Some(subscription) = &state.subscription {
-            self.handle_subscription(sender, subscription);
+            self.handle_subscription(sender, subscription, now);
         }
         for track in &state.track_sids_disabled {
             let wish = self

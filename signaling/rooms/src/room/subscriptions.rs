@@ -63,6 +63,10 @@ impl RoomState {
         subscription.open = open;
         subscription.denied = denied;
         subscription.demand = demand;
+        subscription.give_up_at = None;
+        if !open {
+            (subscription.paused, subscription.undecodable) = (None, false);
+        }
 
         let (subscriber, track) = (subscriber.clone(), track.clone());
         if denied != was_denied {

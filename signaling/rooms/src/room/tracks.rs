@@ -95,9 +95,14 @@ impl RoomState {
         let Some(participant) = self.participants.get_mut(publisher) else { return };
         let Some(publication) = participant.tracks.get_mut(track) else { return };
         let was_live = publication.live;
+        let is_new_codec = !was_live || publication.info.mime_type != mime_type;
         publication.bind(mid, mime_type, simulcast);
         let info = publication.info.clone();
         self.announce(publisher);
+        if is_new_codec {
+            // The media plane may have said what is wanted before the codec was known.
+            self.tell_layers_wanted(publisher, track);
+        }
         if !was_live {
             if let Some(participant) = self.participants.get(publisher).map(|participant| participant.info()) {
                 self.log(RoomEventKind::TrackPublished { participant, track: info }, now);

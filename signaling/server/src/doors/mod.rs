@@ -3,6 +3,7 @@
 mod assets;
 mod edge;
 mod error;
+mod insight;
 mod native;
 mod ops;
 mod signal;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::App;
@@ -39,7 +40,11 @@ const CONTENT_SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsa
 pub(crate) fn router(app: Arc<App>) -> Router {
     // Tokens, not cookies, open rooms, so any page may knock. The header is set outside of everything: SDKs
     // fall back to the older protocol only when their script may read the 404 (livekit-contract, trap 1).
-    let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
+    // `*` would not cover `Authorization` (Fetch standard), so the headers a page asks for are named.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(AllowHeaders::mirror_request());
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
@@ -47,6 +52,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(signal_v0::routes())
         .merge(signal_v1::routes())
         .merge(native::routes(&app.config.limits))
+        .merge(insight::routes())
         .merge(ops::routes())
         .fallback(assets::serve)
         .layer(middleware::from_fn_with_state(app.clone(), edge::guard))

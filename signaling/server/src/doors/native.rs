@@ -25,7 +25,8 @@ const IDENTITY_LETTERS: usize = 4;
 /// Longest name that goes into an identity.
 const SLUG_BYTES: usize = 32;
 
-const ROOM_NOT_FOUND: ApiError = ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
+pub(super) const ROOM_NOT_FOUND: ApiError =
+    ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
 const ROOM_FULL: ApiError = ApiError::new(StatusCode::CONFLICT, "room_full", "the room is full");
 const BAD_NAME: ApiError =
     ApiError::new(StatusCode::BAD_REQUEST, "bad_name", "a name has 1 to 64 letters and at most 256 bytes");
@@ -58,6 +59,10 @@ struct Room {
     num_participants: usize,
     /// 0 for no bound.
     max_participants: u32,
+    /// Cameras each participant receives at most, of those who spoke last; 0 for all.
+    last_cameras: u16,
+    /// Microphones each participant receives at most, the loudest; 0 for all.
+    loudest_microphones: u16,
     /// Milliseconds since 1970.
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +76,8 @@ impl Room {
             name: status.name.clone(),
             num_participants: status.num_participants(),
             max_participants: status.max_participants,
+            last_cameras: status.limits.last_cameras.unwrap_or(0),
+            loudest_microphones: status.limits.loudest_microphones.unwrap_or(0),
             created_at: status.created_at,
             full: None,
         }
@@ -106,6 +113,11 @@ async fn info(State(app): State<Arc<App>>) -> Json<Info> {
 struct Create {
     #[serde(default)]
     name: Option<String>,
+    /// Where the room shall differ from the configuration; 0 for no bound.
+    #[serde(default)]
+    last_cameras: Option<u16>,
+    #[serde(default)]
+    loudest_microphones: Option<u16>,
 }
 
 async fn create(
@@ -125,7 +137,12 @@ async fn create(
         return Err(RATE_LIMITED);
     }
     let id = random_id(ROOM_ID_LETTERS);
-    let wish = RoomWish { display_name: name, config: None };
+    let wish = RoomWish {
+        display_name: name,
+        last_cameras: request.last_cameras,
+        loudest_microphones: request.loudest_microphones,
+        ..Default::default()
+    };
     let room = app.rooms.open(&id, wish).map_err(|_| TOO_MANY_ROOMS)?;
     Ok((StatusCode::CREATED, Json(Room::of(&room.status))))
 }

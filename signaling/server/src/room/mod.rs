@@ -1,7 +1,9 @@
 //! Open rooms: by name, one task each.
 //!
-//! [`Rooms`] finds or opens a room; [`task`] owns its state machine and carries out its effects.
+//! [`Rooms`] finds or opens a room; [`task`] owns its state machine and carries out its effects; [`explain`] is
+//! what the task knows of why people see what they see.
 
+mod explain;
 mod task;
 
 use std::sync::Arc;
@@ -12,13 +14,14 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use livekit_protocol::{RoomConfiguration, ServerInfo};
 use sluice_node::Node;
-use sluice_rooms::{RoomConfig, RoomState, SidSource};
+use sluice_rooms::{RoomConfig, RoomLimits, RoomState, SidSource};
 use tokio::sync::mpsc;
 
 use crate::auth::Keys;
 use crate::config::ServerConfig;
 use crate::metrics::Metrics;
 
+pub(crate) use explain::{Asker, ExplainError, Explained, Fared, code, kind_name};
 pub(crate) use task::ToRoom;
 
 /// The version clients are told. SDKs compare it with those of LiveKit's server to know what they may use (RPC
@@ -50,6 +53,7 @@ pub(crate) struct RoomStatus {
     pub(crate) created_at: i64,
     /// 0 for no bound.
     pub(crate) max_participants: u32,
+    pub(crate) limits: RoomLimits,
     pub(crate) participants: AtomicUsize,
 }
 
@@ -87,6 +91,10 @@ pub(crate) struct RoomWish {
     pub(crate) display_name: String,
     /// What the token of the first participant asks for.
     pub(crate) config: Option<RoomConfiguration>,
+    /// Cameras forwarded at once; 0 for all.
+    pub(crate) last_cameras: Option<u16>,
+    /// Microphones forwarded at once; 0 for all.
+    pub(crate) loudest_microphones: Option<u16>,
 }
 
 /// All open rooms.
@@ -144,12 +152,18 @@ impl Rooms {
             0 => defaults.max_participants,
             asked => asked,
         };
+        let bound = |asked: Option<u16>, default: u16| Some(asked.unwrap_or(default)).filter(|bound| *bound > 0);
+        let limits = RoomLimits {
+            last_cameras: bound(wish.last_cameras, defaults.last_cameras),
+            loudest_microphones: bound(wish.loudest_microphones, defaults.loudest_microphones),
+        };
         let config = RoomConfig {
             name: id.to_owned(),
             metadata: asked.metadata,
             empty_timeout: seconds(asked.empty_timeout, defaults.empty_timeout),
             departure_timeout: seconds(asked.departure_timeout, defaults.departure_timeout),
             max_participants,
+            limits,
             resume_window: self.config.timeouts.resume,
             server_info: ServerInfo { version: SERVER_VERSION.into(), protocol: PROTOCOL, ..Default::default() },
             ice_servers: Vec::new(),
@@ -176,6 +190,7 @@ impl Rooms {
                 name: if wish.display_name.is_empty() { id.to_owned() } else { wish.display_name },
                 created_at: now.unix_ms,
                 max_participants,
+                limits,
                 participants: AtomicUsize::new(0),
             }),
         };

@@ -12,9 +12,10 @@ use sluice_rooms::{
     Arrival, Command, ConnectionId, Effect, Join, MediaCommand, MediaEvent, ParticipantSid, Resume, RoomEventKind,
     RoomState,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
+use super::explain::{Asker, ExplainReply, Explanations, Fared};
 use super::{RoomHandle, RoomStatus, Rooms, now};
 use crate::media;
 use crate::metrics::response_kind;
@@ -31,6 +32,10 @@ pub(crate) enum ToRoom {
     Signal { connection: ConnectionId, message: Box<signal_request::Message> },
     /// A client's connection is gone.
     SignalLost { connection: ConnectionId },
+    /// Why does this participant (by identity or sid) see what it sees?
+    Explain { whom: String, asker: Asker, reply: ExplainReply },
+    /// How does everybody fare?
+    Fared { asker: Asker, reply: oneshot::Sender<Vec<Fared>> },
     /// The server stops.
     Shutdown,
 }
@@ -45,6 +50,7 @@ pub(super) struct RoomTask {
     worker_room: RoomId,
     link: RoomLink,
     outboxes: HashMap<ConnectionId, Outbox>,
+    explanations: Explanations,
 }
 
 impl RoomTask {
@@ -57,7 +63,8 @@ impl RoomTask {
     ) -> Self {
         rooms.metrics.rooms.inc();
         let (number, status) = (handle.number, handle.status.clone());
-        Self { rooms, number, status, state, worker_room, link, outboxes: HashMap::new() }
+        let explanations = Explanations::new(rooms.metrics.subscriptions.clone());
+        Self { rooms, number, status, state, worker_room, link, outboxes: HashMap::new(), explanations }
     }
 
     /// Runs until the room is over.
@@ -89,13 +96,7 @@ impl RoomTask {
                     Some(command) => self.handle(command),
                     None => self.state.handle(Command::Shutdown, now()),
                 },
-                Some(event) = media.recv() => {
-                    let Some(event) = media::event(event) else { continue };
-                    if matches!(event, MediaEvent::Data { .. }) {
-                        self.rooms.metrics.data_packets.with_label_values(&["in"]).inc();
-                    }
-                    self.state.handle(Command::Media(event), now())
-                }
+                Some(event) = media.recv() => self.handle_media(event),
                 () = tokio::time::sleep_until(deadline.into()) => self.state.handle_timeout(now()),
             };
             self.carry_out(effects);
@@ -118,9 +119,44 @@ impl RoomTask {
                 self.outboxes.remove(&connection);
                 Command::SignalLost { connection }
             }
+            ToRoom::Explain { whom, asker, reply } => {
+                if let Some((participant, request)) = self.explanations.ask(&self.state, &whom, &asker, reply) {
+                    self.ask_media(&participant, request);
+                }
+                return Vec::new();
+            }
+            ToRoom::Fared { asker, reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.explanations.fared(&self.state, &asker));
+                return Vec::new();
+            }
             ToRoom::Shutdown => Command::Shutdown,
         };
         self.state.handle(command, now())
+    }
+
+    fn handle_media(&mut self, event: sluice_core::Event) -> Vec<Effect> {
+        if let sluice_core::Event::Explained { request, report } = event {
+            self.explanations.answer(&self.state, request, *report);
+            return Vec::new();
+        }
+        let Some(event) = media::event(event) else { return Vec::new() };
+        if matches!(event, MediaEvent::Data { .. }) {
+            self.rooms.metrics.data_packets.with_label_values(&["in"]).inc();
+        }
+        if matches!(event, MediaEvent::Quality(_)) {
+            let (participants, request) = self.explanations.survey(&self.state);
+            participants.iter().for_each(|participant| self.ask_media(participant, request));
+        }
+        self.state.handle(Command::Media(event), now())
+    }
+
+    fn ask_media(&mut self, participant: &ParticipantSid, request: u64) {
+        let participant = media::participant(participant);
+        if self.link.send(sluice_core::Command::Explain { participant, request }).is_err() {
+            // The next command that matters ends the room.
+            self.explanations.fail(request);
+        }
     }
 
     /// Carries out effects, and those that follow when a client does not keep up.

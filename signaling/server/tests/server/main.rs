@@ -6,4 +6,5 @@ mod api;
 mod calls;
 mod fixture;
 mod hostile;
+mod insight;
 mod operations;

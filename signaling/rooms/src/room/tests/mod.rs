@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot unwrap has failed")]
 #![expect(clippy::disallowed_methods, reason = "a test's clock starts anywhere")]
 
+mod adaptation;
 mod properties;
 mod stories;
 
@@ -16,7 +17,10 @@ use livekit_protocol::{
 };
 
 use super::*;
-use crate::{Arrival, DataChannel, Demand, Grants, Join, MediaEvent, Moderation, Resume, RoomConfig, SignalVersion};
+use crate::{
+    Arrival, DataChannel, Demand, ExpectedTrack, Grants, Join, MediaEvent, Moderation, Resume, RoomConfig, RoomLimits,
+    SignalVersion,
+};
 
 /// Somebody in the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +44,9 @@ pub(super) struct World {
     // What the media plane knows.
     pub(super) media_participants: BTreeSet<ParticipantSid>,
     pub(super) media_tracks: BTreeMap<TrackSid, ParticipantSid>,
+    /// The last announcement.
+    pub(super) expected: Option<ExpectedTrack>,
+    pub(super) limits: Option<RoomLimits>,
     pub(super) muted: BTreeSet<TrackSid>,
     pub(super) subscriptions: BTreeMap<(ParticipantSid, TrackSid), (String, Demand)>,
     pub(super) data: Vec<(Vec<ParticipantSid>, DataChannel, Arc<[u8]>)>,
@@ -97,6 +104,7 @@ impl World {
             empty_timeout: Duration::from_secs(300),
             departure_timeout: Duration::from_secs(20),
             max_participants: 0,
+            limits: RoomLimits::default(),
             resume_window: Duration::from_secs(15),
             server_info: ServerInfo { version: "0.1.0".into(), protocol: 17, ..Default::default() },
             ice_servers: Vec::new(),
@@ -122,6 +130,8 @@ impl World {
             finished: false,
             media_participants: BTreeSet::new(),
             media_tracks: BTreeMap::new(),
+            expected: None,
+            limits: None,
             muted: BTreeSet::new(),
             subscriptions: BTreeMap::new(),
             data: Vec::new(),
@@ -202,7 +212,8 @@ impl World {
             MediaCommand::Answer { participant, .. } => known(&participant),
             MediaCommand::ExpectTrack { participant, expected } => {
                 known(&participant);
-                assert!(self.media_tracks.insert(expected.track, participant).is_none());
+                assert!(self.media_tracks.insert(expected.track.clone(), participant).is_none());
+                self.expected = Some(expected);
             }
             MediaCommand::RemoveTrack { track } => {
                 assert!(self.media_tracks.contains_key(&track));
@@ -229,6 +240,7 @@ impl World {
             MediaCommand::Demand { subscriber, track, demand } => {
                 self.subscriptions.get_mut(&(subscriber, track)).expect("a demand for nothing").1 = demand;
             }
+            MediaCommand::LimitRoom(limits) => self.limits = Some(limits),
             MediaCommand::SendData { to, channel, payload } => {
                 to.iter().for_each(known);
                 assert!(!to.is_empty());

@@ -29,6 +29,9 @@ enum Step {
     Rename { who: usize },
     Data { who: usize, sequence: u32 },
     Speak { who: usize },
+    Wanted { track: usize, max_spatial: Option<u8> },
+    Pause { who: usize, track: usize, paused: bool },
+    NotDecodable { who: usize, track: usize },
     Fail { who: usize },
     Simulate { who: usize, scenario: u8 },
     Permit { who: usize, publish: bool, subscribe: bool },
@@ -58,6 +61,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(|who| Step::Rename { who }),
         1 => (who.clone(), 0..5_u32).prop_map(|(who, sequence)| Step::Data { who, sequence }),
         1 => who.clone().prop_map(|who| Step::Speak { who }),
+        1 => (0..8_usize, prop::option::of(0..4_u8))
+            .prop_map(|(track, max_spatial)| Step::Wanted { track, max_spatial }),
+        1 => (who.clone(), 0..8_usize, any::<bool>())
+            .prop_map(|(who, track, paused)| Step::Pause { who, track, paused }),
+        1 => (who.clone(), 0..8_usize).prop_map(|(who, track)| Step::NotDecodable { who, track }),
         1 => who.clone().prop_map(|who| Step::Fail { who }),
         1 => (who.clone(), 0..7_u8).prop_map(|(who, scenario)| Step::Simulate { who, scenario }),
         1 => (who.clone(), any::<bool>(), any::<bool>())
@@ -134,6 +142,22 @@ impl Run {
                 if let Some(client) = self.people[who].clone() {
                     let level = AudioLevel { participant: client.sid, level_dbov: 10, active_percent: 100 };
                     world.media(MediaEvent::AudioLevels(vec![level]));
+                }
+            }
+            Step::Wanted { track, max_spatial } => {
+                if let Some((track, participant)) = self.track(track) {
+                    self.world.media(MediaEvent::LayersWanted { participant, track, max_spatial });
+                }
+            }
+            Step::Pause { who, track, paused } => {
+                if let (Some((track, _)), Some(client)) = (self.track(track), self.people[who].clone()) {
+                    let (subscriber, paused) = (client.sid, vec![(track, paused)]);
+                    self.world.media(MediaEvent::StreamStates { subscriber, paused });
+                }
+            }
+            Step::NotDecodable { who, track } => {
+                if let (Some((track, _)), Some(client)) = (self.track(track), self.people[who].clone()) {
+                    self.world.media(MediaEvent::NotDecodable { subscriber: client.sid, track });
                 }
             }
             Step::Fail { who } => {

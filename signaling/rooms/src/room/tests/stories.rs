@@ -228,13 +228,14 @@ fn a_small_tile_receives_a_small_layer() {
         })
     };
     world.says(&bob, setting(200, 112, VideoQuality::High, false));
-    assert_eq!(world.subscriptions[&key].1, Demand { enabled: true, max_spatial: 0 });
+    let small = Demand { max_spatial: 0, area_px: 200 * 112, ..Demand::default() };
+    assert_eq!(world.subscriptions[&key].1, small);
     world.says(&bob, setting(0, 0, VideoQuality::Medium, false));
     assert_eq!(world.subscriptions[&key].1.max_spatial, 1);
     world.says(&bob, setting(0, 0, VideoQuality::High, true));
     assert!(!world.subscriptions[&key].1.enabled);
     world.says(&bob, setting(1280, 720, VideoQuality::High, false));
-    assert_eq!(world.subscriptions[&key].1, Demand::default());
+    assert_eq!(world.subscriptions[&key].1, Demand { area_px: 1280 * 720, ..Demand::default() });
 }
 
 #[test]
@@ -551,6 +552,9 @@ fn connection_quality_is_told_to_oneself_and_to_those_who_receive() {
         upstream_loss: 0.0,
         downstream_loss,
         rtt_ms: Some(30),
+        jitter_ms: None,
+        delivered_bps: 0,
+        wanted_bps: 0,
         silent,
     };
     world.media(MediaEvent::Quality(vec![report(&ada, 0.3, false), report(&bob, 0.0, false)]));

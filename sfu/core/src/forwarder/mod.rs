@@ -1,0 +1,231 @@
+//! Which packets of a track a subscriber gets: the mechanism that carries a target layer out.
+//!
+//! The target comes from outside, from the allocator. An [`Inspector`] reads each packet of a stream once, for
+//! all subscriptions; a [`Forwarder`] belongs to one subscription and chooses; [`OutNumbers`] belongs to the media
+//! section and counts. None of them sees a payload: what they read is in headers and descriptors, which end-to-end
+//! encryption leaves readable.
+//!
+//! What goes out is decodable at every moment, unless the network lost something of it. Layers go down at once
+//! where the codec lets them, and up where a decoder can follow; until then what went out goes on.
+//!
+//! **Simulcast.** Another encoding begins with a key frame, and the old one ends there, in the middle of a picture
+//! if need be. That picture is lost, and nothing else is: numbers go on without a hole, so no receiver asks for
+//! what cannot come, and the picture behind the incomplete one has another timestamp and needs no other picture.
+//! Holding the new encoding back until the old picture ends would delay the key frame and its repair, and would
+//! have to give up anyway when the old one's last packet is the one that got lost. Late packets of the old
+//! encoding are dropped: their places are in front of the switch, and partly given.
+//!
+//! **Waiting for a smaller encoding** only its lowest temporal layer goes out: there is no room for more.
+
+mod dependency;
+mod history;
+mod inspector;
+mod numbers;
+mod packet;
+mod spatial;
+mod temporal;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use inspector::{Inspector, Received};
+pub(crate) use numbers::{Arrival, OutNumbers, Placement};
+pub(crate) use packet::{LayerInfo, PacketInfo};
+
+use crate::allocator::LayerId;
+
+use dependency::DependencySelector;
+use spatial::SpatialSelector;
+use temporal::TemporalSelector;
+
+/// No layer of a stream is above it.
+const ALL: LayerId = LayerId { spatial: 7, temporal: 7 };
+
+/// What to do with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Not this subscriber's.
+    Drop,
+    /// It goes out, there.
+    Forward(Placement),
+}
+
+/// Chooses what goes out to one subscription.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Forwarder {
+    target: Option<LayerId>,
+    is_simulcast: bool,
+    source: Option<Source>,
+}
+
+/// What goes out now.
+#[derive(Debug, Clone)]
+struct Source {
+    stream: u8,
+    selector: Selector,
+}
+
+#[derive(Debug, Clone)]
+enum Selector {
+    Whole,
+    Temporal(TemporalSelector),
+    Spatial(SpatialSelector),
+    Dependency(DependencySelector),
+}
+
+/// What a selector says of a packet.
+enum Choice {
+    LeaveOut,
+    Forward { ends_picture: bool },
+}
+
+impl Forwarder {
+    /// `is_simulcast`: the track is known to have several encodings. Its packets have the last word.
+    pub(crate) fn new(is_simulcast: bool) -> Self {
+        Self { is_simulcast, ..Self::default() }
+    }
+
+    /// What is to go out: of a simulcast track the encoding `spatial`, of another one its spatial layers up to
+    /// that, and temporal layers up to `temporal`. `None` pauses.
+    pub(crate) fn set_target(&mut self, target: Option<LayerId>) {
+        self.target = target;
+        if target.is_none() {
+            self.pause();
+        }
+    }
+
+    /// Stops: the next packet sent will be an entry, whatever came in between.
+    pub(crate) fn pause(&mut self) {
+        self.source = None;
+    }
+
+    /// The layer forwarded now. Layers that cannot be told apart count as the lowest.
+    pub(crate) fn current(&self) -> Option<LayerId> {
+        let source = self.source.as_ref()?;
+        let within = match &source.selector {
+            Selector::Whole => LayerId::default(),
+            Selector::Temporal(selector) => LayerId { spatial: 0, temporal: selector.limit() },
+            Selector::Spatial(selector) => selector.limit(),
+            Selector::Dependency(selector) => selector.layer(),
+        };
+        Some(if self.is_simulcast { LayerId { spatial: source.stream, ..within } } else { within })
+    }
+
+    /// The encoding forwarded now.
+    pub(crate) fn stream(&self) -> Option<u8> {
+        self.source.as_ref().map(|source| source.stream)
+    }
+
+    /// The encoding of which a key frame is needed to carry the target out.
+    pub(crate) fn waits_for_keyframe(&self) -> Option<u8> {
+        let target = self.target?;
+        let wanted = self.wanted_stream(target);
+        let waits = self.source.as_ref().is_none_or(|source| {
+            let limit = self.limit_within(source.stream, target);
+            source.stream != wanted
+                || match &source.selector {
+                    Selector::Whole | Selector::Temporal(_) => false,
+                    Selector::Spatial(selector) => selector.limit().spatial < limit.spatial,
+                    Selector::Dependency(selector) => selector.waits_for_keyframe(limit),
+                }
+        });
+        waits.then_some(wanted)
+    }
+
+    /// Decides on a packet of the track, and places it in the outgoing stream.
+    pub(crate) fn forward(&mut self, packet: &PacketInfo, numbers: &mut OutNumbers, arrival: Arrival) -> Verdict {
+        let Some(target) = self.target else { return Verdict::Drop };
+        self.is_simulcast = packet.is_simulcast;
+        let limit = self.limit_within(packet.stream, target);
+        let is_switch = self.enters(packet, target);
+        if is_switch {
+            numbers.switch(packet, arrival);
+            self.source = Some(Source { stream: packet.stream, selector: Selector::new(packet, limit) });
+        }
+        let Some(source) = self.source.as_mut().filter(|source| source.stream == packet.stream) else {
+            return Verdict::Drop;
+        };
+        match source.selector.choose(packet, limit) {
+            Choice::LeaveOut => {
+                numbers.leave_out(packet);
+                if !matches!(packet.layers, LayerInfo::Padding) {
+                    numbers.leave_out_picture(packet);
+                }
+                Verdict::Drop
+            }
+            Choice::Forward { ends_picture } => numbers.place(packet, arrival).map_or(Verdict::Drop, |place| {
+                let marker = place.marker || ends_picture;
+                Verdict::Forward(Placement { marker, is_switch, ..place })
+            }),
+        }
+    }
+
+    /// True when another source begins with the packet. From nothing a smaller encoding will do until the one
+    /// wanted shows a key frame: a picture at once.
+    fn enters(&self, packet: &PacketInfo, target: LayerId) -> bool {
+        let wanted = self.wanted_stream(target);
+        packet.is_entry
+            && !matches!(packet.layers, LayerInfo::Padding)
+            && match &self.source {
+                None => packet.stream <= wanted,
+                Some(source) => source.stream != packet.stream && packet.stream == wanted,
+            }
+    }
+
+    fn wanted_stream(&self, target: LayerId) -> u8 {
+        if self.is_simulcast { target.spatial } else { 0 }
+    }
+
+    /// The highest layers within an encoding, while `target` is wanted of the track.
+    fn limit_within(&self, stream: u8, target: LayerId) -> LayerId {
+        if !self.is_simulcast {
+            return target;
+        }
+        match stream.cmp(&target.spatial) {
+            std::cmp::Ordering::Less => ALL,
+            std::cmp::Ordering::Equal => LayerId { spatial: ALL.spatial, temporal: target.temporal },
+            std::cmp::Ordering::Greater => LayerId { spatial: ALL.spatial, temporal: 0 },
+        }
+    }
+}
+
+impl Selector {
+    /// For a stream that is entered with this packet.
+    fn new(entry: &PacketInfo, limit: LayerId) -> Self {
+        match &entry.layers {
+            LayerInfo::Padding | LayerInfo::Whole => Self::Whole,
+            LayerInfo::Temporal(picture) => Self::Temporal(TemporalSelector::new(*picture, limit.temporal)),
+            LayerInfo::Spatial(picture) => Self::Spatial(SpatialSelector::new(*picture, limit)),
+            LayerInfo::Dependency(frame) => {
+                DependencySelector::new(frame, entry.timestamp, limit).map_or(Self::Whole, Self::Dependency)
+            }
+        }
+    }
+
+    fn choose(&mut self, packet: &PacketInfo, limit: LayerId) -> Choice {
+        const WHOLE: Choice = Choice::Forward { ends_picture: false };
+        match (&mut *self, &packet.layers) {
+            (_, LayerInfo::Padding) => Choice::LeaveOut,
+            (Self::Temporal(selector), LayerInfo::Temporal(picture)) => {
+                if selector.admits(*picture, packet.is_entry, limit.temporal) { WHOLE } else { Choice::LeaveOut }
+            }
+            (Self::Spatial(selector), LayerInfo::Spatial(picture)) => selector
+                .admits(*picture, limit)
+                .map_or(Choice::LeaveOut, |ends_picture| Choice::Forward { ends_picture }),
+            (Self::Dependency(selector), LayerInfo::Dependency(frame)) => selector
+                .admits(frame, packet.timestamp, packet.is_entry, limit)
+                .map_or(Choice::LeaveOut, |ends_picture| Choice::Forward { ends_picture }),
+            (Self::Whole, LayerInfo::Whole) => WHOLE,
+            // The stream is described in another way than it began: it is followed from an entry on. Until
+            // then nothing is known of what went out, and everything does.
+            _ => {
+                if packet.is_entry {
+                    *self = Self::new(packet, limit);
+                    if !matches!(self, Self::Whole) {
+                        return self.choose(packet, limit);
+                    }
+                }
+                WHOLE
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Codecs with layers in one stream.
+
+use super::model::{Call, layer};
+use super::source::Kind;
+use crate::allocator::LayerId;
+
+const L3T3: Kind = Kind::Described { spatial: 3, is_key_only: false };
+const L3T3_KEY: Kind = Kind::Described { spatial: 3, is_key_only: true };
+
+/// A call that shows `target` for two groups of pictures.
+fn showing(kind: Kind, target: Option<LayerId>) -> Call {
+    let mut call = Call::new(kind, 1);
+    call.forwarder.set_target(target);
+    call.run(8);
+    assert_eq!(call.forwarder.current(), target);
+    call
+}
+
+#[test]
+fn vp8_drops_upper_temporal_layers_at_once_and_leaves_no_hole() {
+    let mut call = showing(Kind::Vp8, layer(0, 2));
+    call.run(1);
+    let from = call.out.len();
+    call.forwarder.set_target(layer(0, 0));
+    call.run(7);
+    assert_eq!(call.frames_since(from), [(0, 0, 0)], "four pictures on comes the next of the base");
+    assert_eq!(call.forwarder.waits_for_keyframe(), None);
+    call.assert_decodable();
+}
+
+#[test]
+fn vp8_goes_up_one_layer_at_a_time_where_a_picture_builds_on_the_base_only() {
+    let mut call = showing(Kind::Vp8, layer(0, 0));
+    let from = call.out.len();
+    call.forwarder.set_target(layer(0, 2));
+    // The next group is the third: its upper layers build on the base.
+    call.run(8);
+    let temporal: Vec<u8> = call.frames_since(from).iter().map(|frame| frame.2).collect();
+    assert_eq!(temporal, [0, 1, 0, 1], "in the tangled group the top layer builds on its past");
+    call.run(4);
+    assert_eq!(call.forwarder.current(), layer(0, 2));
+    call.assert_decodable();
+}
+
+#[test]
+fn a_late_packet_gets_the_answer_its_picture_got() {
+    let mut call = showing(Kind::Vp8, layer(0, 2));
+    call.run(1);
+    let late = call.capture(false, 2, false);
+    call.receive(&late[0]).unwrap();
+    call.forwarder.set_target(layer(0, 0));
+    call.run(3);
+    let place = call.receive(&late[1]).unwrap();
+    assert!(place.marker, "the rest of a picture that was begun");
+    assert_eq!(place.sequence, call.out[call.out.len() - 2].place.sequence - 2, "its place was kept");
+    assert_eq!(call.receive(&late[1]), None, "but not twice");
+}
+
+#[test]
+fn a_picture_lost_on_the_way_here_leaves_its_hole() {
+    let mut call = showing(Kind::Vp8, layer(0, 2));
+    let before = call.out.last().unwrap().place;
+    call.capture(false, 2, false);
+    call.run(1);
+    let after = call.out[call.out.len() - 2].place;
+    assert_eq!(after.sequence, before.sequence + 3);
+    let step = after.picture_id.unwrap().wrapping_sub(before.picture_id.unwrap()) & 0x7fff;
+    assert_eq!(step, 2);
+}
+
+#[test]
+fn vp9_drops_upper_spatial_layers_at_the_next_picture_and_ends_it_with_the_highest_that_goes_out() {
+    let mut call = showing(Kind::Vp9, layer(2, 2));
+    let from = call.out.len();
+    let half = call.capture(false, 2, false);
+    call.receive(&half[0]);
+    call.forwarder.set_target(layer(1, 2));
+    for sent in &half[1..] {
+        call.receive(sent);
+    }
+    assert_eq!(call.frames_since(from), [(0, 0, 0), (0, 1, 0), (0, 2, 0)], "a picture begun is finished");
+    let from = call.out.len();
+    call.run(2);
+    assert_eq!(call.frames_since(from), [(0, 0, 2), (0, 1, 2), (0, 0, 1), (0, 1, 1)]);
+    assert!(call.out.last().unwrap().place.marker);
+    call.assert_decodable();
+}
+
+#[test]
+fn vp9_goes_up_a_spatial_layer_with_a_key_picture_and_asks_for_it() {
+    let mut call = showing(Kind::Vp9, layer(0, 2));
+    call.answers = false;
+    call.forwarder.set_target(layer(2, 2));
+    call.run(8);
+    assert_eq!(call.forwarder.current(), layer(0, 2));
+    assert_eq!(call.forwarder.waits_for_keyframe(), Some(0));
+    call.answers = true;
+    call.run(1);
+    assert_eq!(call.forwarder.current(), layer(2, 2));
+    assert_eq!(call.forwarder.waits_for_keyframe(), None);
+    call.assert_decodable();
+}
+
+#[test]
+fn vp9_keeps_the_places_of_pictures_left_out() {
+    let mut call = showing(Kind::Vp9, layer(2, 0));
+    let ids: Vec<u16> = call.out.iter().map(|out| out.place.picture_id.unwrap()).collect();
+    assert_eq!(ids.last().unwrap().wrapping_sub(ids[0]) & 0x7fff, 4, "references are counted in pictures");
+    call.forwarder.set_target(layer(2, 2));
+    call.run(4);
+    assert_eq!(call.forwarder.current(), layer(2, 2), "the base of an untangled group is a switching point");
+    call.assert_decodable();
+}
+
+#[test]
+fn by_dependency_descriptor_layers_that_build_on_each_other_go_down_at_once() {
+    let mut call = showing(L3T3, layer(2, 2));
+    let from = call.out.len();
+    call.forwarder.set_target(layer(0, 1));
+    call.run(4);
+    assert_eq!(call.frames_since(from), [(0, 0, 0), (0, 0, 1)]);
+    assert!(call.out[from..].iter().filter(|out| out.place.marker).count() == 2);
+    call.assert_decodable();
+}
+
+#[test]
+fn by_dependency_descriptor_nobody_gets_lower_layers_it_can_do_without() {
+    let mut call = showing(L3T3_KEY, layer(2, 2));
+    let from = call.out.len();
+    call.run(2);
+    assert_eq!(call.frames_since(from), [(0, 2, 0), (0, 2, 2)]);
+    // The layer below was not sent here: it cannot begin in the middle.
+    call.answers = false;
+    call.forwarder.set_target(layer(1, 2));
+    call.run(4);
+    assert_eq!(call.forwarder.current(), layer(2, 2));
+    assert_eq!(call.forwarder.waits_for_keyframe(), Some(0));
+    call.answers = true;
+    call.run(2);
+    assert_eq!(call.forwarder.current(), layer(1, 2));
+    call.assert_decodable();
+}
+
+#[test]
+fn by_dependency_descriptor_temporal_layers_go_up_where_a_frame_is_a_switch() {
+    let mut call = showing(L3T3_KEY, layer(1, 0));
+    call.answers = false;
+    let from = call.out.len();
+    call.forwarder.set_target(layer(1, 2));
+    call.run(4);
+    assert_eq!(call.frames_since(from), [(0, 1, 0), (0, 1, 2), (0, 1, 1), (0, 1, 2)]);
+    call.assert_decodable();
+}
+
+#[test]
+fn by_dependency_descriptor_nothing_begins_on_frames_that_are_under_way() {
+    let mut call = Call::new(Kind::Described { spatial: 1, is_key_only: false }, 1);
+    call.forwarder.set_target(layer(0, 0));
+    call.run(1);
+    call.forwarder.set_target(layer(0, 2));
+    // All of the top layer went out so far, since there was none.
+    let late = [call.capture(false, 1, false), call.capture(false, 1, false)].concat();
+    let overtaking = call.capture(false, 1, false);
+    assert_eq!(call.receive(&overtaking[0]), None);
+    call.forwarder.set_target(layer(0, 0));
+    call.run(1);
+    assert!(late.iter().all(|sent| call.receive(sent).is_none()));
+    call.assert_references();
+}
+
+#[test]
+fn by_dependency_descriptor_a_late_frame_goes_out_when_it_is_needed_by_now() {
+    let mut call = Call::new(L3T3_KEY, 1);
+    call.forwarder.set_target(layer(2, 2));
+    call.run(1);
+    let late = call.capture(false, 1, false);
+    call.forwarder.set_target(layer(1, 2));
+    call.run(1);
+    assert_eq!(call.forwarder.current(), layer(1, 2), "key frames build on each other: all of it went out");
+    let went_out: Vec<bool> = late.iter().map(|sent| call.receive(sent).is_some()).collect();
+    assert_eq!(went_out, [false, true, true], "not the lowest, the one needed now, and the one due then");
+    call.run(6);
+    call.assert_references();
+}
+
+#[test]
+fn what_the_publisher_no_longer_sends_is_not_waited_for() {
+    let mut call = showing(L3T3, layer(2, 2));
+    call.answers = false;
+    call.encoders[0].sends = 2;
+    call.run(4);
+    assert_eq!(call.forwarder.current(), layer(1, 2));
+    assert_eq!(call.forwarder.waits_for_keyframe(), None);
+    call.assert_decodable();
+    // What nobody sent can be begun with a key frame only.
+    call.encoders[0].sends = 3;
+    call.answers = true;
+    call.run(1);
+    assert_eq!(call.forwarder.current(), layer(1, 2), "it cannot know yet");
+}
+
+#[test]
+fn after_a_pause_a_key_frame_is_awaited_and_the_line_goes_on() {
+    for kind in [Kind::H264, Kind::Vp8, Kind::Vp9, L3T3, L3T3_KEY] {
+        let mut call = showing(kind, layer(0, 0));
+        call.answers = false;
+        let from = call.out.len();
+        call.forwarder.set_target(None);
+        assert_eq!((call.forwarder.current(), call.forwarder.waits_for_keyframe()), (None, None));
+        call.run(30);
+        call.forwarder.set_target(layer(0, 0));
+        call.run(30);
+        assert_eq!(call.out.len(), from, "{kind:?}: no picture begins in the middle");
+        call.answers = true;
+        call.run(1);
+        let (before, entry) = (call.out[from - 1].place, call.out[from].place);
+        assert!(entry.is_switch);
+        let elapsed = entry.timestamp.wrapping_sub(before.timestamp);
+        // From the last picture that went out, which may be one of the base layer.
+        assert!((60 * 3_000..=65 * 3_000).contains(&elapsed), "{kind:?}: the clock went on: {elapsed}");
+        call.assert_decodable();
+    }
+}
+
+#[test]
+fn packets_that_say_nothing_of_their_layers_go_out_whole() {
+    let mut call = showing(L3T3, layer(0, 0));
+    let from = call.out.len();
+    for mut sent in call.capture(false, 1, false) {
+        sent.descriptor = None;
+        call.receive(&sent);
+    }
+    assert_eq!(call.out.len(), from + 3);
+}
+
+#[test]
+fn padding_stays_behind() {
+    let mut call = showing(Kind::Vp8, layer(0, 2));
+    let from = call.out.len();
+    let mut padding = call.capture(false, 1, false).remove(0);
+    padding.payload.clear();
+    assert_eq!(call.receive(&padding), None);
+    call.run(1);
+    assert_eq!(call.out[from].place.sequence, call.out[from - 1].place.sequence + 1);
+}

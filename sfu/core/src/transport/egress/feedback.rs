@@ -1,0 +1,84 @@
+//! What receivers say, decrypted and read once.
+
+use std::time::Instant;
+
+use sluice_bwe::PacketResult;
+use sluice_rtp::rtcp::{self, ReportBlock, Rtcp};
+use str0m::media::Mid;
+
+use super::{Egress, EgressCounts};
+
+/// Numbers of one NACK that are looked at: what is more than that is no loss but a lie or a lost link.
+const MAX_NACKED: usize = 256;
+
+/// What a datagram of feedback asks of others.
+#[derive(Debug, Default)]
+pub(in super::super) struct Heard {
+    /// It was authentic.
+    pub(in super::super) is_authentic: bool,
+    /// It says something about what the client sends: the engine wants it too.
+    pub(in super::super) is_for_engine: bool,
+    /// Sections whose receiver cannot go on without a key frame.
+    pub(in super::super) keyframes: Vec<Mid>,
+}
+
+impl Egress {
+    /// An SRTCP datagram from the client.
+    pub(in super::super) fn handle_rtcp(&mut self, datagram: &[u8], now: Instant, counts: &mut EgressCounts) -> Heard {
+        let mut heard = Heard::default();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let clear = self
+            .feedback
+            .as_mut()
+            .and_then(|feedback| feedback.unprotect_rtcp(datagram, &mut scratch));
+        if let Some(clear) = clear {
+            heard.is_authentic = true;
+            for packet in rtcp::packets(clear) {
+                self.handle_packet(&packet, now, &mut heard, counts);
+            }
+        }
+        self.scratch = scratch;
+        heard
+    }
+
+    fn handle_packet(&mut self, packet: &Rtcp<'_>, now: Instant, heard: &mut Heard, counts: &mut EgressCounts) {
+        match packet {
+            Rtcp::SenderReport { reports, .. } => {
+                heard.is_for_engine = true;
+                reports.iter().for_each(|block| self.handle_report(&block, now));
+            }
+            Rtcp::ReceiverReport { reports, .. } => reports.iter().for_each(|block| self.handle_report(&block, now)),
+            Rtcp::Nack { media_ssrc, lost } => {
+                if let Some(place) = self.place(*media_ssrc) {
+                    for sequence in lost.iter().take(MAX_NACKED) {
+                        counts.nacked += 1;
+                        self.repair(place, sequence, now);
+                    }
+                }
+            }
+            Rtcp::Pli { media_ssrc } => heard.keyframes.extend(self.mid(*media_ssrc)),
+            Rtcp::Fir { targets } => heard.keyframes.extend(targets.iter().filter_map(|(ssrc, _)| self.mid(ssrc))),
+            Rtcp::Remb(remb) => self.control.handle_remb(remb.bitrate_bps, now),
+            Rtcp::TransportFeedback(feedback) => {
+                self.control.handle_feedback(feedback.arrivals().map(PacketResult::from), now);
+            }
+            Rtcp::Bye | Rtcp::Other { .. } => heard.is_for_engine = true,
+            // Names: nobody here asks for them.
+            Rtcp::Sdes => {}
+        }
+    }
+
+    fn handle_report(&mut self, block: &ReportBlock, now: Instant) {
+        let Some(place) = self.place(block.ssrc) else { return };
+        let round_trip = self.streams[place].handle_report(block, now);
+        self.control.handle_report(f32::from(block.fraction_lost) / 256.0, round_trip, now);
+    }
+
+    fn place(&self, ssrc: u32) -> Option<usize> {
+        self.streams.iter().position(|s| s.ssrc() == ssrc)
+    }
+
+    fn mid(&self, ssrc: u32) -> Option<Mid> {
+        self.streams.iter().find(|s| s.ssrc() == ssrc).map(|s| s.mid)
+    }
+}

@@ -1,0 +1,365 @@
+//! The send side of a connection, ours from end to end: numbering, protection, pacing, repair, reports.
+//!
+//! Owned by the transport, which gives it keys, a path, and what comes back. Forwarders hand it packets with the
+//! numbers they shall have; [`Egress`] decides when they leave. It knows sections and formats, and neither tracks nor
+//! rooms. str0m writes no media and has no outgoing stream: its reports go out under an SSRC of its own.
+
+mod carried;
+mod feedback;
+mod ring;
+mod stream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_bwe::{Class, Config, CongestionController, Estimate, Pacer, PacerConfig, SentKind};
+use sluice_rtp::rtcp;
+use sluice_rtp::srtp::{Keys, Receiver, Sender};
+use str0m::media::Mid;
+
+pub(super) use carried::ntp;
+pub(crate) use carried::{Carried, ExtensionIds};
+pub(crate) use stream::OutFormat;
+
+use super::{Outbox, Transmit};
+use crate::Kind;
+use crate::forwarder::{OutNumbers, Placement};
+use crate::random::Random;
+use crate::rate::RateMeter;
+use crate::track::Ingested;
+use ring::Sent;
+use stream::OutStream;
+
+/// What a link is taken for until it has shown: three layers of one camera.
+const START_BPS: u64 = 2_000_000;
+/// A voice must get through whatever the estimate.
+const MIN_BPS: u64 = 50_000;
+/// More than any receiver can decode.
+const MAX_BPS: u64 = 60_000_000;
+/// Repairs may take so much of what the link carries. More losses than that are not mended by sending more.
+const REPAIR_SHARE: f64 = 0.5;
+/// A round trip until one was measured.
+const ROUND_TRIP: Duration = Duration::from_millis(100);
+/// The deadline of media is the receiver's patience; the pacer's own default bounds it.
+const PACER: PacerConfig = PacerConfig { factor: 2.5, max_wait: Duration::from_millis(400), max_bytes: 512 * 1024 };
+/// The controller is asked no more often than this; it may say "long ago".
+const CONTROL_INTERVAL: Duration = Duration::from_millis(5);
+/// and so often while there is nothing to probe with.
+const IDLE_CONTROL_INTERVAL: Duration = Duration::from_millis(200);
+/// Reports that fit one datagram with the names of their senders.
+const MAX_REPORTS_LEN: usize = 1100;
+
+/// A section of the connection, by its place among those that ever sent. Places are never given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamIndex(usize);
+
+/// What all egresses of a worker have sent since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct EgressCounts {
+    pub(crate) bytes: u64,
+    /// Packets receivers asked for again.
+    pub(crate) nacked: u64,
+    /// Packets sent again.
+    pub(crate) repairs: u64,
+    /// Packets of padding, sent to find room.
+    pub(crate) padding: u64,
+    /// Packets that waited too long for their turn, and were not sent.
+    pub(crate) expired: u64,
+}
+
+/// A packet that waits for the pacer.
+#[derive(Debug)]
+enum Queued {
+    Media(usize, Arc<Ingested>, Placement, OutFormat),
+    Repair(usize, Sent),
+}
+
+pub(crate) struct Egress {
+    crypto: Option<Sender>,
+    feedback: Option<Receiver>,
+    path: Option<(SocketAddr, SocketAddr)>,
+    streams: Vec<OutStream>,
+    transport_sequence: u16,
+    control: CongestionController,
+    control_at: Instant,
+    pacer: Pacer<Queued>,
+    sent: RateMeter,
+    repaired: RateMeter,
+    scratch: Vec<u8>,
+    /// Of all that is sent: one endpoint, one name (RFC 7022).
+    cname: String,
+}
+
+impl Egress {
+    pub(super) fn new(cname: String, now: Instant) -> Self {
+        let config = Config { start_bps: START_BPS, min_bps: MIN_BPS, max_bps: MAX_BPS };
+        Self {
+            crypto: None,
+            feedback: None,
+            path: None,
+            streams: Vec::new(),
+            transport_sequence: 0,
+            control: CongestionController::new(config, now),
+            control_at: now,
+            pacer: Pacer::new(PACER, START_BPS, now),
+            sent: RateMeter::default(),
+            repaired: RateMeter::default(),
+            scratch: Vec::new(),
+            cname,
+        }
+    }
+
+    /// The handshake is done. Once for each connection: a second sender with the same keys would repeat nonces.
+    pub(super) fn set_keys(&mut self, keys: &Keys) {
+        self.crypto = Some(Sender::new(keys));
+        self.feedback = Some(Receiver::new(keys));
+    }
+
+    /// Where the client is.
+    pub(super) fn set_path(&mut self, source: SocketAddr, destination: SocketAddr) {
+        self.path = Some((source, destination));
+    }
+
+    /// Media can be sent.
+    pub(super) fn is_ready(&self) -> bool {
+        self.crypto.is_some() && self.path.is_some()
+    }
+
+    /// The outgoing stream of a section, made when it is first asked for.
+    pub(super) fn open(&mut self, mid: Mid, kind: Kind, random: &mut dyn Random) -> StreamIndex {
+        if let Some(place) = self.streams.iter().position(|s| s.mid == mid) {
+            return StreamIndex(place);
+        }
+        let (ssrc, repair) = (self.free_ssrc(None, random), 0);
+        let repair = if kind == Kind::Video { self.free_ssrc(Some(ssrc), random) } else { repair };
+        self.streams.push(OutStream::new(mid, kind, ssrc, repair));
+        StreamIndex(self.streams.len() - 1)
+    }
+
+    fn free_ssrc(&self, taken: Option<u32>, random: &mut dyn Random) -> u32 {
+        loop {
+            let mut bytes = [0; 4];
+            random.fill(&mut bytes);
+            let ssrc = u32::from_be_bytes(bytes);
+            let is_taken = |s: &OutStream| s.ssrc() == ssrc || s.repair_ssrc() == ssrc;
+            if ssrc != 0 && Some(ssrc) != taken && !self.streams.iter().any(is_taken) {
+                return ssrc;
+            }
+        }
+    }
+
+    pub(super) fn index(&self, mid: Mid) -> Option<StreamIndex> {
+        self.streams.iter().position(|s| s.mid == mid).map(StreamIndex)
+    }
+
+    /// SSRC and repair SSRC of a section, for its description.
+    pub(super) fn ssrcs(&self, StreamIndex(place): StreamIndex) -> (u32, Option<u32>) {
+        let stream = &self.streams[place];
+        (stream.ssrc(), (stream.kind == Kind::Video).then(|| stream.repair_ssrc()))
+    }
+
+    /// Sections that may send.
+    pub(super) fn mids(&self) -> impl Iterator<Item = Mid> {
+        self.streams.iter().map(|s| s.mid)
+    }
+
+    /// What was negotiated for a section.
+    pub(super) fn configure(&mut self, StreamIndex(place): StreamIndex, ids: ExtensionIds) {
+        self.streams[place].configure(ids);
+    }
+
+    /// The numbers of a stream go on over everything that is ever sent on it.
+    pub(crate) fn numbers(&mut self, StreamIndex(place): StreamIndex) -> &mut OutNumbers {
+        &mut self.streams[place].numbers
+    }
+
+    /// Sends a packet, now or when the pacer lets it. True when the deadline may have come nearer.
+    pub(crate) fn write(
+        &mut self,
+        StreamIndex(place): StreamIndex,
+        packet: &Arc<Ingested>,
+        placement: Placement,
+        format: OutFormat,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> bool {
+        let stream = &self.streams[place];
+        let is_first = stream.report_at().is_none() || placement.is_switch;
+        let class = if stream.kind == Kind::Audio { Class::Audio } else { Class::Video };
+        // Without numbers nobody tells how the link fares, and waiting would serve nothing.
+        if !stream.is_numbered() || self.pacer.try_send(class, packet.packet.payload.len(), now) {
+            self.send(place, packet, placement, format, now, out);
+            return is_first;
+        }
+        let queued = Queued::Media(place, Arc::clone(packet), placement, format);
+        self.pacer.push(class, packet.packet.payload.len(), queued, now);
+        true
+    }
+
+    fn send(
+        &mut self,
+        place: usize,
+        packet: &Arc<Ingested>,
+        placement: Placement,
+        format: OutFormat,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        let (Some(crypto), Some(path)) = (&self.crypto, self.path) else { return };
+        let stream = &mut self.streams[place];
+        let number = self.transport_sequence;
+        // Refused is a packet so late that nobody waits for it, or one that was sent already.
+        let Ok(datagram) = stream.write(packet, &placement, format.payload_type, number, crypto) else { return };
+        stream.sent(packet, placement, format, now);
+        self.leave(place, datagram, SentKind::Media, path, now, out);
+    }
+
+    /// A datagram goes to the network: counted, and numbered for the estimate.
+    fn leave(
+        &mut self,
+        place: usize,
+        datagram: Vec<u8>,
+        kind: SentKind,
+        (source, destination): (SocketAddr, SocketAddr),
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        if self.streams[place].is_numbered() {
+            self.control.handle_sent(self.transport_sequence, datagram.len(), now, kind);
+            self.transport_sequence = self.transport_sequence.wrapping_add(1);
+        }
+        out.counts.bytes += datagram.len() as u64;
+        self.sent.add(datagram.len(), now);
+        out.transmits.push_back(Transmit { source, destination, contents: datagram });
+    }
+
+    /// Sends again what the receiver misses.
+    fn repair(&mut self, place: usize, sequence: u16, now: Instant) {
+        let round_trip = self.control.estimate().rtt.unwrap_or(ROUND_TRIP);
+        let stream = &mut self.streams[place];
+        if !stream.can_repair() {
+            return;
+        }
+        let budget = self.control.estimate().target_bps as f64 * REPAIR_SHARE;
+        if self.repaired.bps(now) as f64 > budget {
+            return;
+        }
+        let Some(sent) = stream.ring.resend(sequence, round_trip, now) else { return };
+        let len = sent.packet.packet.payload.len();
+        self.repaired.add(len, now);
+        self.pacer.push(Class::Retransmission, len, Queued::Repair(place, sent), now);
+    }
+
+    /// Time has come, or something was queued.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
+        self.control.handle_timeout(now);
+        self.pacer.set_rate(self.control.estimate().target_bps);
+        if !self.is_ready() {
+            return;
+        }
+        let dropped = self.pacer.dropped();
+        while let Some(queued) = self.pacer.poll(now) {
+            match queued {
+                Queued::Media(place, packet, placement, format) => {
+                    self.send(place, &packet, placement, format, now, out);
+                }
+                Queued::Repair(place, sent) => self.send_repair(place, &sent, now, out),
+            }
+        }
+        out.counts.expired += self.pacer.dropped() - dropped;
+        let can_probe = self.probe(now, out);
+        self.control_at = now + if can_probe { CONTROL_INTERVAL } else { IDLE_CONTROL_INTERVAL };
+        self.report(now, out);
+    }
+
+    fn send_repair(&mut self, place: usize, sent: &Sent, now: Instant, out: &mut Outbox) {
+        let (Some(crypto), Some(path)) = (&self.crypto, self.path) else { return };
+        let Some(datagram) = self.streams[place].write_repair(sent, self.transport_sequence, crypto) else { return };
+        out.counts.repairs += 1;
+        self.leave(place, datagram, SentKind::Retransmission, path, now, out);
+    }
+
+    /// Looks for room with padding. False when no stream can carry any.
+    fn probe(&mut self, now: Instant, out: &mut Outbox) -> bool {
+        let able = self.streams.iter().position(|s| s.can_repair() && s.is_numbered());
+        let (Some(place), Some(path)) = (able, self.path) else { return false };
+        if let Some(probe) = self.control.poll_probe(now) {
+            self.pacer.start_probe(probe, now);
+        }
+        while let Some(padding) = self.pacer.poll_padding(now) {
+            let Some(crypto) = &self.crypto else { return false };
+            let Some(datagram) = self.streams[place].write_padding(self.transport_sequence, crypto) else {
+                self.pacer.cancel_probe();
+                return false;
+            };
+            let len = datagram.len();
+            out.counts.padding += 1;
+            self.leave(place, datagram, SentKind::Probe(padding.cluster), path, now, out);
+            self.pacer.padding_sent(len, now);
+        }
+        true
+    }
+
+    /// Sender reports that are due, several to a datagram.
+    fn report(&mut self, now: Instant, out: &mut Outbox) {
+        let (Some(crypto), Some((source, destination))) = (&mut self.crypto, self.path) else { return };
+        let mut compound = Vec::new();
+        let mut leave = |compound: &mut Vec<u8>| {
+            let mut contents = std::mem::take(compound);
+            if crypto.protect_rtcp(&mut contents, 0).is_ok() {
+                out.transmits.push_back(Transmit { source, destination, contents });
+            }
+        };
+        for stream in &mut self.streams {
+            let Some(info) = stream.poll_report(now) else { continue };
+            stream.ring.expire(now);
+            rtcp::write_sender_report(&mut compound, stream.ssrc(), info, &[]);
+            rtcp::write_sdes_cname(&mut compound, stream.ssrc(), &self.cname);
+            if compound.len() > MAX_REPORTS_LEN {
+                leave(&mut compound);
+            }
+        }
+        if !compound.is_empty() {
+            leave(&mut compound);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let reports = self.streams.iter().filter_map(OutStream::report_at);
+        let control = self
+            .control
+            .poll_timeout()
+            .filter(|_| self.is_estimated())
+            .map(|at| at.max(self.control_at));
+        let ready = self.is_ready().then_some(());
+        ready.and_then(|()| reports.chain(control).chain(self.pacer.poll_timeout()).min())
+    }
+
+    /// What is known of the link.
+    pub(crate) fn estimate(&self) -> Estimate {
+        self.control.estimate()
+    }
+
+    /// Some section negotiated the numbers an estimate is made of.
+    pub(crate) fn is_estimated(&self) -> bool {
+        self.streams.iter().any(OutStream::is_numbered)
+    }
+
+    /// Bits per second the allocator could use.
+    pub(crate) fn set_desired(&mut self, bps: Option<u64>) {
+        self.control.set_desired(bps);
+    }
+
+    /// Bits per second as of late, everything included.
+    pub(crate) fn sent_bps(&self, now: Instant) -> u64 {
+        self.sent.bps(now)
+    }
+
+    /// Loss and jitter of all streams, as their receiver reports say: the worst of the last reports.
+    pub(crate) fn reception(&self) -> Option<(f32, Duration)> {
+        let reports = self.streams.iter().filter_map(|s| s.reception);
+        reports.map(|r| (r.loss, r.jitter)).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))
+    }
+}

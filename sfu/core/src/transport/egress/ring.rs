@@ -1,0 +1,76 @@
+//! What was sent, for as long as a receiver may ask for it again: references to the packets, not copies.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::forwarder::Placement;
+use crate::track::Ingested;
+
+/// Older packets are of no use: a receiver has shown the picture or asked for a new one.
+const MAX_AGE: Duration = Duration::from_millis(1000);
+/// A second of 8 Mbit/s. Beyond it the oldest go.
+const MAX_PACKETS: usize = 800;
+/// A packet may be lost again. What did not come through in so many tries will not.
+const MAX_RESENDS: u8 = 5;
+/// Asked for again sooner than this (or than a round trip), the last copy is still on its way.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A packet sent.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) packet: Arc<Ingested>,
+    pub(super) placement: Placement,
+    sent_at: Instant,
+    resent_at: Option<Instant>,
+    resends: u8,
+}
+
+/// The last packets of one outgoing stream, in order of their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    sent: VecDeque<Sent>,
+}
+
+impl Ring {
+    pub(super) fn push(&mut self, packet: Arc<Ingested>, placement: Placement, now: Instant) {
+        while self.sent.len() >= MAX_PACKETS || self.sent.front().is_some_and(|sent| is_old(sent, now)) {
+            self.sent.pop_front();
+        }
+        let sent = Sent { packet, placement, sent_at: now, resent_at: None, resends: 0 };
+        // A late packet goes where its number belongs; almost always that is the end.
+        let place = self.sent.partition_point(|s| s.placement.sequence < sent.placement.sequence);
+        if self.sent.get(place).is_none_or(|s| s.placement.sequence != sent.placement.sequence) {
+            self.sent.insert(place, sent);
+        }
+    }
+
+    /// The packet whose number ends in these 16 bits, to be sent again now. `None`: gone, just resent, or resent
+    /// too often.
+    pub(super) fn resend(&mut self, sequence: u16, round_trip: Duration, now: Instant) -> Option<Sent> {
+        let newest = self.sent.back()?.placement.sequence;
+        let [.., high, low] = newest.to_be_bytes();
+        let behind = u16::from_be_bytes([high, low]).wrapping_sub(sequence);
+        let wanted = newest.checked_sub(u64::from(behind))?;
+        let place = self.sent.binary_search_by_key(&wanted, |s| s.placement.sequence).ok()?;
+        let sent = self.sent.get_mut(place)?;
+        let too_soon = |at: Instant| now.saturating_duration_since(at) < round_trip.max(MIN_INTERVAL);
+        if is_old(sent, now) || sent.resends == MAX_RESENDS || sent.resent_at.is_some_and(too_soon) {
+            return None;
+        }
+        sent.resends += 1;
+        sent.resent_at = Some(now);
+        Some(sent.clone())
+    }
+
+    /// Forgets what nobody will ask for any more.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while self.sent.front().is_some_and(|sent| is_old(sent, now)) {
+            self.sent.pop_front();
+        }
+    }
+}
+
+fn is_old(sent: &Sent, now: Instant) -> bool {
+    now.saturating_duration_since(sent.sent_at) > MAX_AGE
+}

@@ -1,0 +1,287 @@
+//! One outgoing stream: a section's SSRC with its repair SSRC, what it has sent, and what its receiver says of it.
+//!
+//! Belongs to the section and outlives the tracks it carries. SSRCs are ours: the engine never writes on them, so no
+//! nonce can be used by both.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_rtp::av1::MAX_DEPENDENCY_DESCRIPTOR_LEN;
+use sluice_rtp::packet::{self, Header};
+use sluice_rtp::rtcp::{ReportBlock, SenderInfo};
+use sluice_rtp::srtp::{OutboundStream, Reused, Sender};
+use str0m::media::Mid;
+
+use super::super::SenderClock;
+use super::carried::ExtensionIds;
+use super::ring::{Ring, Sent};
+use crate::Kind;
+use crate::forwarder::{OutNumbers, Placement};
+use crate::track::Ingested;
+
+/// Longest padding of one packet (RFC 3550 section 5.1).
+const MAX_PADDING: u8 = 255;
+/// How often a receiver is told which time a timestamp means; as browsers do.
+const VIDEO_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const AUDIO_REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// Room for everything in front of and behind a payload.
+const HEADROOM: usize = 128;
+
+/// The payload types of a format, as its subscriber numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OutFormat {
+    pub(crate) payload_type: u8,
+    /// Of its repair packets (RFC 4588).
+    pub(crate) repair: Option<u8>,
+    pub(crate) clock_rate_hz: u32,
+}
+
+/// What a receiver last said.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reception {
+    pub(super) loss: f32,
+    pub(super) jitter: Duration,
+}
+
+/// One outgoing stream.
+pub(super) struct OutStream {
+    pub(super) mid: Mid,
+    pub(super) kind: Kind,
+    ids: ExtensionIds,
+    pub(super) numbers: OutNumbers,
+    pub(super) ring: Ring,
+    pub(super) reception: Option<Reception>,
+    main: OutboundStream,
+    repair: OutboundStream,
+    repair_sequence: u64,
+    repair_payload_type: Option<u8>,
+    /// The receiver has named our SSRC: it needs no section's name any more.
+    is_known: bool,
+    clock_rate_hz: u32,
+    packets: u32,
+    octets: u32,
+    last: Option<Last>,
+    report_at: Option<Instant>,
+    reported: Option<(u32, Instant)>,
+}
+
+/// The last packet sent: the end of the line that a report goes on from.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    source_timestamp: u32,
+    timestamp: u32,
+    arrived_at: Instant,
+    clock: Option<SenderClock>,
+}
+
+impl OutStream {
+    pub(super) fn new(mid: Mid, kind: Kind, ssrc: u32, repair_ssrc: u32) -> Self {
+        Self {
+            mid,
+            kind,
+            ids: ExtensionIds::default(),
+            numbers: OutNumbers::default(),
+            ring: Ring::default(),
+            reception: None,
+            main: OutboundStream::new(ssrc),
+            repair: OutboundStream::new(repair_ssrc),
+            repair_sequence: 0,
+            repair_payload_type: None,
+            is_known: false,
+            clock_rate_hz: 90_000,
+            packets: 0,
+            octets: 0,
+            last: None,
+            report_at: None,
+            reported: None,
+        }
+    }
+
+    /// A section was negotiated (again). Its receiver may be a new one, which knows the section by its name only.
+    pub(super) fn configure(&mut self, ids: ExtensionIds) {
+        self.ids = ids;
+        self.is_known = false;
+    }
+
+    pub(super) fn ssrc(&self) -> u32 {
+        self.main.ssrc()
+    }
+
+    pub(super) fn repair_ssrc(&self) -> u32 {
+        self.repair.ssrc()
+    }
+
+    pub(super) fn can_repair(&self) -> bool {
+        self.repair_payload_type.is_some()
+    }
+
+    /// Packets carry transport-wide numbers.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.ids.transport_sequence.is_some()
+    }
+
+    /// The packet as a protected datagram.
+    pub(super) fn write(
+        &mut self,
+        packet: &Ingested,
+        placement: &Placement,
+        payload_type: u8,
+        transport_sequence: u16,
+        crypto: &Sender,
+    ) -> Result<Vec<u8>, Reused> {
+        let [.., high, low] = placement.sequence.to_be_bytes();
+        let header = Header {
+            payload_type,
+            marker: placement.marker,
+            sequence: u16::from_be_bytes([high, low]),
+            timestamp: placement.timestamp,
+            ssrc: self.main.ssrc(),
+        };
+        let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
+        let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
+        datagram.extend_from_slice(&packet.packet.payload);
+        packet
+            .info
+            .descriptor
+            .patch(&mut datagram[header_len..], placement.picture_id, placement.tl0_pic_idx);
+        crypto.protect(&mut self.main, placement.sequence, &mut datagram, 0, header_len)?;
+        Ok(datagram)
+    }
+
+    /// Takes note of a packet sent for the first time.
+    pub(super) fn sent(&mut self, packet: &Arc<Ingested>, placement: Placement, format: OutFormat, now: Instant) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(u32::try_from(packet.packet.payload.len()).unwrap_or(u32::MAX));
+        self.clock_rate_hz = format.clock_rate_hz;
+        if self.report_at.is_none() || placement.is_switch {
+            self.report_at = Some(now);
+        }
+        self.last = Some(Last {
+            source_timestamp: packet.packet.timestamp,
+            timestamp: placement.timestamp,
+            arrived_at: packet.packet.arrived_at,
+            clock: packet.packet.clock,
+        });
+        self.repair_payload_type = format.repair;
+        if self.kind == Kind::Video && format.repair.is_some() {
+            self.ring.push(Arc::clone(packet), placement, now);
+        }
+    }
+
+    /// A packet sent before, on the repair stream (RFC 4588 section 4).
+    pub(super) fn write_repair(&mut self, sent: &Sent, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
+        let header = self.repair_header(self.repair_payload_type?, sent.placement.marker, sent.placement.timestamp);
+        let mut datagram = Vec::with_capacity(sent.packet.packet.payload.len() + HEADROOM);
+        let header_len = self.write_header(&mut datagram, header, &sent.packet, &sent.placement, transport_sequence);
+        datagram.extend_from_slice(&sent.placement.sequence.to_be_bytes()[6..]);
+        let payload_at = datagram.len();
+        datagram.extend_from_slice(&sent.packet.packet.payload);
+        let Placement { picture_id, tl0_pic_idx, .. } = sent.placement;
+        sent.packet.info.descriptor.patch(&mut datagram[payload_at..], picture_id, tl0_pic_idx);
+        crypto
+            .protect(&mut self.repair, self.repair_sequence, &mut datagram, 0, header_len)
+            .ok()?;
+        Some(datagram)
+    }
+
+    /// A packet of nothing but padding on the repair stream.
+    pub(super) fn write_padding(&mut self, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
+        let timestamp = self.last?.timestamp;
+        let header = self.repair_header(self.repair_payload_type?, false, timestamp);
+        let mut datagram = Vec::with_capacity(usize::from(MAX_PADDING) + HEADROOM);
+        let number = transport_sequence.to_be_bytes();
+        let mut elements = Vec::with_capacity(2);
+        elements.extend(self.ids.transport_sequence.map(|id| (id, number.as_slice())));
+        elements.extend(self.ids.mid.map(|id| (id, self.mid.as_bytes())));
+        let header_len = packet::write_header(&mut datagram, &header, &elements);
+        packet::write_padding(&mut datagram, 0, MAX_PADDING);
+        crypto
+            .protect(&mut self.repair, self.repair_sequence, &mut datagram, 0, header_len)
+            .ok()?;
+        Some(datagram)
+    }
+
+    fn repair_header(&mut self, payload_type: u8, marker: bool, timestamp: u32) -> Header {
+        self.repair_sequence += 1;
+        let [.., high, low] = self.repair_sequence.to_be_bytes();
+        let sequence = u16::from_be_bytes([high, low]);
+        Header { payload_type, marker, sequence, timestamp, ssrc: self.repair.ssrc() }
+    }
+
+    fn write_header(
+        &self,
+        out: &mut Vec<u8>,
+        header: Header,
+        packet: &Ingested,
+        placement: &Placement,
+        transport_sequence: u16,
+    ) -> usize {
+        let number = transport_sequence.to_be_bytes();
+        let mut descriptor = [0; MAX_DEPENDENCY_DESCRIPTOR_LEN];
+        // All there can be; the stack holds them.
+        let mut elements: [(u8, &[u8]); 7] = [(0, &[]); 7];
+        let of_ours = [
+            self.ids.transport_sequence.map(|id| (id, number.as_slice())),
+            self.ids.mid.filter(|_| !self.is_known).map(|id| (id, self.mid.as_bytes())),
+            self.ids.dependency_descriptor.and_then(|id| {
+                let raw = packet.packet.carried.dependency_descriptor()?;
+                let copy = descriptor.get_mut(..raw.len())?;
+                copy.copy_from_slice(raw);
+                if let Some(number) = placement.frame_number {
+                    // The frame's number stands in the second and third byte of every descriptor.
+                    copy.get_mut(1..3)?.copy_from_slice(&number.to_be_bytes());
+                }
+                Some((id, &*copy))
+            }),
+        ];
+        let all = of_ours.into_iter().flatten().chain(packet.packet.carried.elements(&self.ids));
+        let count = elements.iter_mut().zip(all).map(|(place, element)| *place = element).count();
+        packet::write_header(out, &header, &elements[..count])
+    }
+
+    /// A receiver report about this stream. The round trip, when it tells one.
+    pub(super) fn handle_report(&mut self, block: &ReportBlock, now: Instant) -> Option<Duration> {
+        self.is_known = true;
+        let jitter = Duration::from_secs(u64::from(block.jitter)) / self.clock_rate_hz.max(1);
+        self.reception = Some(Reception { loss: f32::from(block.fraction_lost) / 256.0, jitter });
+        let (middle, at) = self.reported?;
+        if block.last_sr != middle {
+            return None;
+        }
+        let held = Duration::from_micros(u64::from(block.delay_since_last_sr) * 1_000_000 / 65_536);
+        now.saturating_duration_since(at).checked_sub(held)
+    }
+
+    pub(super) fn report_at(&self) -> Option<Instant> {
+        self.report_at
+    }
+
+    /// What to tell the receiver now: a wall clock time of the publisher and the timestamp it stands for. Both are on
+    /// the publisher's own line, so its sound and its pictures stay together whatever the way here took.
+    pub(super) fn poll_report(&mut self, now: Instant) -> Option<SenderInfo> {
+        self.report_at.take_if(|at| *at <= now)?;
+        let interval = if self.kind == Kind::Video { VIDEO_REPORT_INTERVAL } else { AUDIO_REPORT_INTERVAL };
+        self.report_at = Some(now + interval);
+        let last = self.last?;
+        let Some(clock) = last.clock else {
+            // Its publisher has not said yet.
+            self.report_at = Some(now + Duration::from_millis(100));
+            return None;
+        };
+        let elapsed = now.saturating_duration_since(last.arrived_at);
+        if elapsed > 2 * interval {
+            // Nothing to sync.
+            self.report_at = None;
+            return None;
+        }
+        let ticks = elapsed.as_micros() * u128::from(self.clock_rate_hz) / 1_000_000;
+        let rtp = last.timestamp.wrapping_add(u32::try_from(ticks).unwrap_or(0));
+        let behind = i64::from(last.source_timestamp.wrapping_sub(clock.rtp).cast_signed());
+        let captured = (i128::from(behind) << 32) / i128::from(self.clock_rate_hz.max(1));
+        let waited = (elapsed.as_nanos() << 32) / 1_000_000_000;
+        let offset = captured + i128::try_from(waited).unwrap_or(0);
+        let ntp = clock.ntp.wrapping_add_signed(i64::try_from(offset).unwrap_or(0));
+        self.reported = u32::try_from(ntp >> 16 & 0xffff_ffff).ok().map(|middle| (middle, now));
+        Some(SenderInfo { ntp, rtp, packets: self.packets, octets: self.octets })
+    }
+}

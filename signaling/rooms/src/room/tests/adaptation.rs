@@ -1,0 +1,243 @@
+//! What clients are told when bandwidth, codecs or tracks are wanting.
+
+use livekit_protocol::{
+    AudioTrackFeature, ConnectionQuality, StreamState, SubscriptionError, UpdateSubscription, UpdateTrackSettings,
+    VideoQuality, signal_request as ask, signal_response as told,
+};
+
+use super::*;
+use crate::{DeclaredLayer, QualityReport};
+
+/// Codec and enabled steps a publisher was told, in order.
+fn layers_told(world: &World, client: &Client) -> Vec<(String, Vec<VideoQuality>)> {
+    world.heard(client, |message| match message {
+        told::Message::SubscribedQualityUpdate(update) => {
+            let [codec] = &update.subscribed_codecs[..] else { panic!("one codec") };
+            let enabled = codec.qualities.iter().filter(|quality| quality.enabled);
+            Some((codec.codec.clone(), enabled.map(|quality| quality.quality()).collect()))
+        }
+        _ => None,
+    })
+}
+
+fn states_told(world: &World, client: &Client) -> Vec<(String, String, StreamState)> {
+    let updates = world.heard(client, |message| match message {
+        told::Message::StreamStateUpdate(update) => Some(update.stream_states.clone()),
+        _ => None,
+    });
+    let states = updates.into_iter().flatten();
+    states
+        .map(|state| (state.participant_sid.clone(), state.track_sid.clone(), state.state()))
+        .collect()
+}
+
+fn failures_told(world: &World, client: &Client) -> Vec<(String, SubscriptionError)> {
+    world.heard(client, |message| match message {
+        told::Message::SubscriptionResponse(response) => Some((response.track_sid.clone(), response.err())),
+        _ => None,
+    })
+}
+
+fn wanted(world: &mut World, client: &Client, track: &TrackSid, max_spatial: Option<u8>) {
+    let (participant, track) = (client.sid.clone(), track.clone());
+    world.media(MediaEvent::LayersWanted { participant, track, max_spatial });
+}
+
+#[test]
+fn a_publisher_may_switch_off_what_nobody_wants() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let track = world.publish(&ada, camera("c"));
+    for max_spatial in [Some(0), Some(0), Some(2), None] {
+        wanted(&mut world, &ada, &track, max_spatial);
+    }
+    let vp8 = |steps: &[VideoQuality]| ("vp8".to_owned(), steps.to_vec());
+    let all = [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High];
+    assert_eq!(layers_told(&world, &ada), [vp8(&all[..1]), vp8(&all), vp8(&[])], "only what changed");
+    assert!(layers_told(&world, &bob).is_empty());
+
+    // Who was away hears it again, and what changed meanwhile.
+    world.lose(&ada);
+    wanted(&mut world, &ada, &track, Some(1));
+    let ada = world.resume(&ada);
+    assert_eq!(layers_told(&world, &ada), [vp8(&all[..2])]);
+
+    wanted(&mut world, &bob, &track, Some(2));
+    assert_eq!(layers_told(&world, &ada).len(), 1, "it is not bob's track");
+}
+
+#[test]
+fn what_is_wanted_before_the_codec_is_known_is_told_with_it() {
+    let mut world = World::new();
+    let ada = world.join("ada");
+    world.says(&ada, ask::Message::AddTrack(camera("c")));
+    let track = world.expected.clone().unwrap().track;
+    wanted(&mut world, &ada, &track, Some(0));
+    assert!(layers_told(&world, &ada).is_empty());
+    let mut bind = |mime_type: &str| {
+        let (participant, track) = (ada.sid.clone(), track.clone());
+        let (mid, mime_type) = ("1".into(), mime_type.into());
+        world.media(MediaEvent::TrackAdded { participant, track, mid, mime_type, simulcast: false });
+        layers_told(&world, &ada)
+    };
+    assert_eq!(bind("video/AV1"), [("av1".to_owned(), vec![VideoQuality::Low])]);
+    assert_eq!(bind("video/AV1").len(), 1, "the same section again is no news");
+    assert_eq!(bind("video/H264").len(), 2, "another codec is");
+}
+
+#[test]
+fn a_paused_picture_says_so_until_it_goes_on() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let track = world.publish(&ada, camera("c"));
+    let pause = |world: &mut World, paused: &[(&str, bool)]| {
+        let paused = paused.iter().map(|(track, paused)| ((*track).into(), *paused)).collect();
+        world.media(MediaEvent::StreamStates { subscriber: bob.sid.clone(), paused });
+    };
+    let told = |state| (ada.sid.to_string(), track.to_string(), state);
+    pause(&mut world, &[(track.as_str(), false)]);
+    assert!(states_told(&world, &bob).is_empty(), "it never stood still");
+    pause(&mut world, &[(track.as_str(), true), ("TR_gone", true)]);
+    pause(&mut world, &[(track.as_str(), true)]);
+    assert_eq!(states_told(&world, &bob), [told(StreamState::Paused)]);
+
+    world.lose(&bob);
+    pause(&mut world, &[(track.as_str(), false)]);
+    let bob = world.resume(&bob);
+    assert_eq!(states_told(&world, &bob), [told(StreamState::Active)], "it went on while bob was away");
+
+    // A subscription that is closed begins anew when it opens again.
+    pause(&mut world, &[(track.as_str(), true)]);
+    for subscribe in [false, true] {
+        let update = UpdateSubscription { track_sids: vec![track.to_string()], subscribe, ..Default::default() };
+        world.says(&bob, ask::Message::Subscription(update));
+    }
+    pause(&mut world, &[(track.as_str(), true)]);
+    assert_eq!(states_told(&world, &bob).len(), 3);
+}
+
+#[test]
+fn who_cannot_decode_a_track_is_told_once() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let track = world.publish(&ada, camera("c"));
+    for _ in 0..3 {
+        world.media(MediaEvent::NotDecodable { subscriber: bob.sid.clone(), track: track.clone() });
+    }
+    assert_eq!(failures_told(&world, &bob), [(track.to_string(), SubscriptionError::SeCodecUnsupported)]);
+    world.media(MediaEvent::NotDecodable { subscriber: ada.sid.clone(), track });
+    assert!(failures_told(&world, &ada).is_empty(), "ada does not receive it");
+}
+
+#[test]
+fn who_waits_for_a_track_that_never_comes_is_told() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let ask_for = |tracks: &[&str], subscribe| {
+        let track_sids = tracks.iter().map(|track| (*track).to_owned()).collect();
+        ask::Message::Subscription(UpdateSubscription { track_sids, subscribe, ..Default::default() })
+    };
+    let track = world.publish(&ada, camera("c"));
+    world.says(&bob, ask_for(&["TR_never", "TR_changed_mind", track.as_str()], true));
+    world.says(&bob, ask_for(&["TR_changed_mind", "TR_unwanted"], false));
+    world.pass(Duration::from_secs(30));
+    world.says(&bob, ask_for(&["TR_later"], true));
+    world.pass(Duration::from_secs(31));
+    let not_found = |track: &str| (track.to_owned(), SubscriptionError::SeTrackNotfound);
+    assert_eq!(failures_told(&world, &bob), [not_found("TR_never")]);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(failures_told(&world, &bob), [not_found("TR_never"), not_found("TR_later")]);
+    assert!(world.receives(&bob, &track));
+}
+
+#[test]
+fn an_announcement_says_what_the_media_plane_needs() {
+    let mut world = World::new();
+    let ada = world.join("ada");
+    world.says(&ada, ask::Message::AddTrack(camera("c")));
+    let video = world.expected.take().unwrap();
+    assert_eq!(video.source, TrackSource::Camera);
+    let layer = |spatial, width, height| DeclaredLayer { spatial, width, height, bitrate_bps: 0 };
+    assert_eq!(video.layers, [layer(0, 240, 135), layer(1, 480, 270), layer(2, 960, 540)]);
+    assert!(!video.red, "redundancy is for sound");
+
+    world.says(&ada, ask::Message::AddTrack(microphone("m")));
+    let audio = world.expected.take().unwrap();
+    assert_eq!((audio.source, audio.red, audio.stereo, audio.dtx), (TrackSource::Microphone, true, false, true));
+    assert!(audio.layers.is_empty());
+
+    let features = vec![AudioTrackFeature::TfStereo as i32, AudioTrackFeature::TfNoDtx as i32];
+    let music = AddTrackRequest { disable_red: true, audio_features: features, ..microphone("music") };
+    world.says(&ada, ask::Message::AddTrack(music));
+    let music = world.expected.take().unwrap();
+    assert_eq!((music.red, music.stereo, music.dtx), (false, true, false));
+
+    let mut scalable = camera("svc");
+    scalable.simulcast_codecs[0].codec = "vp9".into();
+    scalable.simulcast_codecs[0].layers.iter_mut().for_each(|layer| layer.rid.clear());
+    world.says(&ada, ask::Message::AddTrack(scalable));
+    let spatial: Vec<_> = world.expected.take().unwrap().layers.iter().map(|layer| layer.spatial).collect();
+    assert_eq!(spatial, [0, 1, 2], "layers of one stream count by their order");
+}
+
+#[test]
+fn a_wish_says_how_often_how_large_and_how_important() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let track = world.publish(&ada, camera("c"));
+    let update = UpdateTrackSettings {
+        track_sids: vec![track.to_string()],
+        width: 320,
+        height: 180,
+        fps: 15,
+        priority: 1,
+        ..Default::default()
+    };
+    world.says(&bob, ask::Message::TrackSetting(update));
+    let demand = Demand { enabled: true, max_spatial: 1, max_fps: Some(15), area_px: 320 * 180, priority: u32::MAX };
+    assert_eq!(world.subscriptions[&(bob.sid, track)].1, demand);
+}
+
+#[test]
+fn a_room_with_bounds_says_so_when_it_begins() {
+    assert_eq!(World::new().limits, None, "a room without needs no word");
+    let limits = RoomLimits { last_cameras: Some(9), loudest_microphones: Some(3) };
+    assert_eq!(World::with(|config| config.limits = limits).limits, Some(limits));
+}
+
+#[test]
+fn who_gets_little_of_what_it_wants_is_not_excellent() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let report = |who: &Client, delivered_bps| QualityReport {
+        participant: who.sid.clone(),
+        upstream_loss: 0.0,
+        downstream_loss: 0.0,
+        rtt_ms: Some(20),
+        jitter_ms: Some(2),
+        delivered_bps,
+        wanted_bps: 2_000_000,
+        silent: false,
+    };
+    for _ in 0..4 {
+        world.media(MediaEvent::Quality(vec![report(&ada, 600_000), report(&bob, 1_900_000)]));
+    }
+    let qualities = world.room.qualities();
+    let words: Vec<_> = qualities.iter().map(|rated| (rated.identity.as_str(), rated.quality)).collect();
+    assert_eq!(words, [("ada", ConnectionQuality::Good), ("bob", ConnectionQuality::Excellent)]);
+    assert!(qualities[0].score < qualities[1].score);
+    let leave = livekit_protocol::LeaveRequest::default();
+    world.says(&ada, ask::Message::Leave(leave));
+    assert_eq!(world.room.qualities().len(), 1, "who left is not rated");
+}
+
+#[test]
+fn somebody_is_found_by_identity_and_by_sid() {
+    let mut world = World::new();
+    let ada = world.join("ada");
+    let track = world.publish(&ada, camera("c"));
+    assert_eq!(world.room.find("ada"), Some((&ada.sid, "ada")));
+    assert_eq!(world.room.find(ada.sid.as_str()), Some((&ada.sid, "ada")));
+    assert_eq!(world.room.find("bob"), None);
+    assert_eq!(world.room.track(track.as_str()).unwrap().0, "ada");
+}

@@ -1,0 +1,308 @@
+//! A look into a room's media: why somebody sees what it sees, and how everybody fares.
+//!
+//! Open in development mode. Otherwise with a token: an administrator's of the room (`roomAdmin`) for everybody in
+//! it, a participant's for itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::get;
+use axum::{Json, Router};
+use livekit_protocol::ConnectionQuality;
+use serde::Serialize;
+use sluice_core::{LinkReport, Reason, SubscriptionReport};
+use tokio::sync::oneshot;
+
+use super::error::ApiError;
+use super::native::ROOM_NOT_FOUND;
+use crate::App;
+use crate::auth::AuthError;
+use crate::room::{Asker, ExplainError, Explained, Fared, RoomHandle, ToRoom, code, kind_name};
+
+/// A worker answers between two batches of packets. One that takes so long is stuck or gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const NO_TOKEN: ApiError =
+    ApiError::new(StatusCode::UNAUTHORIZED, "no_token", "send a token of the room as `Authorization: Bearer`");
+const BAD_TOKEN: ApiError =
+    ApiError::new(StatusCode::UNAUTHORIZED, "bad_token", "the token is not valid here, or not any more");
+const NOT_PERMITTED: ApiError =
+    ApiError::new(StatusCode::FORBIDDEN, "not_permitted", "the token does not let its bearer see that");
+const PARTICIPANT_NOT_FOUND: ApiError =
+    ApiError::new(StatusCode::NOT_FOUND, "participant_not_found", "nobody of that identity or sid is in the room");
+const BUSY: ApiError =
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many such questions are open in this room");
+const MEDIA_UNAVAILABLE: ApiError =
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "media_unavailable", "the media plane did not answer in time");
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/rooms/{id}/subscriptions/{participant}", get(subscriptions))
+        .route("/api/rooms/{id}/quality", get(quality))
+}
+
+/// Who asks, and what it may know of this room.
+fn asker(app: &App, headers: &HeaderMap, room: &str) -> Result<Asker, ApiError> {
+    if app.config.dev {
+        return Ok(Asker::Administrator);
+    }
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
+    let pass = app.keys.pass(token).map_err(|error| match error {
+        AuthError::Missing => NO_TOKEN,
+        AuthError::NoJoin | AuthError::NoRoom | AuthError::NoIdentity => NOT_PERMITTED,
+        AuthError::Malformed | AuthError::UnknownKey | AuthError::Refused => BAD_TOKEN,
+    })?;
+    match pass {
+        pass if pass.room != room => Err(NOT_PERMITTED),
+        pass if pass.is_admin => Ok(Asker::Administrator),
+        pass => Ok(Asker::Participant(pass.identity)),
+    }
+}
+
+/// Asks a room's task and waits for its answer, for a while.
+async fn ask<T>(
+    app: &App,
+    room: &RoomHandle,
+    question: impl FnOnce(oneshot::Sender<T>) -> ToRoom,
+) -> Result<T, ApiError> {
+    let (reply, answer) = oneshot::channel();
+    let asked = async {
+        if !room.send(question(reply)).await {
+            return Err(ROOM_NOT_FOUND);
+        }
+        answer.await.map_err(|_| ROOM_NOT_FOUND)
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+        app.metrics.explanations_missed.inc();
+        Err(MEDIA_UNAVAILABLE)
+    })
+}
+
+async fn subscriptions(
+    State(app): State<Arc<App>>,
+    Path((id, whom)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Explanation>, ApiError> {
+    let asker = asker(&app, &headers, &id)?;
+    let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
+    let explained = ask(&app, &room, |reply| ToRoom::Explain { whom, asker, reply }).await?;
+    let explained = explained.map_err(|error| match error {
+        ExplainError::NoParticipant => PARTICIPANT_NOT_FOUND,
+        ExplainError::Forbidden => NOT_PERMITTED,
+        ExplainError::Busy => BUSY,
+        ExplainError::Unavailable => MEDIA_UNAVAILABLE,
+    })?;
+    Ok(Json(Explanation::of(&explained)))
+}
+
+async fn quality(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Qualities>, ApiError> {
+    let asker = asker(&app, &headers, &id)?;
+    let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
+    let fared = ask(&app, &room, |reply| ToRoom::Fared { asker, reply }).await?;
+    Ok(Json(Qualities { participants: fared.iter().map(Quality::of).collect() }))
+}
+
+/// A reason in words, for people. `code` is what programs read.
+fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Connecting => "the connection for it is being set up",
+        Reason::Full => "it is the best its publisher sends",
+        Reason::SubscriberAsked => "it is as much as the receiver asked for",
+        Reason::Disabled => "the receiver asked for nothing",
+        Reason::Bandwidth => "the receiver's connection has no room for a better layer",
+        Reason::Paused => "paused, since the receiver's connection has no room for any layer",
+        Reason::PublisherNotSending => "its publisher sends nothing better at the moment",
+        Reason::Muted => "its publisher muted it",
+        Reason::WaitingForKeyframe => "the chosen layer begins with the next key frame",
+        Reason::RoomLimit => "the room forwards only so many at once, and this is not among them",
+        Reason::NotDecodable => "the receiver takes none of the codecs it comes in",
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Explanation {
+    participant: Named,
+    link: Link,
+    tracks: Vec<Track>,
+}
+
+#[derive(Debug, Serialize)]
+struct Named {
+    sid: String,
+    identity: String,
+}
+
+/// The way to the participant. Rates in bits per second, times in milliseconds, loss from 0 to 1.
+#[derive(Debug, Serialize)]
+struct Link {
+    estimate_bps: u64,
+    allocated_bps: u64,
+    sent_bps: u64,
+    loss: f32,
+    rtt_ms: Option<u32>,
+    jitter_ms: Option<u32>,
+}
+
+impl Link {
+    fn of(report: &LinkReport) -> Self {
+        let LinkReport { estimate_bps, allocated_bps, sent_bps, loss, rtt_ms, jitter_ms, .. } = *report;
+        Self { estimate_bps, allocated_bps, sent_bps, loss, rtt_ms, jitter_ms }
+    }
+}
+
+/// A layer: spatial (or simulcast) 0 to 2, temporal from 0.
+#[derive(Debug, Serialize)]
+struct Layer {
+    spatial: u8,
+    temporal: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Size {
+    width: u32,
+    height: u32,
+}
+
+impl Size {
+    fn of((width, height): (u32, u32)) -> Self {
+        Self { width, height }
+    }
+}
+
+/// One track the participant takes.
+#[derive(Debug, Serialize)]
+struct Track {
+    sid: String,
+    /// Its publisher.
+    publisher: Named,
+    kind: &'static str,
+    /// `camera`, `microphone`, `screen_share`, `screen_share_audio` or `unknown`.
+    source: String,
+    /// What its publisher calls it.
+    name: String,
+    codec: String,
+    allocated_bps: u64,
+    delivered_bps: u64,
+    wanted_bps: u64,
+    /// What the participant asked for, bounded by what there can be.
+    wanted_layer: Option<Layer>,
+    /// What it was given.
+    target_layer: Option<Layer>,
+    /// What is forwarded now.
+    current_layer: Option<Layer>,
+    resolution: Option<Size>,
+    fps: f32,
+    reason: &'static str,
+    explanation: &'static str,
+}
+
+impl Track {
+    fn of(report: &SubscriptionReport, named: Option<&(String, livekit_protocol::TrackInfo)>) -> Self {
+        let layer = |layer: Option<(u8, u8)>| layer.map(|(spatial, temporal)| Layer { spatial, temporal });
+        let info = named.map(|(_, info)| info);
+        Self {
+            sid: report.track.to_string(),
+            publisher: Named {
+                sid: report.publisher.to_string(),
+                identity: named.map(|(identity, _)| identity.clone()).unwrap_or_default(),
+            },
+            kind: kind_name(report.kind),
+            source: info.map_or("unknown".into(), |info| info.source().as_str_name().to_lowercase()),
+            name: info.map(|info| info.name.clone()).unwrap_or_default(),
+            codec: info.map(|info| info.mime_type.clone()).unwrap_or_default(),
+            allocated_bps: report.allocated_bps,
+            delivered_bps: report.delivered_bps,
+            wanted_bps: report.wanted_bps,
+            wanted_layer: layer(report.wanted),
+            target_layer: layer(report.target),
+            current_layer: layer(report.current),
+            resolution: report.resolution.map(Size::of),
+            fps: report.fps,
+            reason: code(report.reason),
+            explanation: words(report.reason),
+        }
+    }
+}
+
+impl Explanation {
+    fn of(explained: &Explained) -> Self {
+        let Explained { identity, report, tracks } = explained;
+        let named = report.subscriptions.iter().zip(tracks);
+        Self {
+            participant: Named { sid: report.participant.to_string(), identity: identity.clone() },
+            link: Link::of(report),
+            tracks: named.map(|(report, named)| Track::of(report, named.as_ref())).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Qualities {
+    participants: Vec<Quality>,
+}
+
+#[derive(Debug, Serialize)]
+struct Quality {
+    sid: String,
+    identity: String,
+    metrics: QualityMetrics,
+}
+
+/// What the last report said of a participant's connection. The names are those of the product's metrics, which
+/// dashboards share.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QualityMetrics {
+    /// Bits per second sent to it.
+    bitrate: u64,
+    /// Bits per second that what it asked for would take.
+    wanted_bitrate: u64,
+    /// Frames per second of the largest picture it receives.
+    frame_rate: Option<f32>,
+    /// Pixels of that picture.
+    resolution: Option<Size>,
+    /// From 0 to 1, the worse direction.
+    packet_loss: f32,
+    /// Round trip in milliseconds.
+    latency: Option<u32>,
+    /// Milliseconds.
+    jitter: Option<u32>,
+    /// `excellent`, `good`, `poor` or `lost`.
+    quality: &'static str,
+    /// Mean opinion score, 1 to 4.5; 0 when lost.
+    score: f32,
+}
+
+impl Quality {
+    fn of(fared: &Fared) -> Self {
+        let Fared { rated, picture } = fared;
+        let report = &rated.report;
+        Self {
+            sid: rated.participant.to_string(),
+            identity: rated.identity.clone(),
+            metrics: QualityMetrics {
+                bitrate: report.delivered_bps,
+                wanted_bitrate: report.wanted_bps,
+                frame_rate: picture.map(|picture| picture.fps),
+                resolution: picture.and_then(|picture| picture.size).map(Size::of),
+                packet_loss: report.upstream_loss.max(report.downstream_loss),
+                latency: report.rtt_ms,
+                jitter: report.jitter_ms,
+                quality: match rated.quality {
+                    ConnectionQuality::Excellent => "excellent",
+                    ConnectionQuality::Good => "good",
+                    ConnectionQuality::Poor => "poor",
+                    ConnectionQuality::Lost => "lost",
+                },
+                score: rated.score,
+            },
+        }
+    }
+}
