@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sluice-rtp", &[]),
     ("sluice-sdp", &[]),
     ("sluice-bwe", &["sluice-rtp"]),
-    ("sluice-core", &["sluice-rtp", "sluice-sdp"]),
+    ("sluice-core", &["sluice-bwe", "sluice-rtp", "sluice-sdp"]),
     ("sluice-net", &[]),
     ("sluice-node", &["sluice-core", "sluice-net"]),
     // Tests only.

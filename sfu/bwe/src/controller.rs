@@ -38,6 +38,9 @@ const QUEUE_MIN: Micros = 8 * MILLISECOND;
 const QUEUE_SURE: Micros = 40 * MILLISECOND;
 /// The queue never was shorter of late: the link is full, and loss is the queue's overflow, not the path's own.
 const QUEUE_STANDING: Micros = 25 * MILLISECOND;
+/// A queue that stands for so long, neither growing nor draining, while far less is sent than the link was thought to
+/// carry, is none: the way has become longer.
+const PATH_CHANGED_AFTER: Micros = 5 * SECOND;
 /// Longer than this and the rate does not grow.
 const QUEUE_LONG: Micros = 80 * MILLISECOND;
 /// Longer than this and the rate is lowered though the queue does not grow: it is full, or somebody else keeps it so.
@@ -162,6 +165,8 @@ pub struct CongestionController {
     /// Attempts to drain a full queue since it last was short, and when the next may be.
     drains: u32,
     drain_at: Micros,
+    /// Since when a queue stands that nothing of ours feeds.
+    standing_since: Option<Micros>,
     /// The last packet was in a probe's shade and is not in the trend.
     trend_is_broken: bool,
     scratch: Vec<Arrived>,
@@ -197,6 +202,7 @@ impl CongestionController {
             silence_at: None,
             drains: 0,
             drain_at: 0,
+            standing_since: None,
             trend_is_broken: false,
             scratch: Vec::new(),
         }
@@ -388,6 +394,7 @@ impl CongestionController {
 
     /// Moves the rate after a feedback.
     fn adapt(&mut self, now: Micros) {
+        self.follow_path(now);
         let usage = if self.drains_now(now) { Usage::Overusing } else { self.usage() };
         let situation = Situation {
             usage,
@@ -465,6 +472,20 @@ impl CongestionController {
             (Some(_), _) => Source::Transport,
             (None, true) => Source::Remb,
             (None, false) => Source::Initial,
+        }
+    }
+
+    /// Learns that the way has become longer.
+    fn follow_path(&mut self, now: Micros) {
+        let stands = self.queue.get() > self.queue_floor().max(QUEUE_STANDING)
+            && self.usage() == Usage::Normal
+            && self.limit.is_limited();
+        let since = if stands { *self.standing_since.get_or_insert(now) } else { now };
+        if now - since >= PATH_CHANGED_AFTER {
+            self.queue.take_for_empty();
+        }
+        if !stands || now - since >= PATH_CHANGED_AFTER {
+            self.standing_since = None;
         }
     }
 

@@ -84,6 +84,14 @@ impl QueueDelay {
         self.delays.map_or(0, |delays| delays.recent.get() - delays.base.get())
     }
 
+    /// What the delay is now is what it is without a queue.
+    pub(crate) fn take_for_empty(&mut self) {
+        if let Some(delays) = &mut self.delays {
+            let recent = delays.recent.get();
+            (delays.base.current, delays.base.previous) = (recent, recent);
+        }
+    }
+
     /// How much the delay differs from one packet to the next, on average.
     pub(crate) fn noise(&self) -> Micros {
         crate::clock::micros_of(self.noise_us / 1e6)

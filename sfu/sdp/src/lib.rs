@@ -267,7 +267,8 @@ impl Section {
     /// where a format for them is agreed. A section that rests keeps its sources: a browser that saw them go would
     /// decode what comes when they are back, and show it to nobody (seen with libwebrtc).
     pub fn set_sources(&mut self, cname: &str, media: u32, repair: Option<u32>) {
-        self.lines.retain(|line| !line.starts_with("a=ssrc:") && !line.starts_with("a=ssrc-group:"));
+        self.lines
+            .retain(|line| !line.starts_with("a=ssrc:") && !line.starts_with("a=ssrc-group:"));
         let is_repaired = self.payload_types().iter().any(|pt| self.codec_of(pt).is_some_and(|name| name == "rtx"));
         let repair = repair.filter(|_| is_repaired);
         let msid = self.lines.iter().find_map(|line| line.strip_prefix("a=msid:")).map(str::to_owned);

@@ -166,7 +166,7 @@ impl Decoder {
             (Needs::Av1 { number, .. }, _) => (*number, 0),
             (_, Some(picture)) => (picture.id, described.spatial),
             // An AV1 key frame.
-            (_, None) => ((stamp.frame & 0xffff) as u16, 0),
+            (_, None) => (described.number.unwrap_or((stamp.frame & 0xffff) as u16), 0),
         };
         self.decoded.push_back(name);
         if let Some(picture) = described.picture.filter(|_| described.temporal == 0) {

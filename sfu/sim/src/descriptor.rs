@@ -115,6 +115,8 @@ pub(crate) struct Described {
     pub(crate) begins: bool,
     pub(crate) ends: bool,
     pub(crate) needs: Needs,
+    /// The dependency descriptor's, as it came: a forwarder may have changed it.
+    pub(crate) number: Option<u16>,
     /// VP8's and VP9's.
     pub(crate) picture: Option<Picture>,
     pub(crate) spatial: u8,
@@ -157,7 +159,8 @@ pub(crate) fn read(
     templates: &mut Option<Vec<Template>>,
 ) -> Option<(Described, usize)> {
     let first = *payload.first()?;
-    let plain = |begins, ends, needs| Described { begins, ends, needs, picture: None, spatial: 0, temporal: 0 };
+    let plain =
+        |begins, ends, needs| Described { begins, ends, needs, number: None, picture: None, spatial: 0, temporal: 0 };
     match media {
         Media::Opus => Some((plain(true, true, Needs::Nothing), 0)),
         Media::Vp8 => {
@@ -209,7 +212,10 @@ pub(crate) fn read(
                 Some(diffs) => Needs::Av1 { number: read.number, diffs },
             };
             let described = plain(read.begins, read.ends, needs);
-            Some((Described { spatial: read.spatial, temporal: read.temporal, ..described }, 1))
+            Some((
+                Described { number: Some(read.number), spatial: read.spatial, temporal: read.temporal, ..described },
+                1,
+            ))
         }
     }
 }

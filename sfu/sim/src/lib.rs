@@ -30,6 +30,7 @@ mod peer;
 mod scenario;
 pub mod scenarios;
 pub mod scoreboard;
+mod seeded;
 mod simulation;
 mod sink;
 mod source;

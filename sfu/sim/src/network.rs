@@ -129,11 +129,15 @@ pub(crate) struct Passage {
 #[derive(Debug)]
 struct Link {
     conditions: Conditions,
-    random: ChaCha8Rng,
+    /// One for each kind of datagram: what the engine sends at one instant has no order, and the draws of media must
+    /// not depend on it.
+    random: [ChaCha8Rng; KINDS],
+    seed: u64,
+    first_report_at: Option<Instant>,
     /// When the bottleneck has sent what waits.
     free_at: Option<Instant>,
-    /// The last arrival: jitter keeps order.
-    last_arrival: Option<Instant>,
+    /// The last arrival of each kind: jitter keeps order.
+    last_arrival: [Option<Instant>; KINDS],
     /// DTLS application records carried: the first are SCTP's handshake.
     records: usize,
     is_bad: bool,
@@ -144,13 +148,27 @@ struct Link {
     has_harmed: bool,
 }
 
+/// Media, reports, and the rest.
+const KINDS: usize = 3;
+const REPORTS: usize = 1;
+
+fn kind(datagram: &[u8]) -> usize {
+    match datagram {
+        [128..=191, 192..=223, ..] => REPORTS,
+        [128..=191, ..] => 0,
+        _ => 2,
+    }
+}
+
 impl Link {
     fn new(seed: u64) -> Self {
         Self {
             conditions: Conditions::CLEAN,
-            random: ChaCha8Rng::seed_from_u64(seed),
+            random: [0, 1, 2].map(|kind| ChaCha8Rng::seed_from_u64(seed ^ kind << 56)),
+            seed,
+            first_report_at: None,
             free_at: None,
-            last_arrival: None,
+            last_arrival: [None; KINDS],
             records: 0,
             is_bad: false,
             rival_bps: 0.0,
@@ -175,8 +193,16 @@ impl Link {
     /// When the datagram arrives and how long it waited.
     fn pass(&mut self, datagram: &[u8], now: Instant) -> Option<(Instant, Duration)> {
         let Conditions { delay, jitter, loss, burst, reorder, rate_bps, queue_len, .. } = self.conditions;
+        let kind = kind(datagram);
+        if kind == REPORTS {
+            // How many datagrams the engine makes of its reports at one instant is not the same in every run: all of
+            // them have one fate, and none changes the next.
+            let first = *self.first_report_at.get_or_insert(now);
+            let nanos = u64::try_from((now - first).as_nanos()).unwrap_or(0);
+            self.random[kind] = ChaCha8Rng::seed_from_u64(self.seed ^ nanos);
+        }
         // One draw each, whatever the conditions are: switching one does not shift the others.
-        let [lost, held_up, late, turns, lost_in_burst] = [(); 5].map(|()| self.random.random::<f64>());
+        let [lost, held_up, late, turns, lost_in_burst] = [(); 5].map(|()| self.random[kind].random::<f64>());
         let is_record = datagram.first() == Some(&23);
         self.records += usize::from(is_record);
         let is_handshake = datagram.first().is_some_and(|first| matches!(first, 20..=22))
@@ -206,8 +232,8 @@ impl Link {
             self.has_harmed = true;
             return Some((arrives + Conditions::REORDER_BY, queued));
         }
-        let arrives = self.last_arrival.map_or(arrives, |last| last.max(arrives));
-        self.last_arrival = Some(arrives);
+        let arrives = self.last_arrival[kind].map_or(arrives, |last| last.max(arrives));
+        self.last_arrival[kind] = Some(arrives);
         Some((arrives, queued))
     }
 

@@ -38,9 +38,18 @@ fn story(seed: u64) -> Vec<String> {
     sim.run(Duration::from_secs(2));
     sim.audit(false);
     // What happens at one instant has no order.
-    let mut trace = sim.trace().to_vec();
+    let mut trace: Vec<String> = sim.trace().iter().map(|line| without_round_trips(line)).collect();
     trace.sort();
+    // Nor has the number of datagrams the engine makes of its reports.
+    trace.dedup_by(|a, b| a == b && a.ends_with("rtcp"));
     trace
+}
+
+/// Receivers report on several streams at one instant, each with a round trip of its own: the last one stands.
+fn without_round_trips(line: &str) -> String {
+    let mut parts = line.split("rtt_ms: Some(");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| line + part.split_once(')').map_or(part, |(_, rest)| rest))
 }
 
 #[test]

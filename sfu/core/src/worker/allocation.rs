@@ -100,12 +100,22 @@ impl Worker {
             participant.wanted_bps = wanted_bps;
         }
         if let Some(slot) = self.transports.get_mut(transport) {
-            slot.transport.egress_mut().set_desired(Some(outcome.desired_bps));
+            // A step wants headroom on top of what it takes: without it nobody would ever find enough.
+            let next = outcome.next_step_bps.unwrap_or(0) / USABLE_PERCENT * 100;
+            slot.transport.egress_mut().set_desired(Some(outcome.desired_bps.max(next)));
         }
         let mut changed = Vec::new();
         for grant in outcome.grants {
             let Some(subscription) = self.subscriptions.get_mut(grant.key) else { continue };
             subscription.memory = grant.memory;
+            if let (Some(current), Some(target), Some(budget)) = (subscription.forwarder.stream(), grant.target, budget)
+                && current > target.spatial
+                && subscription.sent.bps(now) > budget
+            {
+                // Until the smaller encoding shows a key frame the larger one would fill the link's queue, and the
+                // key frame would wait behind it.
+                subscription.forwarder.pause();
+            }
             subscription.forwarder.set_target(grant.target);
             let is_paused = grant.reason == Reason::Paused;
             if subscription.kind == Kind::Video

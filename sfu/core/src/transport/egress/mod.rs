@@ -41,8 +41,9 @@ const MAX_BPS: u64 = 60_000_000;
 const REPAIR_SHARE: f64 = 0.5;
 /// A round trip until one was measured.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
-/// The deadline of media is the receiver's patience; the pacer's own default bounds it.
-const PACER: PacerConfig = PacerConfig { factor: 2.5, max_wait: Duration::from_millis(400), max_bytes: 512 * 1024 };
+/// A packet that waited for a second is late, but dropping it would make a hole that only a key frame mends: what is
+/// too much is kept away from here by the shares.
+const PACER: PacerConfig = PacerConfig { factor: 2.5, max_wait: Duration::from_millis(1000), max_bytes: 512 * 1024 };
 /// The controller is asked no more often than this; it may say "long ago".
 const CONTROL_INTERVAL: Duration = Duration::from_millis(5);
 /// and so often while there is nothing to probe with.
