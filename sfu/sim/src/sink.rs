@@ -306,8 +306,8 @@ fn neighbours(before: &Received, after: &Received, is_next: bool, is_lossless: b
         return Some("a picture entered where no decoder can");
     }
     // Where a publisher's network delays the first frame of a picture over a change of layers, the picture's end is
-    // not known in time; and what it took of a source's last picture leaves no hole before the next source.
-    if is_next && is_lossless && before.is_marked == same_picture {
+    // not known in time. And another encoding may begin in the middle of the last picture of the one before.
+    if is_next && same_source && is_lossless && before.is_marked == same_picture {
         return Some("the marker is not at the end of the picture");
     }
     if let (Some(was), Some(is)) = (before.picture(), after.picture()) {

@@ -55,6 +55,10 @@ pub(crate) struct Forwarder {
     target: Option<LayerId>,
     is_simulcast: bool,
     source: Option<Source>,
+    /// The picture that went out last, by its source's timestamp, and whether it is whole.
+    last: Option<(u32, bool)>,
+    /// Stops when that is whole.
+    is_stopping: bool,
 }
 
 /// What goes out now.
@@ -96,6 +100,21 @@ impl Forwarder {
     /// Stops: the next packet sent will be an entry, whatever came in between.
     pub(crate) fn pause(&mut self) {
         self.source = None;
+        self.is_stopping = false;
+    }
+
+    /// Stops as soon as the picture on its way is whole.
+    pub(crate) fn stop(&mut self) {
+        self.is_stopping = true;
+        self.stop_between_pictures(None);
+    }
+
+    /// Carries [`Self::stop`] out. `next` is the timestamp of the packet that comes, of the same source.
+    fn stop_between_pictures(&mut self, next: Option<u32>) {
+        let is_between = self.last.is_none_or(|(last, is_whole)| is_whole || next.is_some_and(|next| next != last));
+        if self.is_stopping && is_between {
+            self.pause();
+        }
     }
 
     /// The layer forwarded now. Layers that cannot be told apart count as the lowest.
@@ -136,6 +155,9 @@ impl Forwarder {
         let Some(target) = self.target else { return Verdict::Drop };
         self.is_simulcast = packet.is_simulcast;
         let limit = self.limit_within(packet.stream, target);
+        if self.stream() == Some(packet.stream) {
+            self.stop_between_pictures(Some(packet.timestamp));
+        }
         let is_switch = self.enters(packet, target);
         if is_switch {
             numbers.switch(packet, arrival);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Worker;
 use crate::allocator::{self, LayerRate, Want};
 use crate::explain::{LinkReport, Reason, SubscriptionReport};
-use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey};
+use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
 /// Of the estimate, what is shared out: the rest is for reports, repairs and the unevenness of encoders.
 const USABLE_PERCENT: u64 = 95;
@@ -17,6 +17,17 @@ impl Worker {
     /// The shares of a participant no longer fit: settled with the rest of the batch.
     pub(super) fn unbalance(&mut self, subscriber: ParticipantKey) {
         self.unbalanced.insert(subscriber);
+    }
+
+    /// A link that has become too narrow for what was shared out is not left full until the next round.
+    pub(super) fn follow_estimate(&mut self, key: TransportKey) {
+        let Some(slot) = self.transports.get(key) else { return };
+        let egress = slot.transport.egress();
+        let Some(participant) = self.participants.get(slot.participant) else { return };
+        let is_too_narrow = || usable(egress.estimate().target_bps) < participant.allocated_bps;
+        if participant.subscriber == key && participant.allocated_bps > 0 && egress.is_estimated() && is_too_narrow() {
+            self.unbalanced.insert(slot.participant);
+        }
     }
 
     /// The layers of a track changed, or who may have it: everybody who takes it is looked at again.
@@ -63,7 +74,7 @@ impl Worker {
         let transport = participant.subscriber;
         let Some(slot) = self.transports.get(transport) else { return };
         let egress = slot.transport.egress();
-        let budget = egress.is_estimated().then(|| egress.estimate().target_bps / 100 * USABLE_PERCENT);
+        let budget = egress.is_estimated().then(|| usable(egress.estimate().target_bps));
         // What is not there yet, or cannot be shown, takes no room.
         let taken: Vec<(SubscriptionKey, TrackKey, Vec<LayerRate>)> = participant
             .subscriptions
@@ -114,7 +125,7 @@ impl Worker {
             {
                 // Until the smaller encoding shows a key frame the larger one would fill the link's queue, and the
                 // key frame would wait behind it.
-                subscription.forwarder.pause();
+                subscription.forwarder.stop();
             }
             subscription.forwarder.set_target(grant.target);
             let is_paused = grant.reason == Reason::Paused;
@@ -213,6 +224,10 @@ impl Worker {
             reason,
         })
     }
+}
+
+fn usable(estimate_bps: u64) -> u64 {
+    estimate_bps / 100 * USABLE_PERCENT
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and a rate is positive")]

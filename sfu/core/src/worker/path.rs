@@ -21,6 +21,7 @@ impl Worker {
         }
         // Acting may have driven other transports: their happenings were acted on there.
         self.outbox.happenings = happenings;
+        self.follow_estimate(key);
         self.schedule(key);
     }
 

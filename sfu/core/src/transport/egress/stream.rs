@@ -24,6 +24,8 @@ const MAX_PADDING: u8 = 255;
 /// How often a receiver is told which time a timestamp means; as browsers do.
 const VIDEO_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const AUDIO_REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is looked whether the publisher has told its clock.
+const UNKNOWN_CLOCK_INTERVAL: Duration = Duration::from_millis(100);
 /// Room for everything in front of and behind a payload.
 const HEADROOM: usize = 128;
 
@@ -263,17 +265,17 @@ impl OutStream {
         let interval = if self.kind == Kind::Video { VIDEO_REPORT_INTERVAL } else { AUDIO_REPORT_INTERVAL };
         self.report_at = Some(now + interval);
         let last = self.last?;
-        let Some(clock) = last.clock else {
-            // Its publisher has not said yet.
-            self.report_at = Some(now + Duration::from_millis(100));
-            return None;
-        };
         let elapsed = now.saturating_duration_since(last.arrived_at);
         if elapsed > 2 * interval {
-            // Nothing to sync.
+            // Nothing to keep in sync; what is sent next begins anew.
             self.report_at = None;
             return None;
         }
+        let Some(clock) = last.clock else {
+            // Its publisher has not said yet.
+            self.report_at = Some(now + UNKNOWN_CLOCK_INTERVAL);
+            return None;
+        };
         let ticks = elapsed.as_micros() * u128::from(self.clock_rate_hz) / 1_000_000;
         let rtp = last.timestamp.wrapping_add(u32::try_from(ticks).unwrap_or(0));
         let behind = i64::from(last.source_timestamp.wrapping_sub(clock.rtp).cast_signed());
