@@ -38,8 +38,8 @@ const QUEUE_MIN: Micros = 8 * MILLISECOND;
 const QUEUE_SURE: Micros = 40 * MILLISECOND;
 /// The queue never was shorter of late: the link is full, and loss is the queue's overflow, not the path's own.
 const QUEUE_STANDING: Micros = 25 * MILLISECOND;
-/// A queue that stands for so long, neither growing nor draining, while far less is sent than the link was thought to
-/// carry, is none: the way has become longer.
+/// A queue that stands for so long, neither growing nor draining whatever was given up meanwhile, is none: the way has
+/// become longer.
 const PATH_CHANGED_AFTER: Micros = 5 * SECOND;
 /// Longer than this and the rate does not grow.
 const QUEUE_LONG: Micros = 80 * MILLISECOND;
@@ -477,9 +477,7 @@ impl CongestionController {
 
     /// Learns that the way has become longer.
     fn follow_path(&mut self, now: Micros) {
-        let stands = self.queue.get() > self.queue_floor().max(QUEUE_STANDING)
-            && self.usage() == Usage::Normal
-            && self.limit.is_limited();
+        let stands = self.queue.get() > self.queue_floor().max(QUEUE_STANDING) && self.usage() == Usage::Normal;
         let since = if stands { *self.standing_since.get_or_insert(now) } else { now };
         if now - since >= PATH_CHANGED_AFTER {
             self.queue.take_for_empty();

@@ -277,6 +277,20 @@ fn without_feedback_the_receivers_own_estimate_counts() {
     assert_eq!(call.controller.estimate().source, Source::Remb, "the receiver changed its mind");
 }
 
+/// A person goes from one network to another: what looks like a queue for ever is a longer way.
+#[test]
+fn a_longer_way_is_no_queue() {
+    for seed in SEEDS {
+        for longer_ms in [60, 120, 300] {
+            let mut call = Call::new(Link::of(4e6), layers(), seed);
+            call.run_seconds(10.0);
+            call.link.delay += ms(longer_ms);
+            call.run_seconds(16.0);
+            assert!(call.target() > 1.7e6, "seed {seed}, {longer_ms} ms more: {}", call.target());
+        }
+    }
+}
+
 #[test]
 fn bounds_hold() {
     let config = Config { start_bps: 600_000, min_bps: 400_000, max_bps: 800_000 };

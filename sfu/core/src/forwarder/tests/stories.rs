@@ -243,3 +243,34 @@ fn padding_stays_behind() {
     call.run(1);
     assert_eq!(call.out[from].place.sequence, call.out[from - 1].place.sequence + 1);
 }
+
+#[test]
+fn who_stops_finishes_the_picture_on_its_way() {
+    let mut call = Call::new(Kind::Vp8, 1);
+    call.forwarder.set_target(layer(0, 2));
+    call.run(4);
+    let picture = call.capture(false, 3, true);
+    call.receive(&picture[0]);
+    call.forwarder.stop();
+    assert_eq!(call.forwarder.current(), layer(0, 2), "in the middle of a picture");
+    for sent in &picture[1..] {
+        call.receive(sent);
+    }
+    assert!(call.out.last().unwrap().place.marker, "the picture is whole");
+    call.answers = false;
+    let from = call.out.len();
+    call.run(4);
+    assert_eq!(call.out.len(), from, "and nothing comes behind it");
+    assert_eq!(call.forwarder.waits_for_keyframe(), Some(0));
+    call.answers = true;
+    call.run(2);
+    assert!(call.out[from].place.is_switch, "but a key frame");
+    call.assert_decodable();
+}
+
+#[test]
+fn who_stops_between_pictures_stops_at_once() {
+    let mut call = showing(Kind::Vp8, layer(0, 2));
+    call.forwarder.stop();
+    assert_eq!(call.forwarder.current(), None);
+}

@@ -120,3 +120,54 @@ impl ExtensionIds {
         ids
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use str0m::media::MediaTime;
+    use str0m::rtp::{AbsCaptureTime, VideoOrientation};
+
+    use super::*;
+
+    fn ids() -> ExtensionIds {
+        ExtensionIds {
+            audio_level: Some(1),
+            orientation: Some(2),
+            playout_delay: Some(3),
+            absolute_capture_time: Some(4),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_a_packet_says_of_itself_is_written_as_it_stood() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
+        let values = ExtensionValues {
+            audio_level: Some(-35),
+            voice_activity: Some(true),
+            video_orientation: Some(VideoOrientation::Deg90),
+            play_delay_min: Some(MediaTime::from_hundredths(10)),
+            play_delay_max: Some(MediaTime::from_hundredths(0xabc)),
+            abs_capture_time: Some(AbsCaptureTime { capture_time: time, clock_offset: None }),
+            ..Default::default()
+        };
+        let carried = Carried::read(&values);
+        assert_eq!(carried.audio_level_dbov(), Some(35));
+        let capture_time = ((NTP_TO_UNIX_SECONDS + 1) << 32 | 1 << 31).to_be_bytes();
+        let elements: Vec<(u8, &[u8])> = carried.elements(&ids()).collect();
+        assert_eq!(
+            elements,
+            [(1, &[0x80 | 35][..]), (2, &[3]), (3, &[0x00, 0xaa, 0xbc]), (4, &capture_time)],
+            "RFC 6464, 3GPP TS 26.114, twelve bits each, NTP"
+        );
+    }
+
+    #[test]
+    fn what_was_not_agreed_is_left_out() {
+        let values = ExtensionValues { audio_level: Some(-127), ..Default::default() };
+        let carried = Carried::read(&values);
+        assert_eq!(carried.elements(&ExtensionIds::default()).count(), 0);
+        assert_eq!(carried.elements(&ids()).count(), 1);
+    }
+}
