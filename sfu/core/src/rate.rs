@@ -6,7 +6,10 @@
 use std::time::{Duration, Instant};
 
 const BUCKETS: usize = 10;
-const BUCKET: Duration = Duration::from_millis(100);
+/// Buckets of a second's window, in milliseconds,
+const SECOND: u64 = 100;
+/// and of a window of three: a key frame is then one part of what a layer takes, and not most of it.
+const THREE_SECONDS: u64 = 300;
 /// What just began is measured over the time since, but no less: one packet says nothing about a rate.
 const MIN_SPAN: Duration = Duration::from_millis(200);
 /// After so long without anything a stream begins anew. Longer than the pause between two frames of a still
@@ -16,7 +19,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// Bits per second over the last second.
 #[derive(Debug, Default)]
 pub(crate) struct RateMeter {
-    bytes: SlidingSum,
+    bytes: SlidingSum<SECOND>,
 }
 
 impl RateMeter {
@@ -27,16 +30,14 @@ impl RateMeter {
 
     /// Bits per second; 0 once nothing came for a second.
     pub(crate) fn bps(&self, now: Instant) -> u64 {
-        let (bytes, span) = self.bytes.recent(now);
-        let bits_ms = u128::from(bytes) * 8 * 1000;
-        u64::try_from(bits_ms / span.as_millis().max(1)).unwrap_or(u64::MAX)
+        self.bytes.bits_per_second(now)
     }
 }
 
 /// Frames per second over the last second.
 #[derive(Debug, Default)]
 pub(crate) struct FrameRateMeter {
-    frames: SlidingSum,
+    frames: SlidingSum<SECOND>,
 }
 
 impl FrameRateMeter {
@@ -53,9 +54,27 @@ impl FrameRateMeter {
     }
 }
 
-/// Amounts of the last second in a ring of buckets.
+/// Bits per second over the last three seconds: for what is decided on, where a moment's peak must not count.
 #[derive(Debug, Default)]
-struct SlidingSum {
+pub(crate) struct SteadyRateMeter {
+    bytes: SlidingSum<THREE_SECONDS>,
+}
+
+impl SteadyRateMeter {
+    /// So many bytes came.
+    pub(crate) fn add(&mut self, bytes: usize, now: Instant) {
+        self.bytes.add(u64::try_from(bytes).unwrap_or(u64::MAX), now);
+    }
+
+    /// Bits per second; 0 once nothing came for three seconds.
+    pub(crate) fn bps(&self, now: Instant) -> u64 {
+        self.bytes.bits_per_second(now)
+    }
+}
+
+/// Amounts of late in a ring of buckets, of so many milliseconds each.
+#[derive(Debug, Default)]
+struct SlidingSum<const BUCKET_MS: u64> {
     buckets: [u64; BUCKETS],
     /// Buckets are numbered from here. `None` before anything came.
     origin: Option<Instant>,
@@ -65,7 +84,7 @@ struct SlidingSum {
     last: Option<Instant>,
 }
 
-impl SlidingSum {
+impl<const BUCKET_MS: u64> SlidingSum<BUCKET_MS> {
     fn add(&mut self, amount: u64, now: Instant) {
         if self.last.is_none_or(|last| now.saturating_duration_since(last) >= SILENCE) {
             *self = Self { origin: Some(now), ..Self::default() };
@@ -81,6 +100,13 @@ impl SlidingSum {
         self.last = self.last.max(Some(now));
     }
 
+    /// Amounts taken for bytes.
+    fn bits_per_second(&self, now: Instant) -> u64 {
+        let (bytes, span) = self.recent(now);
+        let bits_ms = u128::from(bytes) * 8 * 1000;
+        u64::try_from(bits_ms / span.as_millis().max(1)).unwrap_or(u64::MAX)
+    }
+
     /// What came in the window, and how long the window is.
     fn recent(&self, now: Instant) -> (u64, Duration) {
         let Some(origin) = self.origin else { return (0, MIN_SPAN) };
@@ -89,7 +115,7 @@ impl SlidingSum {
         let oldest = (number + 1).saturating_sub(BUCKETS as u64);
         let sum =
             (oldest..=self.newest).fold(0_u64, |sum, bucket| sum.saturating_add(self.buckets[Self::slot(bucket)]));
-        let before = BUCKET * u32::try_from(oldest).unwrap_or(u32::MAX);
+        let before = Duration::from_millis(BUCKET_MS) * u32::try_from(oldest).unwrap_or(u32::MAX);
         let span = now.saturating_duration_since(origin).saturating_sub(before);
         (sum, span.max(MIN_SPAN))
     }
@@ -97,7 +123,7 @@ impl SlidingSum {
     fn number(&self, now: Instant) -> u64 {
         let age = self.origin.map_or(Duration::ZERO, |origin| now.saturating_duration_since(origin));
         // As many as the span's multiplication can take: 13 years.
-        u64::from(u32::try_from(age.as_millis() / BUCKET.as_millis()).unwrap_or(u32::MAX))
+        u64::from(u32::try_from(age.as_millis() / u128::from(BUCKET_MS)).unwrap_or(u32::MAX))
     }
 
     fn slot(number: u64) -> usize {

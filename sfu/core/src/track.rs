@@ -12,7 +12,7 @@ use crate::dynacast::Dynacast;
 use crate::forwarder::{Inspector, PacketInfo, Received};
 use crate::keyframe::KeyframeRequests;
 use crate::levels::LevelMeter;
-use crate::rate::{FrameRateMeter, RateMeter};
+use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::transport::{Packet, video_codec};
 use crate::{ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TransportKey};
 
@@ -65,7 +65,7 @@ struct Stream {
 /// One spatial and temporal layer of an encoding, without what it builds on.
 #[derive(Debug, Default)]
 struct Layer {
-    rate: RateMeter,
+    rate: SteadyRateMeter,
     seen: Option<(Instant, Instant)>,
 }
 

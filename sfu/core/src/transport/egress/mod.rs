@@ -85,6 +85,8 @@ pub(crate) struct Egress {
     control: CongestionController,
     control_at: Instant,
     pacer: Pacer<Queued>,
+    /// Of the pacer's dropped packets, those counted.
+    expired: u64,
     sent: RateMeter,
     repaired: RateMeter,
     scratch: Vec<u8>,
@@ -104,6 +106,7 @@ impl Egress {
             control: CongestionController::new(config, now),
             control_at: now,
             pacer: Pacer::new(PACER, START_BPS, now),
+            expired: 0,
             sent: RateMeter::default(),
             repaired: RateMeter::default(),
             scratch: Vec::new(),
@@ -111,8 +114,12 @@ impl Egress {
         }
     }
 
-    /// The handshake is done. Once for each connection: a second sender with the same keys would repeat nonces.
+    /// The handshake is done. The first keys of a connection stand: a second sender with the same ones would repeat
+    /// nonces, and there is no second handshake.
     pub(super) fn set_keys(&mut self, keys: &Keys) {
+        if self.crypto.is_some() {
+            return;
+        }
         self.crypto = Some(Sender::new(keys));
         self.feedback = Some(Receiver::new(keys));
     }
@@ -259,7 +266,6 @@ impl Egress {
         if !self.is_ready() {
             return;
         }
-        let dropped = self.pacer.dropped();
         while let Some(queued) = self.pacer.poll(now) {
             match queued {
                 Queued::Media(place, packet, placement, format) => {
@@ -268,7 +274,8 @@ impl Egress {
                 Queued::Repair(place, sent) => self.send_repair(place, &sent, now, out),
             }
         }
-        out.counts.expired += self.pacer.dropped() - dropped;
+        out.counts.expired += self.pacer.dropped() - self.expired;
+        self.expired = self.pacer.dropped();
         let can_probe = self.probe(now, out);
         self.control_at = now + if can_probe { CONTROL_INTERVAL } else { IDLE_CONTROL_INTERVAL };
         self.report(now, out);
