@@ -176,6 +176,7 @@ impl Forwarder {
             }
             Choice::Forward { ends_picture } => numbers.place(packet, arrival).map_or(Verdict::Drop, |place| {
                 let marker = place.marker || ends_picture;
+                self.last = Some((packet.timestamp, marker));
                 Verdict::Forward(Placement { marker, is_switch, ..place })
             }),
         }
