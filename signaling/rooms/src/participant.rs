@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use livekit_protocol::{ClientInfo, ParticipantInfo, ParticipantPermission, participant_info};
+use livekit_protocol::{ClientInfo, ConnectionQuality, ParticipantInfo, ParticipantPermission, participant_info};
 
 use crate::data::Replay;
 use crate::publication::Publication;
@@ -40,6 +40,8 @@ pub(crate) struct Participant {
     pub(crate) departs_at: Option<Instant>,
     /// When it is removed unless its media comes up.
     pub(crate) connect_by: Option<Instant>,
+    /// Whose connection quality it was told last, and what.
+    pub(crate) qualities_told: BTreeMap<ParticipantSid, ConnectionQuality>,
     /// When its token is renewed.
     pub(crate) refresh_at: Instant,
     pub(crate) tracks: BTreeMap<TrackSid, Publication>,
@@ -94,6 +96,7 @@ impl Participant {
             connection: Some(arrival.connection),
             departs_at: None,
             connect_by: None,
+            qualities_told: BTreeMap::new(),
             refresh_at,
             tracks: BTreeMap::new(),
             subscriptions: BTreeMap::new(),

@@ -141,48 +141,48 @@ impl RoomState {
         self.tell_stream_states(sid, &states);
     }
 
-    /// Tells everybody its own quality and that of those it receives, when any of it changed.
+    /// Tells everybody its own quality and that of those it receives, when any of it is news to it: a rating changed,
+    /// or it receives somebody it did not before.
     pub(super) fn handle_quality(&mut self, reports: Vec<QualityReport>) {
-        let mut changed = false;
         for report in reports {
             if !self.participants.get(&report.participant).is_some_and(|participant| participant.active) {
                 continue;
             }
             match self.ratings.get_mut(&report.participant) {
-                Some(rating) => changed |= rating.update(report),
+                Some(rating) => {
+                    rating.update(report);
+                }
                 None => {
-                    changed = true;
                     self.ratings.insert(report.participant.clone(), Rating::new(report));
                 }
             }
         }
-        if !changed {
-            return;
+        let mut messages = Vec::new();
+        for reader in self.participants.values_mut() {
+            let publishers = reader.subscriptions.iter().filter(|(_, subscription)| subscription.open);
+            let mut about: Vec<_> = publishers.filter_map(|(track, _)| self.publishers.get(track)).collect();
+            about.push(&reader.sid);
+            about.sort_unstable();
+            about.dedup();
+            let rated: Vec<_> =
+                about.into_iter().filter_map(|sid| Some((sid.clone(), self.ratings.get(sid)?))).collect();
+            if rated.iter().all(|(sid, rating)| reader.qualities_told.get(sid) == Some(&rating.quality)) {
+                continue;
+            }
+            let knows_lost = reader.client.protocol >= PROTOCOL_QUALITY_LOST;
+            let updates: Vec<_> = rated
+                .iter()
+                .map(|(sid, rating)| {
+                    let unknown = rating.quality == ConnectionQuality::Lost && !knows_lost;
+                    let quality = if unknown { ConnectionQuality::Poor } else { rating.quality };
+                    let (participant_sid, score) = (sid.to_string(), rating.score());
+                    ConnectionQualityInfo { participant_sid, quality: quality as i32, score }
+                })
+                .collect();
+            messages.push((reader.sid.clone(), updates));
+            reader.qualities_told = rated.into_iter().map(|(sid, rating)| (sid, rating.quality)).collect();
         }
-        let updates: Vec<_> = self
-            .participants
-            .values()
-            .filter_map(|reader| {
-                let publishers = reader.subscriptions.iter().filter(|(_, subscription)| subscription.open);
-                let mut about: Vec<_> = publishers.filter_map(|(track, _)| self.publishers.get(track)).collect();
-                about.push(&reader.sid);
-                about.sort_unstable();
-                about.dedup();
-                let knows_lost = reader.client.protocol >= PROTOCOL_QUALITY_LOST;
-                let updates: Vec<_> = about
-                    .into_iter()
-                    .filter_map(|sid| Some((sid, self.ratings.get(sid)?)))
-                    .map(|(sid, rating)| {
-                        let unknown = rating.quality == ConnectionQuality::Lost && !knows_lost;
-                        let quality = if unknown { ConnectionQuality::Poor } else { rating.quality };
-                        let (participant_sid, score) = (sid.to_string(), rating.score());
-                        ConnectionQualityInfo { participant_sid, quality: quality as i32, score }
-                    })
-                    .collect();
-                (!updates.is_empty()).then(|| (reader.sid.clone(), updates))
-            })
-            .collect();
-        for (reader, updates) in updates {
+        for (reader, updates) in messages {
             self.send(&reader, signal_response::Message::ConnectionQuality(ConnectionQualityUpdate { updates }));
         }
     }
