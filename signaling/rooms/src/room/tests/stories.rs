@@ -578,13 +578,13 @@ fn connection_quality_is_told_to_oneself_and_to_those_who_receive() {
     assert_eq!(heard(&world, &bob).len(), 1, "no change, no news");
     world.media(MediaEvent::Quality(vec![report(&ada, 0.3, true), report(&bob, 0.0, false)]));
     assert_eq!(heard(&world, &bob)[1][ada.sid.as_str()], ConnectionQuality::Lost);
-    // Whoever begins to receive somebody hears how that one fares, though it is as before.
-    let before = heard(&world, &ada).len();
     world.publish(&bob, camera("d"));
     world.media(MediaEvent::Quality(vec![report(&ada, 0.3, true), report(&bob, 0.0, false)]));
-    let to_ada = heard(&world, &ada);
-    assert_eq!(to_ada.len(), before + 1);
-    assert_eq!(to_ada[before][bob.sid.as_str()], ConnectionQuality::Excellent);
+    assert!(
+        heard(&world, &ada)
+            .pop()
+            .is_some_and(|told| told[bob.sid.as_str()] == ConnectionQuality::Excellent)
+    );
 }
 
 #[test]
