@@ -19,7 +19,7 @@ fuzz_target!(|steps: &[u8]| {
         }
         // The engine hands a packet over once.
         if of_source.insert(sequence)
-            && let Some(out) = stream.rewrite(sequence, timestamp)
+            && let Some(out) = stream.forward(sequence, timestamp)
         {
             assert!(sent.insert(out.sequence), "{} sent twice", out.sequence);
         }

@@ -49,6 +49,20 @@ pub struct Numbers {
     pub tl0_pic_idx: Option<u8>,
 }
 
+impl Numbers {
+    /// Writes others in place of these into a copy of the payload they were read from: the picture id stands `at`
+    /// there, TL0PICIDX `apart` bytes behind it. What is not carried, or not given, stays.
+    pub(crate) fn patch(self, payload: &mut [u8], at: usize, apart: usize, picture_id: Option<u16>, tl0: Option<u8>) {
+        if let (Some(id), Some(value)) = (self.picture_id, picture_id) {
+            id.patch(value, payload, at);
+        }
+        let tl0_at = at + self.picture_id.map_or(0, PictureId::len) + apart;
+        if let (Some(_), Some(value), Some(place)) = (self.tl0_pic_idx, tl0, payload.get_mut(tl0_at)) {
+            *place = value;
+        }
+    }
+}
+
 /// Keeps picture ids and TL0PICIDX continuous over changes of the forwarded encoding.
 #[derive(Debug, Clone, Default)]
 pub struct PictureIdRewriter {

@@ -57,11 +57,6 @@ impl StreamRewriter {
         self.sequences.drop(sequence);
     }
 
-    /// The place of a packet of a source of which nothing is left out.
-    pub fn rewrite(&mut self, sequence: u64, timestamp: u32) -> Option<Rewritten> {
-        self.forward(sequence, timestamp)
-    }
-
     /// The newest packet sent.
     #[must_use]
     pub fn last(&self) -> Option<Rewritten> {

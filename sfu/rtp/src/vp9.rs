@@ -146,17 +146,8 @@ impl Descriptor {
     /// Writes other numbers into a copy of the payload this was read from. What the descriptor does not carry, or
     /// is not given, stays.
     pub fn patch(&self, payload: &mut [u8], picture_id: Option<u16>, tl0_pic_idx: Option<u8>) {
-        let mut at = PICTURE_ID_AT;
-        if let Some(id) = self.picture_id {
-            if let Some(value) = picture_id {
-                id.patch(value, payload, at);
-            }
-            at += id.len();
-        }
         // TL0PICIDX follows the layer indices.
-        if let (Some(_), Some(value), Some(place)) = (self.tl0_pic_idx, tl0_pic_idx, payload.get_mut(at + 1)) {
-            *place = value;
-        }
+        Numbers::from(self).patch(payload, PICTURE_ID_AT, 1, picture_id, tl0_pic_idx);
     }
 }
 

@@ -244,12 +244,13 @@ impl Egress {
 
     /// Sends again what the receiver misses.
     fn repair(&mut self, place: usize, sequence: u16, now: Instant) {
-        let round_trip = self.control.estimate().rtt.unwrap_or(ROUND_TRIP);
+        let estimate = self.control.estimate();
+        let round_trip = estimate.rtt.unwrap_or(ROUND_TRIP);
         let stream = &mut self.streams[place];
         if !stream.can_repair() {
             return;
         }
-        let budget = self.control.estimate().target_bps as f64 * REPAIR_SHARE;
+        let budget = estimate.target_bps as f64 * REPAIR_SHARE;
         if self.repaired.bps(now) as f64 > budget {
             return;
         }
