@@ -1,15 +1,15 @@
 //! What happens in rooms, told one by one.
 
 use livekit_protocol::{
-    ConnectionQuality, DataChannelReceiveState, DataPacket, LeaveRequest, MuteTrackRequest, Ping, RequestResponse,
-    SessionDescription, SimulateScenario, SubscriptionPermission, SyncState, TrackPermission,
-    UpdateParticipantMetadata, UpdateSubscription, UpdateTrackSettings, VideoQuality, participant_info,
-    request_response, signal_request as ask, signal_response as told, simulate_scenario,
+    DataChannelReceiveState, DataPacket, LeaveRequest, MuteTrackRequest, Ping, RequestResponse, SessionDescription,
+    SimulateScenario, SubscriptionPermission, SyncState, TrackPermission, UpdateParticipantMetadata,
+    UpdateSubscription, UpdateTrackSettings, VideoQuality, participant_info, request_response, signal_request as ask,
+    signal_response as told, simulate_scenario,
 };
 use prost::Message;
 
 use super::*;
-use crate::{AudioLevel, MediaFailure, QualityReport};
+use crate::{AudioLevel, MediaFailure};
 
 const SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
 
@@ -540,51 +540,6 @@ fn voices_are_told_when_they_begin_change_and_end() {
     world.media(MediaEvent::AudioLevels(vec![voice(&ada)]));
     world.says(&ada, leave());
     assert!(heard(&world, &bob).last().is_some_and(|s| !s.active), "who leaves stops speaking");
-}
-
-#[test]
-fn connection_quality_is_told_to_oneself_and_to_those_who_receive() {
-    let mut world = World::new();
-    let (ada, bob) = (world.join("ada"), world.join("bob"));
-    world.publish(&ada, camera("c"));
-    let report = |who: &Client, downstream_loss, silent| QualityReport {
-        participant: who.sid.clone(),
-        upstream_loss: 0.0,
-        downstream_loss,
-        rtt_ms: Some(30),
-        jitter_ms: None,
-        delivered_bps: 0,
-        wanted_bps: 0,
-        silent,
-    };
-    world.media(MediaEvent::Quality(vec![report(&ada, 0.3, false), report(&bob, 0.0, false)]));
-    let heard = |world: &World, client: &Client| {
-        world.heard(client, |message| match message {
-            told::Message::ConnectionQuality(update) => Some(
-                update
-                    .updates
-                    .iter()
-                    .map(|u| (u.participant_sid.clone(), u.quality()))
-                    .collect::<BTreeMap<_, _>>(),
-            ),
-            _ => None,
-        })
-    };
-    let to_bob = heard(&world, &bob);
-    assert_eq!(to_bob[0][ada.sid.as_str()], ConnectionQuality::Poor);
-    assert_eq!(to_bob[0][bob.sid.as_str()], ConnectionQuality::Excellent);
-    assert_eq!(heard(&world, &ada)[0].len(), 1, "ada receives nothing of bob");
-    world.media(MediaEvent::Quality(vec![report(&ada, 0.3, false), report(&bob, 0.0, false)]));
-    assert_eq!(heard(&world, &bob).len(), 1, "no change, no news");
-    world.media(MediaEvent::Quality(vec![report(&ada, 0.3, true), report(&bob, 0.0, false)]));
-    assert_eq!(heard(&world, &bob)[1][ada.sid.as_str()], ConnectionQuality::Lost);
-    world.publish(&bob, camera("d"));
-    world.media(MediaEvent::Quality(vec![report(&ada, 0.3, true), report(&bob, 0.0, false)]));
-    assert!(
-        heard(&world, &ada)
-            .pop()
-            .is_some_and(|told| told[bob.sid.as_str()] == ConnectionQuality::Excellent)
-    );
 }
 
 #[test]
