@@ -62,7 +62,6 @@ impl Inspector {
             timestamp: packet.timestamp,
             marker: packet.marker,
             is_entry: true,
-            is_late: false,
             codec: packet.codec,
             layers: LayerInfo::Whole,
             descriptor: PayloadDescriptor::None,
@@ -71,7 +70,6 @@ impl Inspector {
         };
         let Some(codec) = packet.codec else { return info };
         let is_newest = self.newest.is_none_or(|newest| packet.sequence > newest);
-        info.is_late = !is_newest;
         if is_newest {
             self.newest = Some(packet.sequence);
         }

@@ -20,9 +20,6 @@ pub(crate) struct PacketInfo {
     pub(crate) marker: bool,
     /// A decoder can begin here. Always true for sound.
     pub(crate) is_entry: bool,
-    /// Packets behind it came first: it was lost and repaired, or overtaken. Who enters a source with it has
-    /// dropped those.
-    pub(crate) is_late: bool,
     pub(crate) codec: Option<VideoCodec>,
     pub(crate) layers: LayerInfo,
     /// Patches a copy of the payload without another reading.
