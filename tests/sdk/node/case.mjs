@@ -1,11 +1,13 @@
 /**
  * Runs one case in this process: `node case.mjs WS_URL NAME`. Ends with 0 when it passed, with 1 and the reason on
- * standard error when it did not. `node case.mjs` lists the names as JSON.
+ * standard error when it did not, with `LOST_SINK` when the SDK took its pictures from it. `node case.mjs` lists the names
+ * as JSON.
  */
 import { dispose } from '@livekit/rtc-node';
 
-import { Call } from './call.mjs';
+import { Call, LostSink } from './call.mjs';
 import { CASES } from './cases.mjs';
+import { LOST_SINK } from './process.mjs';
 
 const [wsUrl, name] = process.argv.slice(2);
 if (wsUrl === undefined) {
@@ -16,7 +18,7 @@ if (wsUrl === undefined) {
     await CASES.get(name)(call);
   } catch (error) {
     console.error(error);
-    process.exitCode = 1;
+    process.exitCode = error instanceof LostSink ? LOST_SINK : 1;
   }
   await call.close();
   await dispose();

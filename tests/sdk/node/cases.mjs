@@ -50,7 +50,7 @@ it('publishes and receives pictures and sound', async (call) => {
     [ann, 'ben'],
     [ben, 'ann'],
   ]) {
-    await watch((await here.subscribes(there, SOURCE_CAMERA)).track);
+    await watch(here, (await here.subscribes(there, SOURCE_CAMERA)).track);
     await listen((await here.subscribes(there, SOURCE_MICROPHONE)).track);
   }
 });
@@ -65,7 +65,7 @@ it('shows a late guest what is on', async (call) => {
   await ann.publish(call.camera());
   await ann.publish(call.microphone());
   const late = await call.join('late');
-  await watch((await late.subscribes('ann', SOURCE_CAMERA)).track);
+  await watch(late, (await late.subscribes('ann', SOURCE_CAMERA)).track);
   await listen((await late.subscribes('ann', SOURCE_MICROPHONE)).track);
 });
 
@@ -165,7 +165,7 @@ it('publishes and unpublishes again and again', async (call) => {
   for (let cycle = 0; cycle < 4; cycle++) {
     const video = await ann.publish(call.camera());
     const audio = await ann.publish(call.microphone());
-    await watch((await ben.subscribes('ann', SOURCE_CAMERA)).track);
+    await watch(ben, (await ben.subscribes('ann', SOURCE_CAMERA)).track);
     await listen((await ben.subscribes('ann', SOURCE_MICROPHONE)).track);
     await ann.me.unpublishTrack(video.sid);
     await ann.me.unpublishTrack(audio.sid);
@@ -183,7 +183,7 @@ it('subscribes by hand', async (call) => {
   const [publication] = await ben.sees('trackPublished');
   assert.equal(publication.track, undefined);
   publication.setSubscribed(true);
-  await watch((await ben.subscribes('ann', SOURCE_CAMERA)).track);
+  await watch(ben, (await ben.subscribes('ann', SOURCE_CAMERA)).track);
 });
 
 it('sees who speaks', async (call) => {
@@ -224,7 +224,7 @@ it('calls with end-to-end encryption', async (call) => {
   const [ann, ben] = await call.pair({ encryption });
   await ann.publish(call.camera());
   await ann.publish(call.microphone());
-  await watch((await ben.subscribes('ann', SOURCE_CAMERA)).track);
+  await watch(ben, (await ben.subscribes('ann', SOURCE_CAMERA)).track);
   await listen((await ben.subscribes('ann', SOURCE_MICROPHONE)).track);
 });
 
@@ -232,13 +232,13 @@ for (const scenario of ['SIGNAL_RECONNECT', 'FULL_RECONNECT', 'NODE_FAILURE']) {
   it(`survives ${scenario}`, async (call) => {
     const [ann, ben] = await call.pair();
     await ben.publish(call.camera());
-    await watch((await ann.subscribes('ben', SOURCE_CAMERA)).track);
+    await watch(ann, (await ann.subscribes('ben', SOURCE_CAMERA)).track);
     await ben.room.simulateScenario(SimulateScenarioKind[`SIMULATE_${scenario}`]);
     await ben.sees('reconnected', undefined, 2 * LIMIT_MS);
     await until(
       'ann sees ben again',
       async () => {
-        await watch((await ann.subscribes('ben', SOURCE_CAMERA)).track);
+        await watch(ann, (await ann.subscribes('ben', SOURCE_CAMERA)).track);
         return true;
       },
       2 * LIMIT_MS,

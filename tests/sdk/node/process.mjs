@@ -1,7 +1,7 @@
 /**
  * Runs cases in processes of their own. The SDK is mostly native code, and when that crashes it takes its process
- * along: here that is one case and not the suite. A crash says nothing about the server, so the case is told again,
- * and the crash is reported; a case that fails by itself is never told again.
+ * along: here that is one case and not the suite. A crash says nothing about the server, nor do pictures that the SDK
+ * lost (`LostSink` in `call.mjs`): the case is told again, and that is reported; one that fails by itself never is.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url';
 const PROGRAM = fileURLToPath(new URL('case.mjs', import.meta.url));
 /** What a program dies of by itself: nobody sends these. */
 const CRASHES = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'];
-/** A crash that comes three times in a row is not rare any more: it may well be something the server says. */
+/** Exit code of a case in which the SDK lost its pictures. */
+export const LOST_SINK = 75;
+/** What comes three times in a row is not rare any more: it may well be something the server says. */
 const ATTEMPTS = 3;
 /** The longest case waits for two recoveries. */
 const CASE_LIMIT_MS = 2 * 60_000;
@@ -33,11 +35,15 @@ export async function passes(server, name, report) {
   for (let attempt = 1; ; attempt++) {
     const { output, ended } = await run([server.wsUrl, name]);
     if (ended === '0') return;
-    if (!CRASHES.includes(ended)) throw new Error(`the case failed (${ended}):\n${output}`);
-    const crash = `the SDK crashed with ${ended}, attempt ${attempt} of ${ATTEMPTS}: "${name}"`;
-    if (attempt === ATTEMPTS) throw new Error(`${crash}\n${output}`);
-    report(crash);
-    console.error(`${crash}\n${output}`);
+    const isLost = ended === String(LOST_SINK);
+    if (!isLost && !CRASHES.includes(ended)) {
+      throw new Error(`the case failed (${ended}):\n${output}`);
+    }
+    const what = isLost ? 'lost its pictures' : `crashed with ${ended}`;
+    const remark = `the SDK ${what}, attempt ${attempt} of ${ATTEMPTS}: "${name}"`;
+    if (attempt === ATTEMPTS) throw new Error(`${remark}\n${output}`);
+    report(remark);
+    console.error(`${remark}\n${output}`);
   }
 }
 

@@ -1,8 +1,7 @@
-"""The server of the session, one call for each test, and what becomes of a test in which the SDK crashes."""
+"""The server of the session, and one call for each test."""
 
 import itertools
 import secrets
-from collections import Counter
 from typing import Any, AsyncIterator, Iterator, List
 
 import pytest
@@ -13,10 +12,6 @@ from harness.media import Camera, Microphone
 from harness.sdk import DOORS, KNOWS_V1
 from harness.server import Server
 from harness.token import token
-
-# A crash that comes three times in a row is not rare any more: it may well be something the server says.
-ATTEMPTS = 3
-_crashes: "Counter[str]" = Counter()
 
 
 @pytest.fixture(scope="session")
@@ -96,17 +91,3 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     server = getattr(item, "funcargs", {}).get("server")
     if report.failed and server is not None:
         report.sections.append(("server log, last lines", "\n".join(server.log.splitlines()[-40:])))
-
-
-def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any) -> None:
-    """A crash of the SDK's native code says nothing about the server: the test runs again, in a new process, and the
-    crash is reported. A test that fails by itself is never run again."""
-    _crashes[crashitem] += 1
-    if _crashes[crashitem] < ATTEMPTS:
-        sched.mark_test_pending(crashitem)
-        report.outcome = "rerun"  # type: ignore[assignment]
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for test, times in _crashes.items():
-        terminalreporter.write_line(f"the SDK crashed {times} of at most {ATTEMPTS} times in {test}")
