@@ -190,6 +190,8 @@ pub struct Limits {
     pub signal_message_bytes: NonZeroU32,
     /// Largest HTTP request body, in bytes.
     pub body_bytes: NonZeroU32,
+    /// Most media one participant may send, in kbit/s, headers included.
+    pub publish_kbps: NonZeroU32,
 }
 
 impl Default for Limits {
@@ -204,6 +206,7 @@ impl Default for Limits {
             room_creations_per_minute: const { n(600) },
             signal_message_bytes: const { n(512 * 1024) },
             body_bytes: const { n(64 * 1024) },
+            publish_kbps: const { n(50_000) },
         }
     }
 }

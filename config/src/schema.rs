@@ -67,6 +67,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.room_creations_per_minute", Form::Integer, COUNT),
     key("limits.signal_message_bytes", Form::Integer, COUNT),
     key("limits.body_bytes", Form::Integer, COUNT),
+    key("limits.publish_kbps", Form::Integer, COUNT),
     key("log.format", Form::Text, "\"text\" or \"json\""),
     key("log.filter", Form::Text, "levels by module, such as \"info\" or \"info,sluice_core=debug\""),
     key("metrics.open", Form::Boolean, SWITCH),

@@ -15,6 +15,7 @@ mod keyframe;
 mod levels;
 mod limits;
 mod participant;
+mod policer;
 mod publications;
 mod random;
 mod rate;

@@ -30,6 +30,8 @@ pub struct NodeConfig {
     pub advertise: Option<IpAddr>,
     /// Number of workers.
     pub workers: usize,
+    /// Most media a participant may send, bits per second, headers included. 0: no bound.
+    pub max_publish_bps: u64,
 }
 
 /// Takes a room's events on the worker's thread; must not block. False says the room's queue is full or
@@ -114,7 +116,7 @@ impl Node {
             addresses.extend(ports.local_addresses());
             let (messages, inbox) = sync_channel(COMMAND_QUEUE_LEN);
             let mailbox = Mailbox { messages, waker: ports.waker() };
-            let worker = WorkerThread::new(ports, config.advertise, certificate.clone(), metrics.clone(), inbox);
+            let worker = WorkerThread::new(config, ports, certificate.clone(), metrics.clone(), inbox);
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || worker.run())

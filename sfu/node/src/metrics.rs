@@ -32,7 +32,7 @@ impl MediaMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let counters: [(&str, &str, Read); 17] = [
+        let counters: [(&str, &str, Read); 18] = [
             ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
             ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
             ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
@@ -43,6 +43,9 @@ impl MediaMetrics {
             ("sluice_datagrams_unsent_refused_total", "UDP datagrams the kernel refused.", |p| p.net.send_refused),
             ("sluice_datagrams_refused_total", "UDP datagrams no connection took: unknown, wrong or forged.", |p| {
                 p.worker.datagrams_refused
+            }),
+            ("sluice_packets_policed_total", "Media packets of publishers that sent more than they may.", |p| {
+                p.worker.packets_policed
             }),
             ("sluice_packets_received_total", "Media packets received and decrypted.", |p| p.worker.packets_received),
             ("sluice_packets_forwarded_total", "Media packets handed to subscribers.", |p| p.worker.packets_forwarded),

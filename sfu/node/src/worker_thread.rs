@@ -1,15 +1,15 @@
 //! The thread around a worker: sleeps on its sockets, feeds it, sends what it wants sent.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use sluice_core::{Certificate, Command, Random, RoomId, Worker, WorkerConfig};
 use sluice_net::UdpPorts;
 
-use crate::EventSink;
 use crate::metrics::{MediaMetrics, Published};
+use crate::{EventSink, NodeConfig};
 
 /// Messages taken before media is looked at again: a burst of joins must not hold packets up.
 const MAX_MESSAGES_PER_PASS: usize = 64;
@@ -44,8 +44,8 @@ impl Random for SystemRandom {
 
 impl WorkerThread {
     pub(crate) fn new(
+        config: &NodeConfig,
         ports: UdpPorts,
-        advertise: Option<IpAddr>,
         certificate: Certificate,
         metrics: MediaMetrics,
         inbox: Receiver<Message>,
@@ -53,7 +53,8 @@ impl WorkerThread {
         let addresses: Vec<_> = ports
             .local_addresses()
             .map(|bound| {
-                let advertised = advertise
+                let advertised = config
+                    .advertise
                     .filter(|ip| ip.is_ipv4() == bound.is_ipv4() && !bound.ip().is_loopback())
                     .map_or(bound, |ip| SocketAddr::new(ip, bound.port()));
                 (advertised, bound)
@@ -62,7 +63,12 @@ impl WorkerThread {
         let mut local: Vec<SocketAddr> = addresses.iter().map(|(advertised, _)| *advertised).collect();
         local.dedup();
         Self {
-            worker: Worker::new(WorkerConfig { local, certificate, random: Box::new(SystemRandom) }),
+            worker: Worker::new(WorkerConfig {
+                local,
+                certificate,
+                max_publish_bps: config.max_publish_bps,
+                random: Box::new(SystemRandom),
+            }),
             ports,
             addresses,
             inbox,

@@ -147,6 +147,7 @@ impl Simulation {
             worker: Worker::new(WorkerConfig {
                 local: vec![address],
                 certificate: Certificate::generate().expect("a certificate"),
+                max_publish_bps: 50_000_000,
                 random: Box::new(Seeded {
                     random: ChaCha20Rng::seed_from_u64(worker_seed),
                     is_broken: Arc::clone(&is_broken),

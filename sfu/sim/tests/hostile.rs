@@ -292,3 +292,30 @@ fn a_bug_in_one_participant_ends_that_participant() {
     assert_eq!(sim.frames_during(Duration::from_secs(1), "cem", &cams[0]), 0);
     assert!(sim.frames_during(Duration::from_secs(1), "cem", &cams[1]) >= 29);
 }
+
+/// A publisher far above what it may send is cut before its packets cost anything; others do not notice, and it is
+/// heard again as soon as it behaves.
+#[test]
+fn a_flood_is_cut_and_hurts_nobody_else() {
+    let mut sim = Simulation::new(59);
+    for name in ["ann", "bob", "eve"] {
+        sim.join(name, Single);
+    }
+    let of_ann = sim.publish("ann", "cam", Publication::CAMERA);
+    let of_eve = sim.publish("eve", "cam", Publication::CAMERA);
+    sim.run(Duration::from_secs(2));
+    assert_eq!(sim.stats().packets_policed, 0, "a camera is no flood");
+
+    let datagram = forged_rtp(96, 0x0bad_cafe, &[]);
+    let packets_per_second = 50_000_000 / 8 / datagram.len();
+    for _ in 0..2 * packets_per_second {
+        sim.forge("eve", &datagram);
+    }
+    let policed = sim.stats().packets_policed;
+    assert!(policed > packets_per_second as u64 / 2, "{policed} of {packets_per_second}");
+    let frames = sim.frames_during(Duration::from_secs(1), "bob", &of_ann);
+    assert!(frames >= 29, "{frames} frames of somebody else");
+    sim.run(Duration::from_secs(1));
+    let frames = sim.frames_during(Duration::from_secs(1), "bob", &of_eve);
+    assert!(frames >= 29, "{frames} frames of who flooded, afterwards");
+}

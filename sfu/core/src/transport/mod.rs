@@ -464,6 +464,11 @@ impl Transport {
     }
 }
 
+/// True for RTP among what shares a port with it (RFC 7983, RFC 5761 section 4).
+pub(crate) fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..192, ..]) && !is_rtcp(datagram)
+}
+
 /// True for RTCP among what shares a port with it (RFC 5761 section 4).
 fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..192, 192..=223, ..])

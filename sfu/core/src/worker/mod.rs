@@ -23,10 +23,11 @@ use std::time::{Duration, Instant};
 use crate::demux::Demux;
 use crate::limits::LimitedRoom;
 use crate::participant::{Participant, Subscription};
+use crate::policer::Policer;
 use crate::publications::Publications;
 use crate::random::Random;
 use crate::track::Track;
-use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transmit, Transport, observed};
+use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transmit, Transport, is_media, observed};
 use crate::{
     Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId,
     TrackKey, TransportKey,
@@ -46,6 +47,9 @@ pub struct WorkerConfig {
     pub local: Vec<SocketAddr>,
     /// Certificate of every connection. One for the process keeps handshakes cheap.
     pub certificate: Certificate,
+    /// Most media a participant may send, bits per second, headers included; what is above is dropped and counted.
+    /// 0: no bound.
+    pub max_publish_bps: u64,
     /// Source of ICE credentials.
     pub random: Box<dyn Random>,
 }
@@ -69,6 +73,8 @@ pub struct WorkerStats {
     pub datagrams_received: u64,
     /// Datagrams no transport took: unknown address or fragment, wrong integrity, forged.
     pub datagrams_refused: u64,
+    /// Media packets of publishers that sent more than they may.
+    pub packets_policed: u64,
     /// Media packets decrypted.
     pub packets_received: u64,
     /// Media packets handed to subscribers' transports.
@@ -100,6 +106,7 @@ pub struct WorkerStats {
 struct Slot {
     transport: Transport,
     participant: ParticipantKey,
+    policer: Policer,
     /// Packets were written and not flushed.
     is_dirty: bool,
     /// Its entry in `deadlines`.
@@ -111,6 +118,7 @@ pub struct Worker {
     shared: Shared,
     local: Vec<SocketAddr>,
     random: Box<dyn Random>,
+    max_publish_bps: u64,
     demux: Demux,
     transports: SlotMap<TransportKey, Slot>,
     participants: SlotMap<ParticipantKey, Participant>,
@@ -150,6 +158,7 @@ impl Worker {
             shared: Shared { certificate: config.certificate.0, crypto: Arc::new(observed()) },
             local: config.local,
             random: config.random,
+            max_publish_bps: config.max_publish_bps,
             demux: Demux::default(),
             transports: SlotMap::with_key(),
             participants: SlotMap::with_key(),
@@ -192,11 +201,16 @@ impl Worker {
     pub fn handle_datagram(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8], now: Instant) {
         self.stats.datagrams_received += 1;
         let claim = self.demux.claim(source, destination, datagram);
-        let Some((claim, slot)) = claim.and_then(|c| Some((c, self.transports.get(c.transport)?))) else {
+        let Some((claim, slot)) = claim.and_then(|c| Some((c, self.transports.get_mut(c.transport)?))) else {
             self.stats.datagrams_refused += 1;
             return;
         };
-        self.contain(slot.participant, |worker| {
+        if is_media(datagram) && !slot.policer.admits(datagram.len(), now) {
+            self.stats.packets_policed += 1;
+            return;
+        }
+        let participant = slot.participant;
+        self.contain(participant, |worker| {
             let Some(slot) = worker.transports.get_mut(claim.transport) else { return };
             if !slot.transport.receive(source, destination, datagram, now, &mut worker.outbox) {
                 worker.stats.datagrams_refused += 1;
@@ -355,7 +369,10 @@ impl Worker {
     fn add_transport(&mut self, participant: ParticipantKey, now: Instant) -> TransportKey {
         let transport = Transport::new(&self.shared, &self.local, self.random.as_mut(), now);
         let ufrag = transport.ufrag().to_owned();
-        let key = self.transports.insert(Slot { transport, participant, is_dirty: false, deadline: None });
+        let policer = Policer::new(self.max_publish_bps);
+        let key = self
+            .transports
+            .insert(Slot { transport, participant, policer, is_dirty: false, deadline: None });
         self.demux.set_ufrag(key, &ufrag);
         key
     }

@@ -72,7 +72,8 @@ impl Fixture {
     pub(crate) async fn secured(config: ServerConfig, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let registry = prometheus::Registry::new();
         let bind = vec!["127.0.0.1:0".parse().unwrap()];
-        let node = Node::start(&NodeConfig { bind, advertise: None, workers: 1 }, &registry).unwrap();
+        let node =
+            Node::start(&NodeConfig { bind, advertise: None, workers: 1, max_publish_bps: 0 }, &registry).unwrap();
         let server = Server::new(config, node, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
