@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use sluice_core::Connection::{self, Dual, Single};
-use sluice_sim::{Media, Publication, Simulation};
+use sluice_core::Event;
+use sluice_sim::{Media, Publication, Simulation, Structure};
 
 fn two_people_talk(ann: Connection, bob: Connection) {
     let mut sim = Simulation::new(1);
@@ -59,16 +60,24 @@ fn every_codec_arrives_as_it_was_sent() {
 /// Nobody sends periodic key frames here: whoever sees something fast was served on request.
 #[test]
 fn a_late_joiner_sees_a_picture_at_once() {
-    for connection in [Single, Dual] {
+    let cameras = [
+        ("VP8 simulcast", Publication::camera(Media::Vp8, true, Structure::Flat)),
+        ("H264 simulcast", Publication::camera(Media::H264, true, Structure::Flat)),
+        ("VP9 SVC", Publication::camera(Media::Vp9, false, Structure::KeySvc)),
+        ("AV1 SVC", Publication::camera(Media::Av1, false, Structure::Svc)),
+    ];
+    for (connection, (what, camera)) in [Single, Dual].into_iter().flat_map(|c| cameras.map(|camera| (c, camera))) {
         let mut sim = Simulation::new(3);
         sim.join("ann", Single);
-        let cam = sim.publish("ann", "cam", Publication::SIMULCAST);
+        let cam = sim.publish("ann", "cam", camera);
         sim.run(Duration::from_secs(10));
         sim.join("bob", connection);
+        let is_connected = |(_, event): &(_, Event)| matches!(event, Event::Connected { participant } if participant.as_str() == "PA_bob");
+        sim.run_until(Duration::from_secs(3), "a connection", |sim| sim.events.iter().any(is_connected));
         let took = sim.run_until(Duration::from_secs(3), "a picture", |sim| {
             sim.find_sink("bob", &cam).is_some_and(|sink| sink.frames > 0)
         });
-        assert!(took < Duration::from_millis(300), "{connection:?}: {took:?}");
+        assert!(took < Duration::from_millis(200), "{what}, {connection:?}: {took:?}");
         sim.run(Duration::from_secs(1));
         sim.audit(true);
     }
