@@ -8,6 +8,7 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sluice_core::{Command, Connection, DataChannel, Event, ExpectedTrack, Kind, MidToTrack, ParticipantId, TrackId};
+use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
@@ -57,6 +58,8 @@ pub struct Client {
     inbox: Vec<(DataChannel, Vec<u8>)>,
     /// Sequence numbers of video that came, by SSRC.
     pub(crate) received: BTreeMap<u32, BTreeSet<u16>>,
+    /// What its engine makes of the server's feedback, bits per second.
+    pub estimate_bps: Option<u64>,
     random: ChaCha8Rng,
     /// Some SDKs answer every offer with number 0.
     pub(crate) answers_with_zero: bool,
@@ -95,6 +98,7 @@ impl Client {
         id: ParticipantId,
         connection: Connection,
         addresses: [SocketAddr; 2],
+        reads_feedback: bool,
         seed: u64,
         now: Instant,
     ) -> Self {
@@ -102,8 +106,8 @@ impl Client {
         let mut client = Self {
             id,
             connection,
-            publisher: Peer::new(addresses[0], now),
-            subscriber: is_dual.then(|| Peer::new(addresses[1], now)),
+            publisher: Peer::new(addresses[0], reads_feedback, now),
+            subscriber: is_dual.then(|| Peer::new(addresses[1], false, now)),
             says: VecDeque::new(),
             notes: Vec::new(),
             sources: Vec::new(),
@@ -117,6 +121,7 @@ impl Client {
             labels: Vec::new(),
             inbox: Vec::new(),
             received: BTreeMap::new(),
+            estimate_bps: None,
             random: ChaCha8Rng::seed_from_u64(seed),
             answers_with_zero: false,
             descriptions: Vec::new(),
@@ -329,6 +334,11 @@ impl Client {
                     source.request_keyframe(request.rid, now);
                 }
             }
+            str0m::Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) if end == End::Publisher => {
+                self.estimate_bps = Some(estimate.as_u64());
+                let wanted = self.share_out(estimate.as_u64());
+                self.publisher.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::bps(wanted));
+            }
             str0m::Event::ChannelOpen(id, label) => {
                 let known = LABELS.into_iter().find(|(l, _)| *l == label);
                 if let Some((label, channel)) = known {
@@ -348,13 +358,14 @@ impl Client {
         }
     }
 
-    /// The estimate of its own way up: each picture gets its share of what sound leaves.
-    pub(crate) fn share_out(&mut self, estimate_bps: u64) {
+    /// The estimate of its own way up: each picture gets its share of what sound leaves. What all want.
+    pub(crate) fn share_out(&mut self, estimate_bps: u64) -> u64 {
         let is_video = |source: &&mut Source| source.publication.media.is_video();
         let wanted: u64 = self.sources.iter_mut().filter(is_video).map(|source| source.wanted_bps()).sum();
         for source in self.sources.iter_mut().filter(is_video) {
             source.set_budget(estimate_bps.saturating_sub(SOUND_BPS) * source.wanted_bps() / wanted.max(1));
         }
+        wanted + SOUND_BPS
     }
 
     fn receive(&mut self, packet: &RtpPacket, now: Instant) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use str0m::bwe::Bitrate;
 use str0m::config::DtlsCert;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -23,6 +24,9 @@ pub(crate) struct Peer {
     now: Instant,
 }
 
+/// What a client that reads feedback believes of its way up before there is any.
+const START: Bitrate = Bitrate::mbps(1);
+
 /// Making a key costs more than a handshake; all clients share one certificate.
 fn certificate() -> DtlsCert {
     static CERTIFICATE: OnceLock<DtlsCert> = OnceLock::new();
@@ -36,7 +40,8 @@ fn certificate() -> DtlsCert {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, now: Instant) -> Self {
+    /// One that reads feedback estimates its way up from the server's transport-wide reports, paces and probes.
+    pub(crate) fn new(address: SocketAddr, reads_feedback: bool, now: Instant) -> Self {
         let mut rtc = Rtc::builder()
             .set_rtp_mode(true)
             .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
@@ -48,6 +53,7 @@ impl Peer {
             .enable_h264(true)
             .enable_av1(true)
             .set_extension(12, Dependency::extension())
+            .enable_bwe(reads_feedback.then_some(START))
             .build(now);
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).expect("a usable address"));
         Self { rtc, address, deadline: Some(now), is_connected: false, transmits: Vec::new(), events: Vec::new(), now }

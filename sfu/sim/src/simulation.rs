@@ -114,8 +114,11 @@ pub struct Simulation {
     pub takes_nothing: BTreeSet<String>,
     /// Publishers heed what the worker says of layers nobody wants (dynacast). Off unless switched on.
     pub dynacast: bool,
-    /// Publishers who join from now on estimate their way up and adapt to it. Off unless switched on.
+    /// Publishers who join from now on adapt to their way up, as a model of a browser does. Off unless switched on.
     pub adaptive: bool,
+    /// Publishers who join from now on adapt to what the worker's transport-wide feedback says of their way up, as
+    /// str0m reads it: slower than a browser, but by the worker's own word. Off unless switched on.
+    pub reads_feedback: bool,
     /// Every report of the worker but data, with its time.
     pub events: Vec<(Duration, Event)>,
     /// Datagrams the worker sent.
@@ -169,6 +172,7 @@ impl Simulation {
             takes_nothing: BTreeSet::new(),
             dynacast: false,
             adaptive: false,
+            reads_feedback: false,
             events: Vec::new(),
             datagrams_sent: 0,
             is_broken,
@@ -223,8 +227,10 @@ impl Simulation {
             let before = self.ways.insert((name.to_owned(), end), way);
             self.was_harmed |= before.is_some_and(|way| way.has_harmed_up());
         }
-        self.clients
-            .insert(name.to_owned(), Client::new(id.clone(), connection, addresses, seed, self.now));
+        self.clients.insert(
+            name.to_owned(),
+            Client::new(id.clone(), connection, addresses, self.reads_feedback, seed, self.now),
+        );
         self.touched.insert(name.to_owned());
         self.command(Command::AddParticipant { room: ROOM.into(), participant: id, connection });
         if self.auto_subscribe && !self.takes_nothing.contains(name) {

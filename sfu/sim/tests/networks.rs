@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sluice_core::Connection::{self, Dual, Single};
 use sluice_core::{Command, Failure, TrackId};
-use sluice_sim::{Conditions, Publication, Simulation};
+use sluice_sim::{Conditions, Media, Publication, Simulation, Structure};
 
 fn ann_and_bob(seed: u64, ann: Connection, bob: Connection) -> (Simulation, [TrackId; 2]) {
     let mut sim = Simulation::new(seed);
@@ -181,4 +181,27 @@ fn credentials_come_from_the_injected_randomness_alone() {
     assert_eq!(all.len(), 3 * 3 * 2, "{all:?}");
     assert_eq!(all, same);
     assert!(all.iter().all(|line| !other.contains(line)));
+}
+
+/// The worker's transport-wide feedback is true: a publisher that has nothing else to go by finds out what its way up
+/// carries, more than it began with and then less, and what it sends arrives.
+#[test]
+fn a_publisher_finds_its_way_up_by_the_feedback() {
+    let mut sim = Simulation::new(41);
+    sim.reads_feedback = true;
+    sim.join("ann", Single);
+    sim.join("bob", Single);
+    sim.run(Duration::from_secs(1));
+    let cam = sim.publish("ann", "cam", Publication::camera(Media::Vp8, true, Structure::Flat));
+    let estimate = |sim: &Simulation| sim.client("ann").estimate_bps.unwrap();
+    let delay = Duration::from_millis(25);
+    // Nothing disproves an estimate somewhat above the narrow link once what is sent fits.
+    for (kbps, bounds) in [(4000, 1_500_000..4_500_000), (800, 300_000..1_200_000)] {
+        sim.links("ann", Conditions::narrow(kbps * 1000, delay), Conditions::CLEAN);
+        sim.run(Duration::from_secs(15));
+        assert!(bounds.contains(&estimate(&sim)), "{kbps} kbit/s: believed to be {}", estimate(&sim));
+        let frames = sim.frames_during(Duration::from_secs(2), "bob", &cam);
+        assert!(frames > 50, "{kbps} kbit/s: {frames} of 60 frames");
+    }
+    sim.audit(false);
 }
