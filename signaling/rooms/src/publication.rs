@@ -9,9 +9,9 @@ use crate::layers::declared;
 use crate::{ExpectedTrack, MediaKind, TrackSid};
 
 /// Codecs a client may publish. The first video codec is what SDKs fall back to when theirs is not listed.
-pub(crate) const CODECS: [&str; 7] =
-    ["video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus", "audio/PCMU", "audio/G722"];
-/// What stands in for a video codec nobody here knows (H.265): every client decodes it.
+pub(crate) const CODECS: [&str; 8] =
+    ["video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265", "audio/opus", "audio/PCMU", "audio/G722"];
+/// What stands in for a video codec nobody here knows: every client decodes it.
 const FALLBACK_VIDEO: &str = CODECS[0];
 
 /// Client ids one announcement may carry (its own, and one for each codec).
@@ -262,7 +262,9 @@ mod tests {
 
     #[test]
     fn a_codec_is_known_by_any_spelling_and_replaced_when_unknown() {
-        for (asked, given) in [("vp9", "video/VP9"), ("video/h264", "video/H264"), ("h265", "video/VP8")] {
+        for (asked, given) in
+            [("vp9", "video/VP9"), ("video/h264", "video/H264"), ("h265", "video/H265"), ("h266", "video/VP8")]
+        {
             let request = AddTrackRequest {
                 simulcast_codecs: vec![SimulcastCodec { codec: asked.into(), cid: "c1".into(), ..Default::default() }],
                 ..camera()

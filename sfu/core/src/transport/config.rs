@@ -43,6 +43,7 @@ pub(super) fn build(shared: &Shared, credentials: IceCreds, now: Instant) -> Rtc
         .enable_vp8(true)
         .enable_vp9(true)
         .enable_h264(true)
+        .enable_h265(true)
         .enable_av1(true)
         .clear_extension_map()
         .set_extension(1, Extension::AudioLevel)

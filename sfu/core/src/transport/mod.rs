@@ -493,6 +493,7 @@ pub(crate) fn video_codec(format: &PayloadParams) -> Option<VideoCodec> {
         Codec::Vp8 => Some(VideoCodec::Vp8),
         Codec::Vp9 => Some(VideoCodec::Vp9),
         Codec::H264 => Some(VideoCodec::H264),
+        Codec::H265 => Some(VideoCodec::H265),
         Codec::Av1 => Some(VideoCodec::Av1),
         _ => None,
     }

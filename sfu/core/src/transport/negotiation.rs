@@ -297,7 +297,7 @@ fn set_formats(section: &mut Section, published: Option<&ExpectedTrack>) {
             }
         }
         Some(Media::Video) => {
-            for codec in ["VP8", "VP9", "H264", "AV1"] {
+            for codec in ["VP8", "VP9", "H264", "H265", "AV1"] {
                 section.add_format_parameters(codec, START_BITRATE);
             }
         }
