@@ -81,6 +81,8 @@ pub struct ExpectedTrack {
     pub dtx: bool,
     /// Opus may come with redundancy (RFC 2198): the answer prefers `audio/red`.
     pub red: bool,
+    /// Its frames may end in a packet trailer, which is cut off for participants that do not take any.
+    pub has_trailers: bool,
 }
 
 /// How much of a track a subscriber wants. The forwarder never sends more than this.
@@ -130,6 +132,8 @@ pub enum Command {
         participant: ParticipantId,
         /// One connection or two.
         connection: Connection,
+        /// The client takes packet trailers off frames itself. For others they are cut off here.
+        takes_trailers: bool,
     },
     /// A participant leaves: transports, tracks and subscriptions go. Answered by [`crate::Event::TrackRemoved`]
     /// for nothing: whoever removes a participant knows its tracks.

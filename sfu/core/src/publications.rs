@@ -170,6 +170,7 @@ mod tests {
             stereo: false,
             dtx: false,
             red: false,
+            has_trailers: false,
         }
     }
 

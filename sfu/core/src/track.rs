@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use sluice_rtp::trailer;
 use str0m::format::PayloadParams;
 use str0m::media::{Mid, Pt, Rid};
 
@@ -75,6 +76,17 @@ pub(crate) struct Ingested {
     pub(crate) packet: Packet,
     pub(crate) info: PacketInfo,
     pub(crate) format: PayloadParams,
+    /// Bytes of packet trailer at the payload's end; 0 where there is none.
+    trailer_len: usize,
+}
+
+impl Ingested {
+    /// Its payload for a subscriber that takes packet trailers, or does not.
+    pub(crate) fn payload(&self, with_trailer: bool) -> &[u8] {
+        let payload = &self.packet.payload;
+        let cut = if with_trailer { 0 } else { self.trailer_len };
+        payload.get(..payload.len().saturating_sub(cut)).unwrap_or(payload)
+    }
 }
 
 impl Stream {
@@ -198,7 +210,10 @@ impl Track {
                 }
             }
         }
-        Some((Ingested { packet, info, format }, is_news))
+        // A trailer ends a frame, and each spatial layer of a picture is one. Most packets are not asked.
+        let is_asked = self.expected.has_trailers && info.ends_frame();
+        let trailer_len = is_asked.then(|| trailer::len(&packet.payload)).flatten().unwrap_or(0);
+        Some((Ingested { packet, info, format, trailer_len }, is_news))
     }
 
     /// The layers alive now and what each takes with all it builds on, lowest first.

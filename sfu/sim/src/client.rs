@@ -16,8 +16,8 @@ use str0m::rtp::RtpPacket;
 
 use crate::dependency::Dependency;
 use crate::descriptor;
-use crate::media::{Media, Stamp};
-use crate::peer::Peer;
+use crate::media::{Media, Stamp, TRAILER};
+use crate::peer::{Abilities, Peer};
 use crate::sink::{Received, Sink, Stream};
 use crate::source::{Publication, Source};
 
@@ -98,7 +98,7 @@ impl Client {
         id: ParticipantId,
         connection: Connection,
         addresses: [SocketAddr; 2],
-        reads_feedback: bool,
+        abilities: Abilities<'_>,
         seed: u64,
         now: Instant,
     ) -> Self {
@@ -106,8 +106,8 @@ impl Client {
         let mut client = Self {
             id,
             connection,
-            publisher: Peer::new(addresses[0], reads_feedback, now),
-            subscriber: is_dual.then(|| Peer::new(addresses[1], false, now)),
+            publisher: Peer::new(addresses[0], abilities, now),
+            subscriber: is_dual.then(|| Peer::new(addresses[1], Abilities { reads_feedback: false, ..abilities }, now)),
             says: VecDeque::new(),
             notes: Vec::new(),
             sources: Vec::new(),
@@ -200,7 +200,7 @@ impl Client {
 
     // What a person or the room asks of it.
 
-    pub(crate) fn publish(&mut self, track: TrackId, publication: Publication) {
+    pub(crate) fn publish(&mut self, track: TrackId, publication: Publication, announces_trailers: bool) {
         let cid = format!("cid-{track}");
         self.says.push_back(Command::ExpectTrack {
             participant: self.id.clone(),
@@ -214,6 +214,7 @@ impl Client {
                 stereo: false,
                 dtx: true,
                 red: false,
+                has_trailers: publication.has_trailers && announces_trailers,
             },
         });
         self.wanted.publish.push((track, publication));
@@ -379,10 +380,13 @@ impl Client {
             .map(|p| p.spec().codec);
         let dependency = packet.header.ext_vals.user_values.get::<Dependency>();
         let is_marked = packet.header.marker;
+        let (payload, has_trailer) = packet
+            .payload
+            .strip_suffix(&TRAILER)
+            .map_or((&*packet.payload, false), |frame| (frame, true));
         let read = codec.and_then(Media::of).and_then(|media| {
-            let (described, len) =
-                descriptor::read(media, &packet.payload, is_marked, dependency, &mut stream.templates)?;
-            Some((media, Stamp::read(packet.payload.get(len..)?)?, described))
+            let (described, len) = descriptor::read(media, payload, is_marked, dependency, &mut stream.templates)?;
+            Some((media, Stamp::read(payload.get(len..)?)?, described))
         });
         let Some((media, stamp, described)) = read else {
             stream.violations.push(format!(
@@ -408,11 +412,20 @@ impl Client {
         if media.is_video() {
             self.received.entry(*packet.header.ssrc).or_default().insert(*packet.seq_no as u16);
         }
-        let payload_len = packet.payload.len();
+        let payload_len = payload.len();
         let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
         self.notes.push(format!("{mid} {sequence} {timestamp} {stamp:?}"));
-        let asks =
-            stream.receive(Received { at: now, sequence, timestamp, media, stamp, described, payload_len, is_marked });
+        let asks = stream.receive(Received {
+            at: now,
+            sequence,
+            timestamp,
+            media,
+            stamp,
+            described,
+            payload_len,
+            is_marked,
+            has_trailer,
+        });
         if asks {
             self.ask_for_keyframe(mid, now);
         }

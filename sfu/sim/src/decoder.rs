@@ -221,6 +221,7 @@ mod tests {
         (Media::Vp9, Structure::KeySvc),
         (Media::Vp9, Structure::Svc),
         (Media::H264, Structure::Flat),
+        (Media::H265, Structure::Flat),
         (Media::Av1, Structure::Temporal),
         (Media::Av1, Structure::KeySvc),
         (Media::Av1, Structure::Svc),
@@ -258,6 +259,7 @@ mod tests {
                     described,
                     payload_len: payload.len(),
                     is_marked,
+                    has_trailer: false,
                 });
             }
         }

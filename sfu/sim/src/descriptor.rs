@@ -1,9 +1,14 @@
 //! Payload descriptors as encoders write them and as a receiver's depacketizer reads them: VP8 (RFC 7741), VP9
-//! (RFC 9628), H264 (RFC 6184) and AV1's aggregation header. Written from the RFCs and on purpose without the code
+//! (RFC 9628), H264 (RFC 6184), H265 (RFC 7798) and AV1's aggregation header. Written from the RFCs and on purpose without the code
 //! under test.
 
 use crate::dependency::{Dependency, Template};
 use crate::media::{Media, Stamp, Structure};
+
+/// NAL unit types of H.265 (table 7-1), and of fragments of them (RFC 7798 section 4.4.3).
+const TRAIL_R: u8 = 1;
+const IDR_W_RADL: u8 = 19;
+const FRAGMENT: u8 = 49;
 
 /// Everything about a frame that its packets say besides the stamp.
 #[derive(Debug, Clone)]
@@ -89,6 +94,10 @@ impl Frame {
                 bytes
             }
             Media::H264 => vec![0x7c, bit(first, 0x80) | bit(last, 0x40) | if key { 5 } else { 1 }],
+            Media::H265 => {
+                let nal_type = if key { IDR_W_RADL } else { TRAIL_R };
+                vec![FRAGMENT << 1, 1, bit(first, 0x80) | bit(last, 0x40) | nal_type]
+            }
             Media::Av1 => {
                 let begins = stamp.is_entry() && !self.is_encrypted;
                 vec![0x10 | bit(!first, 0x80) | bit(!last, 0x40) | bit(begins, 0x08)]
@@ -203,6 +212,11 @@ pub(crate) fn read(
             let header = *payload.get(1)?;
             let needs = if header & 0x1f == 5 { Needs::Nothing } else { Needs::Previous };
             Some((plain(header & 0x80 != 0, header & 0x40 != 0, needs), 2))
+        }
+        Media::H265 => {
+            let header = *payload.get(2)?;
+            let needs = if header & 0x3f == IDR_W_RADL { Needs::Nothing } else { Needs::Previous };
+            Some((plain(header & 0x80 != 0, header & 0x40 != 0, needs), 3))
         }
         Media::Av1 => {
             let read = dependency?.read(templates)?;

@@ -54,7 +54,7 @@ fn tracks(random: &mut ChaCha8Rng) -> Vec<Publication> {
 fn picture(random: &mut ChaCha8Rng) -> Publication {
     let media = [Media::Vp8, Media::Vp9, Media::H264, Media::Av1][random.random_range(0..4)];
     let structures: &[Structure] = match media {
-        Media::H264 | Media::Opus => &[Structure::Flat],
+        Media::H264 | Media::H265 | Media::Opus => &[Structure::Flat],
         Media::Vp8 => &[Structure::Flat, Structure::Temporal],
         Media::Vp9 | Media::Av1 => &[Structure::Flat, Structure::Temporal, Structure::KeySvc, Structure::Svc],
     };
@@ -70,6 +70,7 @@ fn picture(random: &mut ChaCha8Rng) -> Publication {
         structure,
         load,
         is_encrypted: random.random_bool(0.3),
+        has_trailers: false,
     }
 }
 

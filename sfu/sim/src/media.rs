@@ -7,6 +7,9 @@ use str0m::format::Codec;
 
 const MAGIC: u8 = 0xa5;
 const STAMP_LEN: usize = 22;
+/// A packet trailer with a frame's number, as LiveKit's clients append it: tag, length and value, the length of all
+/// of it, everything inverted; and the magic.
+pub(crate) const TRAILER: [u8; 11] = *b"\xfd\xfb\xff\xff\xff\xfe\xf4LKTS";
 
 /// The codecs clients speak here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +22,16 @@ pub enum Media {
     Vp9,
     /// RFC 6184, every frame in fragmentation units.
     H264,
+    /// RFC 7798, every frame in fragmentation units.
+    H265,
     /// AV1 with dependency descriptors.
     Av1,
 }
 
 impl Media {
+    /// All of pictures.
+    pub const VIDEO: [Self; 5] = [Self::Vp8, Self::Vp9, Self::H264, Self::H265, Self::Av1];
+
     /// True for pictures.
     #[must_use]
     pub fn is_video(self) -> bool {
@@ -44,6 +52,7 @@ impl Media {
             Self::Vp8 => Codec::Vp8,
             Self::Vp9 => Codec::Vp9,
             Self::H264 => Codec::H264,
+            Self::H265 => Codec::H265,
             Self::Av1 => Codec::Av1,
         }
     }
@@ -51,7 +60,7 @@ impl Media {
     /// The codec str0m names, when clients here speak it.
     #[must_use]
     pub fn of(codec: Codec) -> Option<Self> {
-        [Self::Opus, Self::Vp8, Self::Vp9, Self::H264, Self::Av1]
+        [Self::Opus, Self::Vp8, Self::Vp9, Self::H264, Self::H265, Self::Av1]
             .into_iter()
             .find(|m| m.codec() == codec)
     }
@@ -64,6 +73,7 @@ impl Media {
             Self::Vp8 => "video/VP8",
             Self::Vp9 => "video/VP9",
             Self::H264 => "video/H264",
+            Self::H265 => "video/H265",
             Self::Av1 => "video/AV1",
         }
     }

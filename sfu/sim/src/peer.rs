@@ -10,6 +10,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use crate::dependency::Dependency;
+use crate::media::Media;
 
 /// str0m may ask to be called again at the same instant; a client's timers are no finer than this.
 const TIMER_GRAIN: Duration = Duration::from_millis(1);
@@ -27,6 +28,15 @@ pub(crate) struct Peer {
 /// What a client that reads feedback believes of its way up before there is any.
 const START: Bitrate = Bitrate::mbps(1);
 
+/// What a client's engine can do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Abilities<'a> {
+    /// Codecs of pictures it knows.
+    pub(crate) speaks: &'a [Media],
+    /// It estimates its way up from the server's transport-wide reports, paces and probes.
+    pub(crate) reads_feedback: bool,
+}
+
 /// Making a key costs more than a handshake; all clients share one certificate.
 fn certificate() -> DtlsCert {
     static CERTIFICATE: OnceLock<DtlsCert> = OnceLock::new();
@@ -40,18 +50,19 @@ fn certificate() -> DtlsCert {
 }
 
 impl Peer {
-    /// One that reads feedback estimates its way up from the server's transport-wide reports, paces and probes.
-    pub(crate) fn new(address: SocketAddr, reads_feedback: bool, now: Instant) -> Self {
+    pub(crate) fn new(address: SocketAddr, abilities: Abilities<'_>, now: Instant) -> Self {
+        let Abilities { speaks, reads_feedback } = abilities;
         let mut rtc = Rtc::builder()
             .set_rtp_mode(true)
             .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
             .set_dtls_cert(certificate())
             .clear_codecs()
             .enable_opus(true, false)
-            .enable_vp8(true)
-            .enable_vp9(true)
-            .enable_h264(true)
-            .enable_av1(true)
+            .enable_vp8(speaks.contains(&Media::Vp8))
+            .enable_vp9(speaks.contains(&Media::Vp9))
+            .enable_h264(speaks.contains(&Media::H264))
+            .enable_h265(speaks.contains(&Media::H265))
+            .enable_av1(speaks.contains(&Media::Av1))
             .set_extension(12, Dependency::extension())
             .enable_bwe(reads_feedback.then_some(START))
             .build(now);

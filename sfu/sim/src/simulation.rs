@@ -15,7 +15,9 @@ use sluice_core::{
 };
 
 use crate::client::{Client, End};
+use crate::media::Media;
 use crate::network::{Conditions, Passage, Way};
+use crate::peer::Abilities;
 use crate::seeded::Seeded;
 use crate::sink::Sink;
 use crate::source::Publication;
@@ -112,6 +114,12 @@ pub struct Simulation {
     pub auto_subscribe: bool,
     /// Who takes no track unless somebody subscribes for them.
     pub takes_nothing: BTreeSet<String>,
+    /// Publishers announce the trailers they send. On unless switched off.
+    pub announces_trailers: bool,
+    /// Whose client speaks only these codecs of pictures, from joining on.
+    pub speaks: BTreeMap<String, Vec<Media>>,
+    /// Whose client takes packet trailers off frames.
+    pub takes_trailers: BTreeSet<String>,
     /// Publishers heed what the worker says of layers nobody wants (dynacast). Off unless switched on.
     pub dynacast: bool,
     /// Publishers who join from now on adapt to their way up, as a model of a browser does. Off unless switched on.
@@ -170,6 +178,9 @@ impl Simulation {
             was_harmed: false,
             auto_subscribe: true,
             takes_nothing: BTreeSet::new(),
+            takes_trailers: BTreeSet::new(),
+            announces_trailers: true,
+            speaks: BTreeMap::new(),
             dynacast: false,
             adaptive: false,
             reads_feedback: false,
@@ -227,12 +238,13 @@ impl Simulation {
             let before = self.ways.insert((name.to_owned(), end), way);
             self.was_harmed |= before.is_some_and(|way| way.has_harmed_up());
         }
-        self.clients.insert(
-            name.to_owned(),
-            Client::new(id.clone(), connection, addresses, self.reads_feedback, seed, self.now),
-        );
+        let speaks = self.speaks.get(name).map_or(&Media::VIDEO[..], Vec::as_slice);
+        let abilities = Abilities { speaks, reads_feedback: self.reads_feedback };
+        self.clients
+            .insert(name.to_owned(), Client::new(id.clone(), connection, addresses, abilities, seed, self.now));
         self.touched.insert(name.to_owned());
-        self.command(Command::AddParticipant { room: ROOM.into(), participant: id, connection });
+        let takes_trailers = self.takes_trailers.contains(name);
+        self.command(Command::AddParticipant { room: ROOM.into(), participant: id, connection, takes_trailers });
         if self.auto_subscribe && !self.takes_nothing.contains(name) {
             for track in self.published.keys().cloned().collect::<Vec<_>>() {
                 self.subscribe(name, &track);
@@ -256,7 +268,8 @@ impl Simulation {
     /// Somebody publishes. The label tells tracks of one person apart.
     pub fn publish(&mut self, name: &str, label: &str, publication: Publication) -> TrackId {
         let track = TrackId::from(format!("TR_{name}_{label}"));
-        self.client_mut(name).publish(track.clone(), publication);
+        let announces_trailers = self.announces_trailers;
+        self.client_mut(name).publish(track.clone(), publication, announces_trailers);
         self.publishers.insert(name.to_owned());
         self.settle();
         track

@@ -26,6 +26,7 @@ pub(crate) struct Received {
     pub(crate) described: Described,
     pub(crate) payload_len: usize,
     pub(crate) is_marked: bool,
+    pub(crate) has_trailer: bool,
 }
 
 impl Received {
@@ -55,6 +56,8 @@ pub struct Sink {
     pub closed_at: Option<Instant>,
     /// Packets of the track that came.
     pub packets: u64,
+    /// Packets that ended in a trailer.
+    pub trailers: u64,
     /// When the first came.
     pub first_packet_at: Option<Instant>,
     /// When the last came.
@@ -94,6 +97,7 @@ impl Sink {
             opened_at: now,
             closed_at: None,
             packets: 0,
+            trailers: 0,
             first_packet_at: None,
             last_packet_at: None,
             frames: 0,
@@ -121,6 +125,7 @@ impl Sink {
     /// True when the decoder wants a key frame asked for.
     fn receive(&mut self, packet: &Received) -> bool {
         self.packets += 1;
+        self.trailers += u64::from(packet.has_trailer);
         self.first_packet_at.get_or_insert(packet.at);
         self.last_packet_at = Some(packet.at);
         if !packet.media.is_video() {

@@ -12,7 +12,7 @@ use str0m::rtp::{ExtensionValues, RtpWrite};
 
 use crate::dependency::Dependency;
 use crate::descriptor::Frame;
-use crate::media::{Media, Stamp, Structure, tag};
+use crate::media::{Media, Stamp, Structure, TRAILER, tag};
 
 const RIDS: [&str; 3] = ["q", "h", "f"];
 /// Level of simulated speech in -dBov.
@@ -66,6 +66,8 @@ pub struct Publication {
     pub load: Load,
     /// Bodies are encrypted end to end.
     pub is_encrypted: bool,
+    /// Frames end in a packet trailer.
+    pub has_trailers: bool,
 }
 
 impl Publication {
@@ -81,14 +83,21 @@ impl Publication {
     /// One layer, and little of it.
     #[must_use]
     pub const fn video(media: Media) -> Self {
-        Self { media, is_simulcast: false, structure: Structure::Flat, load: Load::Scaled, is_encrypted: false }
+        Self {
+            media,
+            is_simulcast: false,
+            structure: Structure::Flat,
+            load: Load::Scaled,
+            is_encrypted: false,
+            has_trailers: false,
+        }
     }
 
     /// A camera as browsers publish it.
     #[must_use]
     pub const fn camera(media: Media, is_simulcast: bool, structure: Structure) -> Self {
         let load = Load::Camera { fps: 30, kbps: Self::PRESET_KBPS };
-        Self { media, is_simulcast, structure, load, is_encrypted: false }
+        Self { is_simulcast, structure, load, ..Self::video(media) }
     }
 
     /// Full rates of its layers in bits per second, lowest first; those of SVC are what each adds.
@@ -394,7 +403,7 @@ impl Source {
         rates: &[u64],
         now: Instant,
     ) -> Vec<(Frame, Vec<usize>)> {
-        let Publication { media, structure, load, is_simulcast, is_encrypted } = self.publication;
+        let Publication { media, structure, load, is_simulcast, is_encrypted, .. } = self.publication;
         let track = tag(self.track.as_str());
         let top = self.active().saturating_sub(1);
         let share = self.share;
@@ -505,17 +514,21 @@ impl Source {
     }
 
     fn packetize(&mut self, index: usize, frame: &Frame, packet: u8, len: usize, now: Instant) -> Outgoing {
-        let media = self.publication.media;
+        let Publication { media, has_trailers, .. } = self.publication;
         let elapsed = now.saturating_duration_since(self.started_at);
         let ticks = (elapsed.as_micros() * u128::from(media.clock_hz()) / 1_000_000) as u32;
         let layer = &mut self.layers[index];
         let stamp = Stamp { packet, ..frame.stamp };
+        let mut payload = frame.payload(media, &stamp, len);
+        if has_trailers && stamp.is_last() {
+            payload.extend(TRAILER);
+        }
         let outgoing = Outgoing {
             rid: layer.rid,
             sequence: layer.sequence,
             timestamp: layer.timestamp_base.wrapping_add(ticks),
             is_marked: media.is_video() && stamp.is_last() && stamp.spatial + 1 == layer.spatial_layers,
-            payload: frame.payload(media, &stamp, len),
+            payload,
             dependency: frame.dependency(media, &stamp),
             is_video: media.is_video(),
             captured_at: now,

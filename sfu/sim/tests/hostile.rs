@@ -242,6 +242,7 @@ fn a_bad_first_offer_harms_nobody_else() {
             room: "RM_1".into(),
             participant: id.as_str().into(),
             connection: Single,
+            takes_trailers: false,
         });
         sim.say(Command::Offer { participant: id.as_str().into(), id: 1, sdp });
         sim.run(Duration::from_millis(500));

@@ -268,7 +268,12 @@ fn commands_for_nobody_are_ignored() {
         Command::Demand { subscriber: "PA_ann".into(), track, demand: Demand::default() },
         Command::Resume { participant: nobody.into() },
         Command::CloseRoom { room: "RM_none".into() },
-        Command::AddParticipant { room: "RM_1".into(), participant: "PA_ann".into(), connection: Single },
+        Command::AddParticipant {
+            room: "RM_1".into(),
+            participant: "PA_ann".into(),
+            connection: Single,
+            takes_trailers: false,
+        },
     ] {
         sim.command(command);
     }

@@ -94,6 +94,8 @@ pub struct ExpectedTrack {
     pub dtx: bool,
     /// Opus may come with redundancy (RFC 2198).
     pub red: bool,
+    /// Its frames may end in a packet trailer.
+    pub has_trailers: bool,
 }
 
 /// A layer as its publisher announced it. What it really sends is the media plane's to measure.
@@ -162,6 +164,8 @@ pub enum MediaCommand {
         participant: ParticipantSid,
         /// One connection or two.
         version: SignalVersion,
+        /// The client takes packet trailers off frames itself.
+        takes_trailers: bool,
     },
     /// Take away transports, tracks and subscriptions.
     RemoveParticipant {

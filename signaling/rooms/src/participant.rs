@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use livekit_protocol::{ClientInfo, ConnectionQuality, ParticipantInfo, ParticipantPermission, participant_info};
+use livekit_protocol::{
+    ClientInfo, ConnectionQuality, ParticipantInfo, ParticipantPermission, client_info, participant_info,
+};
 
 use crate::data::Replay;
 use crate::publication::Publication;
@@ -104,6 +106,11 @@ impl Participant {
             reliable: Replay::default(),
             simulated: Simulated::default(),
         }
+    }
+
+    /// Its client takes packet trailers off frames itself; decoders do not know them.
+    pub(crate) fn takes_trailers(&self) -> bool {
+        self.client.capabilities.contains(&(client_info::Capability::CapPacketTrailer as i32))
     }
 
     /// What others (and it itself) are told of it.

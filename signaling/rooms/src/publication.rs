@@ -157,6 +157,7 @@ impl Publication {
             stereo,
             dtx,
             red: kind == MediaKind::Audio && !request.disable_red,
+            has_trailers: kind == MediaKind::Video && !info.packet_trailer_features.is_empty(),
         };
         Ok((Self { info, cids, live: false, heard: false, layers_wanted: None }, expected))
     }

@@ -52,13 +52,14 @@ fn kind(kind: rooms::MediaKind) -> core::Kind {
 pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core::Command {
     use rooms::MediaCommand as From;
     match command {
-        From::AddParticipant { participant: who, version } => core::Command::AddParticipant {
+        From::AddParticipant { participant: who, version, takes_trailers } => core::Command::AddParticipant {
             room: room.clone(),
             participant: participant(&who),
             connection: match version {
                 rooms::SignalVersion::V0 => core::Connection::Dual,
                 rooms::SignalVersion::V1 => core::Connection::Single,
             },
+            takes_trailers,
         },
         From::RemoveParticipant { participant: who } => {
             core::Command::RemoveParticipant { participant: participant(&who) }
@@ -77,6 +78,7 @@ pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core
                 source: source(expected.source),
                 layers: expected.layers.into_iter().map(layer).collect(),
                 red: expected.red,
+                has_trailers: expected.has_trailers,
             },
         },
         From::RemoveTrack { track: what } => core::Command::RemoveTrack { track: track(&what) },
@@ -214,12 +216,13 @@ mod tests {
             stereo: true,
             dtx: true,
             red: true,
+            has_trailers: true,
         };
         let announced = rooms::MediaCommand::ExpectTrack { participant: "PA_1".into(), expected };
         let core::Command::ExpectTrack { expected, .. } = command(&room, announced) else {
             unreachable!("an announcement stays one")
         };
-        assert_eq!((expected.source, expected.red), (core::Source::Screen, true));
+        assert_eq!((expected.source, expected.red, expected.has_trailers), (core::Source::Screen, true, true));
         let layer = core::DeclaredLayer { spatial: 1, width: 640, height: 360, bitrate_bps: 500_000 };
         assert_eq!(expected.layers, [layer]);
     }

@@ -41,6 +41,16 @@ impl PacketInfo {
         };
         if self.is_simulcast { LayerId { spatial: self.stream, ..within } } else { within }
     }
+
+    /// Last packet of a frame as its encoder gave it away: a picture, or one spatial layer of it.
+    pub(crate) fn ends_frame(&self) -> bool {
+        self.marker
+            || match &self.layers {
+                LayerInfo::Padding | LayerInfo::Whole | LayerInfo::Temporal(_) => false,
+                LayerInfo::Spatial(picture) => picture.ends_frame,
+                LayerInfo::Dependency(frame) => frame.ends_frame,
+            }
+    }
 }
 
 /// The payload descriptor of a codec that has one with counters in it.

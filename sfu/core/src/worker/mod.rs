@@ -226,8 +226,8 @@ impl Worker {
     /// The control plane wants something.
     pub fn handle_command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::AddParticipant { room, participant, connection } => {
-                self.add_participant(room, participant, connection, now);
+            Command::AddParticipant { room, participant, connection, takes_trailers } => {
+                self.add_participant(room, participant, connection, takes_trailers, now);
             }
             Command::RemoveParticipant { participant } => self.with(&participant, |worker, key| {
                 worker.remove_participant(key);
@@ -328,7 +328,14 @@ impl Worker {
 
     // Participants.
 
-    fn add_participant(&mut self, room: RoomId, id: ParticipantId, connection: Connection, now: Instant) {
+    fn add_participant(
+        &mut self,
+        room: RoomId,
+        id: ParticipantId,
+        connection: Connection,
+        takes_trailers: bool,
+        now: Instant,
+    ) {
         if self.participants_by_id.contains_key(&id) {
             tracing::warn!(participant = %id, "added twice");
             return;
@@ -362,6 +369,9 @@ impl Worker {
             };
             let participant = &mut worker.participants[key];
             (participant.publisher, participant.subscriber) = (publisher, subscriber);
+            if let Some(slot) = worker.transports.get_mut(subscriber) {
+                slot.transport.egress_mut().set_takes_trailers(takes_trailers);
+            }
             worker.unsettled.insert(key);
         });
     }

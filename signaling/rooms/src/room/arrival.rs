@@ -48,6 +48,7 @@ impl RoomState {
         let mut participant = Participant::new(sid.clone(), arrival, now.unix_ms, refresh_at);
         participant.connect_by = Some(connect_by);
         let (info, visible) = (participant.info(), participant.visible());
+        let takes_trailers = participant.takes_trailers();
         self.timers.insert((refresh_at, Timer::RefreshToken(sid.clone())));
         self.timers.insert((connect_by, Timer::Connect(sid.clone())));
         self.expires_at = None;
@@ -57,7 +58,8 @@ impl RoomState {
         let other_participants: Vec<_> = seen.collect();
         self.participants.insert(sid.clone(), participant);
 
-        self.media(MediaCommand::AddParticipant { participant: sid.clone(), version: arrival.version });
+        let (participant, version) = (sid.clone(), arrival.version);
+        self.media(MediaCommand::AddParticipant { participant, version, takes_trailers });
         let join = JoinResponse {
             room: Some(self.info()),
             participant: Some(info.clone()),

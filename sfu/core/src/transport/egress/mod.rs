@@ -90,6 +90,8 @@ pub(crate) struct Egress {
     sent: RateMeter,
     repaired: RateMeter,
     scratch: Vec<u8>,
+    /// The client takes packet trailers off frames itself.
+    takes_trailers: bool,
     /// Of all that is sent: one endpoint, one name (RFC 7022).
     cname: String,
 }
@@ -110,6 +112,7 @@ impl Egress {
             sent: RateMeter::default(),
             repaired: RateMeter::default(),
             scratch: Vec::new(),
+            takes_trailers: false,
             cname,
         }
     }
@@ -129,6 +132,11 @@ impl Egress {
         self.path = Some((source, destination));
     }
 
+    /// Whether packet trailers are left on what is sent. Said before anything is.
+    pub(crate) fn set_takes_trailers(&mut self, takes_trailers: bool) {
+        self.takes_trailers = takes_trailers;
+    }
+
     /// Media can be sent.
     pub(super) fn is_ready(&self) -> bool {
         self.crypto.is_some() && self.path.is_some()
@@ -141,7 +149,7 @@ impl Egress {
         }
         let (ssrc, repair) = (self.free_ssrc(None, random), 0);
         let repair = if kind == Kind::Video { self.free_ssrc(Some(ssrc), random) } else { repair };
-        self.streams.push(OutStream::new(mid, kind, ssrc, repair));
+        self.streams.push(OutStream::new(mid, kind, self.takes_trailers, ssrc, repair));
         StreamIndex(self.streams.len() - 1)
     }
 

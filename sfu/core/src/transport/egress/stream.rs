@@ -49,6 +49,8 @@ pub(super) struct Reception {
 pub(super) struct OutStream {
     pub(super) mid: Mid,
     pub(super) kind: Kind,
+    /// Its receiver takes packet trailers off frames itself.
+    takes_trailers: bool,
     ids: ExtensionIds,
     pub(super) numbers: OutNumbers,
     pub(super) ring: Ring,
@@ -77,10 +79,11 @@ struct Last {
 }
 
 impl OutStream {
-    pub(super) fn new(mid: Mid, kind: Kind, ssrc: u32, repair_ssrc: u32) -> Self {
+    pub(super) fn new(mid: Mid, kind: Kind, takes_trailers: bool, ssrc: u32, repair_ssrc: u32) -> Self {
         Self {
             mid,
             kind,
+            takes_trailers,
             ids: ExtensionIds::default(),
             numbers: OutNumbers::default(),
             ring: Ring::default(),
@@ -139,9 +142,10 @@ impl OutStream {
             timestamp: placement.timestamp,
             ssrc: self.main.ssrc(),
         };
-        let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
+        let payload = packet.payload(self.takes_trailers);
+        let mut datagram = Vec::with_capacity(payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
-        datagram.extend_from_slice(&packet.packet.payload);
+        datagram.extend_from_slice(payload);
         packet
             .info
             .descriptor
@@ -153,7 +157,8 @@ impl OutStream {
     /// Takes note of a packet sent for the first time.
     pub(super) fn sent(&mut self, packet: &Arc<Ingested>, placement: Placement, format: OutFormat, now: Instant) {
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(u32::try_from(packet.packet.payload.len()).unwrap_or(u32::MAX));
+        let len = packet.payload(self.takes_trailers).len();
+        self.octets = self.octets.wrapping_add(u32::try_from(len).unwrap_or(u32::MAX));
         self.clock_rate_hz = format.clock_rate_hz;
         if self.report_at.is_none() || placement.is_switch {
             self.report_at = Some(now);
@@ -173,11 +178,12 @@ impl OutStream {
     /// A packet sent before, on the repair stream (RFC 4588 section 4).
     pub(super) fn write_repair(&mut self, sent: &Sent, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
         let header = self.repair_header(self.repair_payload_type?, sent.placement.marker, sent.placement.timestamp);
-        let mut datagram = Vec::with_capacity(sent.packet.packet.payload.len() + HEADROOM);
+        let payload = sent.packet.payload(self.takes_trailers);
+        let mut datagram = Vec::with_capacity(payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, &sent.packet, &sent.placement, transport_sequence);
         datagram.extend_from_slice(&sent.placement.sequence.to_be_bytes()[6..]);
         let payload_at = datagram.len();
-        datagram.extend_from_slice(&sent.packet.packet.payload);
+        datagram.extend_from_slice(payload);
         let Placement { picture_id, tl0_pic_idx, .. } = sent.placement;
         sent.packet.info.descriptor.patch(&mut datagram[payload_at..], picture_id, tl0_pic_idx);
         crypto

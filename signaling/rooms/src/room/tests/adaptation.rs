@@ -1,8 +1,8 @@
 //! What clients are told when bandwidth, codecs or tracks are wanting.
 
 use livekit_protocol::{
-    AudioTrackFeature, ConnectionQuality, StreamState, SubscriptionError, UpdateSubscription, UpdateTrackSettings,
-    VideoQuality, signal_request as ask, signal_response as told,
+    AudioTrackFeature, ConnectionQuality, PacketTrailerFeature, StreamState, SubscriptionError, UpdateSubscription,
+    UpdateTrackSettings, VideoQuality, client_info, signal_request as ask, signal_response as told,
 };
 
 use super::*;
@@ -285,4 +285,29 @@ fn connection_quality_is_told_to_oneself_and_to_those_who_receive() {
             .pop()
             .is_some_and(|told| told[bob.sid.as_str()] == ConnectionQuality::Excellent)
     );
+}
+
+#[test]
+fn packet_trailers_are_announced_and_left_to_clients_that_know_them() {
+    let mut world = World::new();
+    let mut arrival = world.arrival("ada", SignalVersion::V1);
+    if let Some(client) = &mut arrival.request.client_info {
+        client.capabilities = vec![client_info::Capability::CapPacketTrailer as i32, 99];
+    }
+    let ada = world.enter(arrival).unwrap();
+    let bob = world.join("bob");
+    assert_eq!(world.trailer_takers, BTreeSet::from([ada.sid.clone()]));
+
+    let features = vec![PacketTrailerFeature::PtfUserTimestamp as i32, PacketTrailerFeature::PtfFrameId as i32];
+    let track = world.publish(&ada, AddTrackRequest { packet_trailer_features: features.clone(), ..camera("c") });
+    assert!(world.expected.clone().unwrap().has_trailers);
+    let told = world
+        .updates(&bob)
+        .into_iter()
+        .flat_map(|info| info.tracks)
+        .find(|info| info.sid == track.as_str());
+    assert_eq!(told.unwrap().packet_trailer_features, features, "receivers look for what they are told of");
+
+    world.publish(&ada, camera("plain"));
+    assert!(!world.expected.clone().unwrap().has_trailers, "it said nothing of trailers");
 }

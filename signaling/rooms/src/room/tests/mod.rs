@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) finished: bool,
     // What the media plane knows.
     pub(super) media_participants: BTreeSet<ParticipantSid>,
+    /// Of them, whose client takes packet trailers.
+    pub(super) trailer_takers: BTreeSet<ParticipantSid>,
     pub(super) media_tracks: BTreeMap<TrackSid, ParticipantSid>,
     /// The last announcement.
     pub(super) expected: Option<ExpectedTrack>,
@@ -129,6 +131,7 @@ impl World {
             events: Vec::new(),
             finished: false,
             media_participants: BTreeSet::new(),
+            trailer_takers: BTreeSet::new(),
             media_tracks: BTreeMap::new(),
             expected: None,
             limits: None,
@@ -189,7 +192,10 @@ impl World {
     fn apply_media(&mut self, command: MediaCommand) {
         let known = |who: &ParticipantSid| assert!(self.media_participants.contains(who), "{who} is not there");
         match command {
-            MediaCommand::AddParticipant { participant, .. } => {
+            MediaCommand::AddParticipant { participant, takes_trailers, .. } => {
+                if takes_trailers {
+                    self.trailer_takers.insert(participant.clone());
+                }
                 assert!(self.media_participants.insert(participant));
             }
             MediaCommand::RemoveParticipant { participant } => {
