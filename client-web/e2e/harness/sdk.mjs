@@ -55,7 +55,7 @@ export class SdkGuest extends Person {
    * @param {string} room
    * @param {string} identity
    * @param {Way} way
-   * @param {{ connect?: object, claims?: object }} [options]
+   * @param {{ connect?: object, claims?: object, lacks?: string[] }} [options] `lacks`: codecs it cannot receive
    */
   static async join(
     browser,
@@ -64,10 +64,11 @@ export class SdkGuest extends Person {
     room,
     identity,
     way,
-    { connect = {}, claims = {} } = {},
+    { connect = {}, claims = {}, lacks = [] } = {},
   ) {
     const guest = new SdkGuest(await browser.open(`${pages.url}/${way.version}/`), identity);
     guest.identity = identity;
+    await guest.page.evaluate((lacks) => window.lack(lacks), lacks);
     await guest.page.evaluate((join) => window.join(join), {
       url: server.wsUrl,
       token: token(room, identity, claims),

@@ -17,6 +17,24 @@ function plain(value) {
   return typeof value === 'object' && value?.constructor !== Object ? undefined : value;
 }
 
+/** From now on this browser cannot receive these codecs (`VP9`): it says so in its offers and answers. */
+window.lack = (names) => {
+  if (names.length === 0) return;
+  const isLacked = ({ mimeType }) => names.some((name) => mimeType.toUpperCase() === `VIDEO/${name}`);
+  const receives = ({ direction, receiver }) =>
+    receiver.track.kind === 'video' && direction !== 'sendonly' && direction !== 'stopped';
+  for (const method of ['createOffer', 'createAnswer']) {
+    const original = RTCPeerConnection.prototype[method];
+    RTCPeerConnection.prototype[method] = function (...parameters) {
+      const { codecs } = RTCRtpReceiver.getCapabilities('video');
+      const known = codecs.filter((codec) => !isLacked(codec));
+      for (const transceiver of this.getTransceivers().filter(receives))
+        transceiver.setCodecPreferences(known);
+      return original.apply(this, parameters);
+    };
+  }
+};
+
 window.join = async ({ url, token, room: options, connect }) => {
   const room = new LivekitClient.Room(options);
   window.sluice.room = room;

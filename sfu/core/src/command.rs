@@ -83,6 +83,39 @@ pub struct ExpectedTrack {
     pub red: bool,
     /// Its frames may end in a packet trailer, which is cut off for participants that do not take any.
     pub has_trailers: bool,
+    /// Which of its codecs the section will bring.
+    pub role: CodecRole,
+}
+
+/// Which codec of a track a section brings. A publisher whose codec is not for everybody may announce a second one,
+/// and sends it on a section of its own once it is asked to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CodecRole {
+    /// The one there is.
+    #[default]
+    Only,
+    /// The preferred one of two.
+    Primary(BackupCodec),
+    /// The second, of a track that was announced before.
+    Backup,
+}
+
+/// The second codec of a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupCodec {
+    /// `video/VP8`.
+    pub mime_type: String,
+    /// Who gets it.
+    pub policy: BackupPolicy,
+}
+
+/// Who gets the second codec of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupPolicy {
+    /// Who cannot decode the first: the publisher encodes both.
+    Simulcast,
+    /// Everybody who can decode it, once somebody cannot decode the first: the publisher encodes one.
+    Regression,
 }
 
 /// How much of a track a subscriber wants. The forwarder never sends more than this.

@@ -37,6 +37,11 @@ impl Default for Dynacast {
 }
 
 impl Dynacast {
+    /// Nothing is on: what is not published yet.
+    pub(crate) fn off(now: Instant) -> Self {
+        Self { unwanted_since: [Some(now.checked_sub(PATIENCE).unwrap_or(now)); LAYERS], told: None }
+    }
+
     /// The best spatial layer anybody wants is now `wanted`; `None` when nobody wants any. Higher ones than
     /// there can be count as the highest.
     ///

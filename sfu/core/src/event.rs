@@ -119,6 +119,24 @@ pub enum Event {
         /// Which.
         track: TrackId,
     },
+    /// The second codec of a track met its media section.
+    BackupAdded {
+        /// Publisher.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+        /// Its section.
+        mid: String,
+        /// The codec agreed for it.
+        mime_type: String,
+    },
+    /// The client stopped sending the second codec of a track, which goes on with the first.
+    BackupRemoved {
+        /// Publisher.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+    },
     /// The subscription's section is negotiated and carries the track.
     Subscribed {
         /// Receiver.
@@ -157,6 +175,16 @@ pub enum Event {
         /// Which.
         track: TrackId,
         /// Highest spatial layer wanted; `None` when nobody wants any.
+        max_spatial: Option<u8>,
+    },
+    /// The same of a track's second codec, which is to be published when a layer of it is wanted. Nothing is before
+    /// the first of these.
+    BackupWanted {
+        /// Publisher.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+        /// Highest spatial layer wanted; `None` when nobody needs the codec.
         max_spatial: Option<u8>,
     },
     /// Tracks were paused for want of bandwidth, or go on.

@@ -23,7 +23,10 @@ mod track;
 mod transport;
 mod worker;
 
-pub use command::{Command, Connection, DataChannel, DeclaredLayer, Demand, ExpectedTrack, Kind, RoomLimits, Source};
+pub use command::{
+    BackupCodec, BackupPolicy, CodecRole, Command, Connection, DataChannel, DeclaredLayer, Demand, ExpectedTrack, Kind,
+    RoomLimits, Source,
+};
 pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
 pub use explain::{LinkReport, Reason, SubscriptionReport};
 pub use ids::{ParticipantId, RoomId, TrackId};

@@ -61,6 +61,9 @@ pub(crate) struct Subscription {
     pub(crate) is_left_out: bool,
     /// The subscriber was told that it cannot decode it.
     pub(crate) is_undecodable: bool,
+    /// Of a track in two codecs: the subscriber takes the first, or the second, of them not.
+    pub(crate) lacks_primary: bool,
+    pub(crate) lacks_backup: bool,
     pub(crate) sent: RateMeter,
     pub(crate) frames: FrameRateMeter,
     /// The publisher's payload types and how the subscriber numbers the same format; `None` where it has none.
@@ -84,6 +87,8 @@ impl Subscription {
             is_paused: false,
             is_left_out: false,
             is_undecodable: false,
+            lacks_primary: false,
+            lacks_backup: false,
             sent: RateMeter::default(),
             frames: FrameRateMeter::default(),
             formats: Vec::new(),
@@ -95,7 +100,7 @@ impl Subscription {
         self.section = Some(section);
         self.stream = stream;
         self.formats.clear();
-        self.is_undecodable = false;
+        (self.is_undecodable, self.lacks_primary, self.lacks_backup) = (false, false, false);
         self.forwarder.pause();
     }
 

@@ -171,6 +171,7 @@ mod tests {
             dtx: false,
             red: false,
             has_trailers: false,
+            role: crate::CodecRole::Only,
         }
     }
 

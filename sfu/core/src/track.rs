@@ -15,7 +15,7 @@ use crate::keyframe::KeyframeRequests;
 use crate::levels::LevelMeter;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::transport::{Packet, video_codec};
-use crate::{ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TransportKey};
+use crate::{BackupPolicy, ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TrackKey, TransportKey};
 
 /// Encodings of a simulcast track: `q`, `h`, `f`.
 pub(crate) const MAX_STREAMS: usize = 3;
@@ -35,7 +35,11 @@ pub(crate) struct Track {
     pub(crate) kind: Kind,
     pub(crate) publisher: ParticipantKey,
     pub(crate) transport: TransportKey,
-    pub(crate) mid: Mid,
+    /// Its section; `None` while it is a second codec that is not published.
+    pub(crate) mid: Option<Mid>,
+    pub(crate) role: Role,
+    /// The codec agreed for it.
+    pub(crate) mime_type: String,
     /// As announced: later answers repeat its preferences.
     pub(crate) expected: ExpectedTrack,
     pub(crate) is_muted: bool,
@@ -47,6 +51,22 @@ pub(crate) struct Track {
     /// Formats its packets came in; the worker fills in what is missing.
     formats: Vec<(Pt, PayloadParams)>,
     streams: [Option<Stream>; MAX_STREAMS],
+}
+
+/// A track in two codecs is two tracks in here, under one id. A subscription is fed from one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// There is one codec.
+    Only,
+    /// The one that is published first.
+    Primary {
+        backup: TrackKey,
+        policy: BackupPolicy,
+        /// Whoever can has moved to the backup.
+        has_moved: bool,
+    },
+    /// The other one.
+    Backup { primary: TrackKey },
 }
 
 /// One encoding.
@@ -146,7 +166,7 @@ impl Track {
         expected: ExpectedTrack,
         publisher: ParticipantKey,
         transport: TransportKey,
-        mid: Mid,
+        mid: Option<Mid>,
         is_simulcast: bool,
     ) -> Self {
         Self {
@@ -155,6 +175,8 @@ impl Track {
             publisher,
             transport,
             mid,
+            role: Role::Only,
+            mime_type: String::new(),
             expected,
             is_muted: false,
             is_simulcast,
@@ -164,6 +186,40 @@ impl Track {
             formats: Vec::new(),
             streams: [const { None }; MAX_STREAMS],
         }
+    }
+
+    /// The second codec of a track, not published yet.
+    pub(crate) fn backup_of(primary: TrackKey, track: &Self, mime_type: String, now: Instant) -> Self {
+        let expected = ExpectedTrack { codecs: vec![mime_type.clone()], layers: Vec::new(), ..track.expected.clone() };
+        Self {
+            role: Role::Backup { primary },
+            mime_type,
+            is_muted: track.is_muted,
+            dynacast: Dynacast::off(now),
+            ..Self::new(expected, track.publisher, track.transport, None, false)
+        }
+    }
+
+    /// A second codec met its section.
+    pub(crate) fn publish(&mut self, expected: ExpectedTrack, mid: Mid, is_simulcast: bool) {
+        (self.expected, self.mid, self.is_simulcast) = (expected, Some(mid), is_simulcast);
+    }
+
+    /// A second codec is published no longer. It may be again.
+    pub(crate) fn unpublish(&mut self, now: Instant) {
+        self.mid = None;
+        self.streams = [const { None }; MAX_STREAMS];
+        self.dynacast = Dynacast::off(now);
+    }
+
+    /// It is the second codec of another.
+    pub(crate) fn is_backup(&self) -> bool {
+        matches!(self.role, Role::Backup { .. })
+    }
+
+    /// Anything of it has come.
+    pub(crate) fn has_come(&self) -> bool {
+        self.streams.iter().any(Option::is_some)
     }
 
     pub(crate) fn format(&self, pt: Pt) -> Option<PayloadParams> {

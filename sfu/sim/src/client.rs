@@ -7,7 +7,10 @@ use std::time::Instant;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use sluice_core::{Command, Connection, DataChannel, Event, ExpectedTrack, Kind, MidToTrack, ParticipantId, TrackId};
+use sluice_core::{
+    BackupCodec, BackupPolicy, CodecRole, Command, Connection, DataChannel, Event, ExpectedTrack, Kind, MidToTrack,
+    ParticipantId, TrackId,
+};
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
@@ -47,6 +50,8 @@ pub struct Client {
     /// What is noteworthy for a trace.
     pub(crate) notes: Vec<String>,
     sources: Vec<Source>,
+    /// Second codecs of its tracks, for when they are asked for.
+    pub(crate) backups: BTreeMap<TrackId, (Publication, BackupPolicy)>,
     streams: BTreeMap<Mid, Stream>,
     receiving: Vec<Mid>,
     outstanding: Option<(u32, SdpPendingOffer)>,
@@ -76,8 +81,10 @@ struct Wanted {
     offer: bool,
     audio: u32,
     video: u32,
-    publish: Vec<(TrackId, Publication)>,
+    /// Track, what, and whether as its second codec.
+    publish: Vec<(TrackId, Publication, bool)>,
     unpublish: Vec<TrackId>,
+    unpublish_backup: Vec<TrackId>,
     restart: bool,
 }
 
@@ -85,7 +92,7 @@ impl Wanted {
     fn is_something(&self) -> bool {
         self.offer
             || self.audio + self.video > 0
-            || !(self.publish.is_empty() && self.unpublish.is_empty())
+            || !(self.publish.is_empty() && self.unpublish.is_empty() && self.unpublish_backup.is_empty())
             || self.restart
     }
 }
@@ -111,6 +118,7 @@ impl Client {
             says: VecDeque::new(),
             notes: Vec::new(),
             sources: Vec::new(),
+            backups: BTreeMap::new(),
             streams: BTreeMap::new(),
             receiving: Vec::new(),
             outstanding: None,
@@ -201,7 +209,31 @@ impl Client {
     // What a person or the room asks of it.
 
     pub(crate) fn publish(&mut self, track: TrackId, publication: Publication, announces_trailers: bool) {
-        let cid = format!("cid-{track}");
+        let backup = self
+            .backups
+            .get(&track)
+            .map(|(backup, policy)| BackupCodec { mime_type: backup.media.mime_type().to_owned(), policy: *policy });
+        let role = backup.map_or(CodecRole::Only, CodecRole::Primary);
+        self.announce(track, publication, role, announces_trailers);
+    }
+
+    /// The server asks for a second codec, or says up to which quality anybody looks at it.
+    fn hear_backup_wanted(&mut self, track: &TrackId, max_spatial: Option<u8>) {
+        if let Some(source) = self.sources.iter_mut().find(|s| s.track == *track && s.is_backup) {
+            return source.set_max_quality(max_spatial);
+        }
+        let is_under_way = self.wanted.publish.iter().any(|(of, _, is_backup)| of == track && *is_backup);
+        if let Some((backup, _)) = self.backups.get(track)
+            && max_spatial.is_some()
+            && !is_under_way
+        {
+            self.announce(track.clone(), *backup, CodecRole::Backup, false);
+        }
+    }
+
+    fn announce(&mut self, track: TrackId, publication: Publication, role: CodecRole, announces_trailers: bool) {
+        let is_backup = role == CodecRole::Backup;
+        let cid = cid(&track, is_backup);
         self.says.push_back(Command::ExpectTrack {
             participant: self.id.clone(),
             expected: ExpectedTrack {
@@ -215,9 +247,15 @@ impl Client {
                 dtx: true,
                 red: false,
                 has_trailers: publication.has_trailers && announces_trailers,
+                role,
             },
         });
-        self.wanted.publish.push((track, publication));
+        self.wanted.publish.push((track, publication, is_backup));
+    }
+
+    /// A track's second codec is published no longer.
+    pub(crate) fn unpublish_backup(&mut self, track: &TrackId) {
+        self.wanted.unpublish_backup.push(track.clone());
     }
 
     pub(crate) fn unpublish(&mut self, track: &TrackId) {
@@ -236,9 +274,20 @@ impl Client {
 
     /// Dynacast: the server says up to which quality anybody looks.
     pub(crate) fn set_max_quality(&mut self, track: &TrackId, max: Option<u8>) {
-        for source in self.sources.iter_mut().filter(|s| s.track == *track) {
+        for source in self.sources.iter_mut().filter(|s| s.track == *track && !s.is_backup) {
             source.set_max_quality(max);
         }
+    }
+
+    /// Whether it sends a track in its first and in its second codec now.
+    #[must_use]
+    pub fn sends(&self, track: &TrackId) -> (bool, bool) {
+        let sends = |is_backup| {
+            self.sources
+                .iter()
+                .any(|s| s.track == *track && s.is_backup == is_backup && s.is_wanted())
+        };
+        (sends(false), sends(true))
     }
 
     /// The section of a track it publishes.
@@ -458,6 +507,7 @@ impl Client {
                 self.wanted.video += video;
             }
             Event::NegotiationFailed { reason, .. } => self.refusals.push(reason),
+            Event::BackupWanted { track, max_spatial, .. } => self.hear_backup_wanted(&track, max_spatial),
             Event::LayersWanted { track, max_spatial, .. } => self.set_max_quality(&track, max_spatial),
             _ => {}
         }
@@ -520,8 +570,10 @@ impl Client {
         let wanted = std::mem::take(&mut self.wanted);
         let is_first = self.last_offer_id == 0;
         let Self { publisher, receiving, sources, channels, random, .. } = self;
-        let unpublished: Vec<Mid> =
-            sources.iter().filter(|s| wanted.unpublish.contains(&s.track)).map(|s| s.mid).collect();
+        let ends = |s: &&Source| {
+            wanted.unpublish.contains(&s.track) || s.is_backup && wanted.unpublish_backup.contains(&s.track)
+        };
+        let unpublished: Vec<Mid> = sources.iter().filter(|s| ends(s)).map(|s| s.mid).collect();
         sources.retain(|source| !unpublished.contains(&source.mid));
         let negotiated = publisher.mutate(now, |rtc| {
             let mut changes = rtc.sdp_api();
@@ -544,11 +596,13 @@ impl Client {
                     receiving.push(changes.add_media(kind, Direction::RecvOnly, None, None, None));
                 }
             }
-            for (track, publication) in wanted.publish {
+            for (track, publication, is_backup) in wanted.publish {
                 let (kind, simulcast) = (publication.media, publication.is_simulcast.then(three_layers));
                 let kind = if kind.is_video() { MediaKind::Video } else { MediaKind::Audio };
-                let mid = changes.add_media(kind, Direction::SendOnly, None, Some(format!("cid-{track}")), simulcast);
-                sources.push(Source::new(track, mid, publication, random, now));
+                let mid = changes.add_media(kind, Direction::SendOnly, None, Some(cid(&track, is_backup)), simulcast);
+                let mut source = Source::new(track, mid, publication, random, now);
+                source.is_backup = is_backup;
+                sources.push(source);
             }
             if wanted.restart {
                 changes.ice_restart(true);
@@ -563,6 +617,11 @@ impl Client {
             self.says.push_back(Command::Offer { participant, id, sdp });
         }
     }
+}
+
+/// The client's own id for what it sends.
+fn cid(track: &TrackId, is_backup: bool) -> String {
+    format!("cid-{track}{}", if is_backup { "-backup" } else { "" })
 }
 
 fn channel(label: &str) -> ChannelConfig {

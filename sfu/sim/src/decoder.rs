@@ -59,6 +59,11 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
+    /// Another codec follows: what came is forgotten.
+    pub(crate) fn renew(&mut self) {
+        *self = Self { violations: std::mem::take(&mut self.violations), ..Self::default() };
+    }
+
     /// Takes a packet; the frames that are decoded now, with the bytes of their payloads.
     pub(crate) fn receive(&mut self, packet: &Received) -> Vec<(Stamp, usize)> {
         let Received { sequence, stamp, at, payload_len, ref described, .. } = *packet;
@@ -213,7 +218,7 @@ mod tests {
     use crate::media::{Media, Structure};
     use crate::source::{Publication, Source};
 
-    const STRUCTURES: [(Media, Structure); 10] = [
+    const STRUCTURES: [(Media, Structure); 11] = [
         (Media::Vp8, Structure::Flat),
         (Media::Vp8, Structure::Temporal),
         (Media::Vp9, Structure::Flat),

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use sluice_core::{
-    Certificate, Command, Connection, DataChannel, Demand, Event, Failure, Kind, ParticipantId, TrackId, Worker,
-    WorkerConfig, WorkerStats,
+    BackupPolicy, Certificate, Command, Connection, DataChannel, Demand, Event, Failure, Kind, ParticipantId, TrackId,
+    Worker, WorkerConfig, WorkerStats,
 };
 
 use crate::client::{Client, End};
@@ -273,6 +273,25 @@ impl Simulation {
         self.publishers.insert(name.to_owned());
         self.settle();
         track
+    }
+
+    /// Somebody publishes and announces a second codec, to be published when it is asked for (dynacast must be on).
+    pub fn publish_with_backup(
+        &mut self,
+        name: &str,
+        label: &str,
+        publication: Publication,
+        backup: (Publication, BackupPolicy),
+    ) -> TrackId {
+        let track = TrackId::from(format!("TR_{name}_{label}"));
+        self.client_mut(name).backups.insert(track, backup);
+        self.publish(name, label, publication)
+    }
+
+    /// Somebody stops publishing the second codec of a track.
+    pub fn unpublish_backup(&mut self, name: &str, track: &TrackId) {
+        self.client_mut(name).unpublish_backup(track);
+        self.settle();
     }
 
     /// Somebody stops publishing a track.
@@ -712,7 +731,7 @@ impl Simulation {
                 let name = name(participant).to_owned();
                 self.post(SIGNAL_DELAY, Delivery::Heard { name, event: Box::new(event.clone()) });
             }
-            Event::LayersWanted { participant, .. } if self.dynacast => {
+            Event::LayersWanted { participant, .. } | Event::BackupWanted { participant, .. } if self.dynacast => {
                 let name = name(participant).to_owned();
                 self.post(SIGNAL_DELAY, Delivery::Heard { name, event: Box::new(event.clone()) });
             }

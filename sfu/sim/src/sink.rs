@@ -58,6 +58,8 @@ pub struct Sink {
     pub packets: u64,
     /// Packets that ended in a trailer.
     pub trailers: u64,
+    /// Codecs it came in, in order.
+    pub codecs: Vec<Media>,
     /// When the first came.
     pub first_packet_at: Option<Instant>,
     /// When the last came.
@@ -98,6 +100,7 @@ impl Sink {
             closed_at: None,
             packets: 0,
             trailers: 0,
+            codecs: Vec::new(),
             first_packet_at: None,
             last_packet_at: None,
             frames: 0,
@@ -126,6 +129,11 @@ impl Sink {
     fn receive(&mut self, packet: &Received) -> bool {
         self.packets += 1;
         self.trailers += u64::from(packet.has_trailer);
+        if self.codecs.last() != Some(&packet.media) {
+            self.codecs.push(packet.media);
+            // Browsers make another decoder.
+            self.decoder.renew();
+        }
         self.first_packet_at.get_or_insert(packet.at);
         self.last_packet_at = Some(packet.at);
         if !packet.media.is_video() {
@@ -288,7 +296,7 @@ impl Stream {
 /// What is wrong about a packet after another on one stream.
 fn neighbours(before: &Received, after: &Received, is_next: bool, is_lossless: bool) -> Option<&'static str> {
     let (a, b) = (&before.stamp, &after.stamp);
-    let same_source = a.track == b.track && a.layer == b.layer;
+    let same_source = a.track == b.track && a.layer == b.layer && before.media == after.media;
     let same_frame = same_source && a.frame == b.frame;
     let same_picture = same_source && a.picture == b.picture;
     let ticks = after.timestamp.wrapping_sub(before.timestamp).cast_signed();

@@ -158,6 +158,8 @@ pub(crate) struct Source {
     pub(crate) track: TrackId,
     pub(crate) mid: Mid,
     pub(crate) publication: Publication,
+    /// It is the second codec of its track.
+    pub(crate) is_backup: bool,
     layers: Vec<Layer>,
     started_at: Instant,
     frame_at: Instant,
@@ -234,6 +236,7 @@ impl Source {
             track,
             mid,
             publication,
+            is_backup: false,
             layers,
             started_at: now,
             frame_at: now,
@@ -279,6 +282,11 @@ impl Source {
     pub(crate) fn set_max_quality(&mut self, max: Option<u8>) {
         self.max_quality = max;
         self.settle_layers();
+    }
+
+    /// Anybody wants any of it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.max_quality.is_some()
     }
 
     /// The sender's estimate leaves so much for this track.

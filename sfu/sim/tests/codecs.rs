@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sluice_core::Connection::{Dual, Single};
-use sluice_core::{Command, Demand, Event, Reason, TrackId};
+use sluice_core::{BackupPolicy, Command, Demand, Event, Reason, TrackId};
 use sluice_sim::{Conditions, Media, Publication, Simulation, Structure};
 
 const WITHOUT_H265: [Media; 4] = [Media::Vp8, Media::Vp9, Media::H264, Media::Av1];
@@ -115,4 +115,106 @@ fn who_lacks_the_codec_is_sent_nothing_and_told_why() {
         assert_eq!(reason(&mut sim, "bob", &cam), Reason::Full);
         sim.audit(true);
     }
+}
+
+const WITHOUT_VP9: [Media; 3] = [Media::Vp8, Media::H264, Media::H265];
+
+/// Ann publishes VP9 in three sizes with VP8 behind it; bob takes everything, and eve, who comes later, no VP9.
+fn ann_bob_and_eve(policy: BackupPolicy, seed: u64) -> (Simulation, TrackId) {
+    let mut sim = Simulation::new(seed);
+    sim.dynacast = true;
+    sim.speaks.insert("eve".to_owned(), WITHOUT_VP9.to_vec());
+    sim.join("ann", Single);
+    sim.join("bob", Dual);
+    let primary = Publication { structure: Structure::KeySvc, ..Publication::video(Media::Vp9) };
+    let cam = sim.publish_with_backup("ann", "cam", primary, (Publication::SIMULCAST, policy));
+    sim.run(Duration::from_secs(7));
+    assert_eq!(sim.client("ann").sends(&cam), (true, false), "nobody needs the second");
+    sim.join("eve", Single);
+    let took = sim.run_until(Duration::from_secs(2), "eve sees a picture", |sim| {
+        sim.find_sink("eve", &cam).is_some_and(|sink| sink.frames > 0)
+    });
+    assert!(took < Duration::from_millis(700), "{took:?}");
+    sim.run(Duration::from_secs(7));
+    assert_eq!(sim.sink("eve", &cam).codecs, [Media::Vp8]);
+    assert_eq!(sim.sink("eve", &cam).layer(), Some(2));
+    assert_eq!(was_told_not_decodable(&sim, "eve", &cam), 0);
+    (sim, cam)
+}
+
+#[test]
+fn a_backup_is_sent_beside_the_first_codec_to_whoever_needs_it() {
+    let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Simulcast, 35);
+    assert_eq!(sim.sink("bob", &cam).codecs, [Media::Vp9]);
+    assert_eq!(sim.client("ann").sends(&cam), (true, true));
+    sim.demand("eve", &cam, Demand { max_spatial: 0, ..Demand::default() });
+    sim.run(Duration::from_secs(1));
+    assert_eq!(sim.sink("eve", &cam).layer(), Some(0), "the second has its own layers");
+    assert_eq!(sim.sink("bob", &cam).layer(), Some(2));
+    assert_eq!(sim.stats().tracks, 1, "it is one track");
+    sim.leave("eve");
+    sim.run(Duration::from_secs(6));
+    assert_eq!(sim.client("ann").sends(&cam), (true, false), "nobody needs it any more");
+    sim.unpublish("ann", &cam);
+    sim.run(Duration::from_secs(1));
+    assert_eq!((sim.stats().tracks, sim.stats().subscriptions), (0, 0));
+    sim.audit(true);
+}
+
+#[test]
+fn everybody_regresses_to_the_backup_when_one_needs_it() {
+    let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Regression, 36);
+    assert_eq!(sim.sink("bob", &cam).codecs, [Media::Vp9, Media::Vp8]);
+    assert_eq!(sim.client("ann").sends(&cam), (false, true), "one codec is encoded");
+    let freeze = sim.sink("bob", &cam).longest_freeze;
+    assert!(freeze < Duration::from_millis(200), "moving froze the picture for {freeze:?}");
+    sim.join("joe", Dual);
+    sim.run(Duration::from_secs(1));
+    assert_eq!(sim.sink("joe", &cam).codecs, [Media::Vp8], "who comes later too");
+    sim.audit(true);
+}
+
+#[test]
+fn a_backup_that_stops_is_asked_for_again() {
+    let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Regression, 37);
+    sim.unpublish_backup("ann", &cam);
+    sim.run(Duration::from_millis(200));
+    let frames = sim.sink("eve", &cam).frames;
+    sim.run_until(Duration::from_secs(2), "eve sees a picture again", |sim| sim.sink("eve", &cam).frames > frames);
+    sim.run(Duration::from_secs(2));
+    assert!(sim.frames_during(Duration::from_secs(1), "bob", &cam) >= 29);
+    sim.audit(true);
+}
+
+#[test]
+fn a_backup_is_muted_with_its_track() {
+    let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Simulcast, 38);
+    sim.mute(&cam, true);
+    sim.run(Duration::from_millis(100));
+    for name in ["bob", "eve"] {
+        assert_eq!(sim.frames_during(Duration::from_secs(1), name, &cam), 0);
+    }
+    sim.mute(&cam, false);
+    sim.run(Duration::from_millis(200));
+    for name in ["bob", "eve"] {
+        assert!(sim.frames_during(Duration::from_secs(1), name, &cam) >= 29);
+    }
+    sim.audit(true);
+}
+
+#[test]
+fn who_takes_neither_codec_is_told_so() {
+    let mut sim = Simulation::new(39);
+    sim.dynacast = true;
+    sim.speaks.insert("eve".to_owned(), vec![Media::H264]);
+    sim.join("ann", Single);
+    let backup = (Publication::CAMERA, BackupPolicy::Simulcast);
+    let cam = sim.publish_with_backup("ann", "cam", Publication::video(Media::Vp9), backup);
+    sim.run(Duration::from_secs(1));
+    sim.join("eve", Dual);
+    sim.run(Duration::from_secs(7));
+    assert_eq!(was_told_not_decodable(&sim, "eve", &cam), 1);
+    assert_eq!(reason(&mut sim, "eve", &cam), Reason::NotDecodable);
+    assert_eq!(sim.client("ann").sends(&cam), (false, false), "what nobody can decode is not encoded");
+    sim.audit(true);
 }

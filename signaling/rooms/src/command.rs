@@ -219,6 +219,31 @@ pub enum MediaEvent {
         /// Highest layer wanted; `None` when nobody wants any.
         max_spatial: Option<u8>,
     },
+    /// The same of a track's second codec. Until the first of these nobody wants it.
+    BackupWanted {
+        /// Publisher.
+        participant: ParticipantSid,
+        /// Which.
+        track: TrackSid,
+        /// Highest layer wanted; `None` when nobody needs the codec.
+        max_spatial: Option<u8>,
+    },
+    /// The second codec of a track met its media section.
+    BackupAdded {
+        /// Publisher.
+        participant: ParticipantSid,
+        /// Which.
+        track: TrackSid,
+        /// Its section.
+        mid: String,
+    },
+    /// The client stopped sending the second codec.
+    BackupRemoved {
+        /// Publisher.
+        participant: ParticipantSid,
+        /// Which.
+        track: TrackSid,
+    },
     /// Tracks were paused for want of bandwidth, or go on.
     StreamStates {
         /// Receiver.

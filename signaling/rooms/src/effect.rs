@@ -96,6 +96,38 @@ pub struct ExpectedTrack {
     pub red: bool,
     /// Its frames may end in a packet trailer.
     pub has_trailers: bool,
+    /// Which of its codecs the section will bring.
+    pub role: CodecRole,
+}
+
+/// Which codec of a track a section brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CodecRole {
+    /// The one there is.
+    #[default]
+    Only,
+    /// The preferred one of two.
+    Primary(BackupCodec),
+    /// The second, of a track that was announced before.
+    Backup,
+}
+
+/// The second codec of a track, which its publisher sends when it is asked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupCodec {
+    /// `video/VP8`.
+    pub mime_type: String,
+    /// Who gets it.
+    pub policy: BackupPolicy,
+}
+
+/// Who gets the second codec of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupPolicy {
+    /// Who cannot decode the first: the publisher encodes both.
+    Simulcast,
+    /// Everybody who can decode it, once somebody cannot decode the first: the publisher encodes one.
+    Regression,
 }
 
 /// A layer as its publisher announced it. What it really sends is the media plane's to measure.

@@ -11,6 +11,8 @@ use crate::DeclaredLayer;
 
 /// The steps of the protocol, lowest first; the index is the spatial layer.
 const QUALITIES: [VideoQuality; 3] = [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High];
+/// The best spatial layer.
+pub(crate) const HIGHEST: u8 = 2;
 
 /// The layers of an announcement (lowest first) as the media plane counts them.
 ///
@@ -36,22 +38,33 @@ pub(crate) fn declared(layers: &[VideoLayer], mode: video_layer::Mode) -> Vec<De
 }
 
 /// What a publisher is told of the layers anybody wants: each step by itself, for its codec and, for clients
-/// from before there were several codecs, without one.
+/// from before there were several codecs, without one. With them, where it announced a `backup` codec, the layers of
+/// that: a client begins to publish it when one of them is wanted.
 ///
 /// A track with one encoding has step `LOW` alone, so it goes on as long as anything is wanted.
 #[expect(deprecated, reason = "clients from before `subscribed_codecs` read the old list")]
-pub(crate) fn subscribed_quality(track_sid: &str, mime_type: &str, max_spatial: Option<u8>) -> SubscribedQualityUpdate {
-    let step = |(quality, spatial): (VideoQuality, u8)| SubscribedQuality {
-        quality: quality as i32,
-        enabled: max_spatial.is_some_and(|max| spatial <= max),
+pub(crate) fn subscribed_quality(
+    track_sid: &str,
+    mime_type: &str,
+    max_spatial: Option<u8>,
+    backup: Option<(&str, Option<u8>)>,
+) -> SubscribedQualityUpdate {
+    let steps = |max_spatial: Option<u8>| {
+        let step = |(quality, spatial): (VideoQuality, u8)| SubscribedQuality {
+            quality: quality as i32,
+            enabled: max_spatial.is_some_and(|max| spatial <= max),
+        };
+        QUALITIES.into_iter().zip(0..).map(step).collect::<Vec<_>>()
     };
-    let qualities: Vec<_> = QUALITIES.into_iter().zip(0..).map(step).collect();
-    // SDKs compare the short name in lower case.
-    let codec = mime_type.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let of_codec = |(mime_type, max_spatial): (&str, Option<u8>)| SubscribedCodec {
+        // SDKs compare the short name in lower case.
+        codec: mime_type.rsplit('/').next().unwrap_or_default().to_ascii_lowercase(),
+        qualities: steps(max_spatial),
+    };
     SubscribedQualityUpdate {
         track_sid: track_sid.to_owned(),
-        subscribed_qualities: qualities.clone(),
-        subscribed_codecs: vec![SubscribedCodec { codec, qualities }],
+        subscribed_qualities: steps(max_spatial),
+        subscribed_codecs: std::iter::once((mime_type, max_spatial)).chain(backup).map(of_codec).collect(),
     }
 }
 
@@ -82,7 +95,7 @@ mod tests {
     #[expect(deprecated, reason = "the old list is checked")]
     fn steps_above_what_is_wanted_are_off() {
         for (wanted, on) in [(None, [false; 3]), (Some(0), [true, false, false]), (Some(2), [true; 3])] {
-            let update = subscribed_quality("TR_1", "video/VP9", wanted);
+            let update = subscribed_quality("TR_1", "video/VP9", wanted, None);
             let [codec] = &update.subscribed_codecs[..] else { unreachable!("one codec") };
             assert_eq!(codec.codec, "vp9");
             assert_eq!(codec.qualities, update.subscribed_qualities);

@@ -9,6 +9,7 @@
 //! and responses). The product speaks exactly this protocol, so a second set of types would be a copy of it
 //! field by field, and each copy a place to forget a field.
 
+mod backup;
 mod command;
 mod data;
 mod effect;
@@ -30,7 +31,8 @@ pub use command::{
 };
 pub use data::{Envelope, StampError, stamp};
 pub use effect::{
-    DataChannel, DeclaredLayer, Demand, Effect, ExpectedTrack, MediaCommand, MediaKind, RoomLimits, TokenClaims,
+    BackupCodec, BackupPolicy, CodecRole, DataChannel, DeclaredLayer, Demand, Effect, ExpectedTrack, MediaCommand,
+    MediaKind, RoomLimits, TokenClaims,
 };
 pub use log::{EndReason, RoomEvent, RoomEventKind};
 pub use room::{ModerationError, ParticipantQuality, RoomConfig, RoomSnapshot, RoomState};

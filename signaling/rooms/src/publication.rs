@@ -5,8 +5,9 @@ use livekit_protocol::{
     VideoQuality, encryption, request_response, video_layer,
 };
 
+use crate::backup::{self, Backup};
 use crate::layers::declared;
-use crate::{ExpectedTrack, MediaKind, TrackSid};
+use crate::{CodecRole, ExpectedTrack, MediaKind, TrackSid};
 
 /// Codecs a client may publish. The first video codec is what SDKs fall back to when theirs is not listed.
 pub(crate) const CODECS: [&str; 8] =
@@ -17,7 +18,7 @@ const FALLBACK_VIDEO: &str = CODECS[0];
 /// Client ids one announcement may carry (its own, and one for each codec).
 const CIDS: usize = 4;
 /// Longest client id and track name.
-const TEXT_BYTES: usize = 256;
+pub(crate) const TEXT_BYTES: usize = 256;
 /// Simulcast layers are `q`, `h`, `f`.
 const LAYERS: usize = 3;
 const RIDS: [&str; LAYERS] = ["q", "h", "f"];
@@ -38,6 +39,8 @@ pub(crate) struct Publication {
     pub(crate) heard: bool,
     /// The best layer anybody wants, as the media plane said last; outer `None`: it said nothing yet.
     pub(crate) layers_wanted: Option<Option<u8>>,
+    /// Its second codec, where it was announced with one.
+    pub(crate) backup: Option<Backup>,
 }
 
 /// Codecs as join and room messages list them.
@@ -49,7 +52,7 @@ pub(crate) fn enabled_codecs() -> Vec<Codec> {
 }
 
 /// `vp9`, `VP9` and `video/VP9` are one codec; `None` for one that is not enabled.
-fn canonical_codec(name: &str, kind: MediaKind) -> Option<&'static str> {
+pub(crate) fn canonical_codec(name: &str, kind: MediaKind) -> Option<&'static str> {
     let prefix = match kind {
         MediaKind::Audio => "audio/",
         MediaKind::Video => "video/",
@@ -118,6 +121,10 @@ impl Publication {
             }
             _ => video_layer::Mode::OneSpatialLayerPerStream,
         };
+        let (second, backup) = match kind {
+            MediaKind::Video => backup::announced(request, codec).unzip(),
+            MediaKind::Audio => (None, None),
+        };
         let codecs = codec.map(|mime| SimulcastCodecInfo {
             mime_type: mime.into(),
             cid: request.cid.clone(),
@@ -137,7 +144,7 @@ impl Publication {
             source: request.source,
             layers,
             mime_type: codec.unwrap_or_default().into(),
-            codecs: codecs.into_iter().collect(),
+            codecs: codecs.into_iter().chain(second).collect(),
             stereo,
             disable_red: request.disable_red,
             encryption: encryption::Type::try_from(request.encryption).unwrap_or_default() as i32,
@@ -158,8 +165,10 @@ impl Publication {
             dtx,
             red: kind == MediaKind::Audio && !request.disable_red,
             has_trailers: kind == MediaKind::Video && !info.packet_trailer_features.is_empty(),
+            role: backup.map_or(CodecRole::Only, CodecRole::Primary),
         };
-        Ok((Self { info, cids, live: false, heard: false, layers_wanted: None }, expected))
+        let backup = matches!(expected.role, CodecRole::Primary(_)).then(Backup::default);
+        Ok((Self { info, cids, live: false, heard: false, layers_wanted: None, backup }, expected))
     }
 
     /// The track met its section.
@@ -180,7 +189,12 @@ impl Publication {
             });
         }
         let kind = media_kind(&self.info);
-        for codec in &mut self.info.codecs {
+        if self.info.codecs.get(1).is_some_and(|second| second.mime_type == mime_type) {
+            // What was agreed on is the second itself: there is no other.
+            self.info.codecs.truncate(1);
+            self.backup = None;
+        }
+        for codec in self.info.codecs.iter_mut().take(1) {
             codec.mime_type = mime_type.to_owned();
             codec.mid = mid.to_owned();
             if kind == MediaKind::Video && simulcast {
@@ -196,7 +210,7 @@ impl Publication {
 }
 
 /// The layers a client says it will send, lowest first; one of the whole size when it says nothing.
-fn layers(request: &AddTrackRequest) -> Vec<VideoLayer> {
+pub(crate) fn layers(request: &AddTrackRequest) -> Vec<VideoLayer> {
     if request.r#type() != TrackType::Video {
         return Vec::new();
     }

@@ -41,6 +41,20 @@ fn demand(demand: rooms::Demand) -> core::Demand {
     core::Demand { enabled, max_spatial, max_fps, area_px, priority }
 }
 
+fn role(role: rooms::CodecRole) -> core::CodecRole {
+    match role {
+        rooms::CodecRole::Only => core::CodecRole::Only,
+        rooms::CodecRole::Backup => core::CodecRole::Backup,
+        rooms::CodecRole::Primary(rooms::BackupCodec { mime_type, policy }) => {
+            let policy = match policy {
+                rooms::BackupPolicy::Simulcast => core::BackupPolicy::Simulcast,
+                rooms::BackupPolicy::Regression => core::BackupPolicy::Regression,
+            };
+            core::CodecRole::Primary(core::BackupCodec { mime_type, policy })
+        }
+    }
+}
+
 fn kind(kind: rooms::MediaKind) -> core::Kind {
     match kind {
         rooms::MediaKind::Audio => core::Kind::Audio,
@@ -79,6 +93,7 @@ pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core
                 layers: expected.layers.into_iter().map(layer).collect(),
                 red: expected.red,
                 has_trailers: expected.has_trailers,
+                role: role(expected.role),
             },
         },
         From::RemoveTrack { track: what } => core::Command::RemoveTrack { track: track(&what) },
@@ -155,6 +170,15 @@ pub(crate) fn event(event: core::Event) -> Option<rooms::MediaEvent> {
         From::LayersWanted { participant: who, track, max_spatial } => {
             To::LayersWanted { participant: participant_sid(&who), track: track_sid(&track), max_spatial }
         }
+        From::BackupWanted { participant: who, track, max_spatial } => {
+            To::BackupWanted { participant: participant_sid(&who), track: track_sid(&track), max_spatial }
+        }
+        From::BackupAdded { participant: who, track, mid, .. } => {
+            To::BackupAdded { participant: participant_sid(&who), track: track_sid(&track), mid }
+        }
+        From::BackupRemoved { participant: who, track } => {
+            To::BackupRemoved { participant: participant_sid(&who), track: track_sid(&track) }
+        }
         From::StreamStates { subscriber, paused } => To::StreamStates {
             subscriber: participant_sid(&subscriber),
             paused: paused.iter().map(|(track, paused)| (track_sid(track), *paused)).collect(),
@@ -217,12 +241,18 @@ mod tests {
             dtx: true,
             red: true,
             has_trailers: true,
+            role: rooms::CodecRole::Primary(rooms::BackupCodec {
+                mime_type: "video/VP8".into(),
+                policy: rooms::BackupPolicy::Regression,
+            }),
         };
         let announced = rooms::MediaCommand::ExpectTrack { participant: "PA_1".into(), expected };
         let core::Command::ExpectTrack { expected, .. } = command(&room, announced) else {
             unreachable!("an announcement stays one")
         };
         assert_eq!((expected.source, expected.red, expected.has_trailers), (core::Source::Screen, true, true));
+        let core::CodecRole::Primary(backup) = expected.role else { unreachable!("the first of two stays that") };
+        assert_eq!((backup.mime_type.as_str(), backup.policy), ("video/VP8", core::BackupPolicy::Regression));
         let layer = core::DeclaredLayer { spatial: 1, width: 640, height: 360, bitrate_bps: 500_000 };
         assert_eq!(expected.layers, [layer]);
     }

@@ -276,6 +276,15 @@ impl Transport {
         })
     }
 
+    /// True when the client takes a codec (`video/VP8`) in any of its forms on a section.
+    pub(crate) fn takes_codec(&self, mid: Mid, mime_type: &str) -> bool {
+        let Some(media) = self.rtc.media(mid) else { return false };
+        let (_, name) = mime_type.split_once('/').unwrap_or_default();
+        let is_codec = |p: &&PayloadParams| p.spec().codec.to_string().eq_ignore_ascii_case(name);
+        let mut formats = self.rtc.codec_config().params().iter().filter(is_codec);
+        formats.any(|format| media.remote_pts().contains(&format.pt()))
+    }
+
     /// The outgoing stream of a section.
     pub(crate) fn stream(&self, mid: Mid) -> Option<StreamIndex> {
         self.egress.index(mid)

@@ -157,6 +157,7 @@ impl Worker {
             .subscriptions
             .iter()
             .filter_map(|key| self.subscriptions.get(*key))
+            .filter(|s| !s.is_undecodable)
             .map(|s| s.demand);
         let wanted = demands.filter(|demand| demand.enabled).map(|demand| demand.max_spatial).max();
         if let Some(wanted) = track.dynacast.update(wanted, now) {
@@ -166,8 +167,11 @@ impl Worker {
 
     fn tell_publisher(&mut self, key: TrackKey, max_spatial: Option<u8>) {
         let Some(track) = self.tracks.get(key) else { return };
-        let id = track.id.clone();
-        self.report(track.publisher, |participant| Event::LayersWanted { participant, track: id, max_spatial });
+        let (publisher, track, is_backup) = (track.publisher, track.id.clone(), self.is_backup(key));
+        self.report(publisher, |participant| match is_backup {
+            false => Event::LayersWanted { participant, track, max_spatial },
+            true => Event::BackupWanted { participant, track, max_spatial },
+        });
     }
 
     /// Why a participant sees what it sees.

@@ -9,6 +9,7 @@
 //! [`Worker::poll_transmit`] and [`Worker::poll_event`] until both are empty.
 
 mod allocation;
+mod codecs;
 mod negotiation;
 mod path;
 mod reports;
@@ -133,6 +134,8 @@ pub struct Worker {
     unsettled: BTreeSet<ParticipantKey>,
     /// Participants whose shares no longer fit what they take.
     unbalanced: BTreeSet<ParticipantKey>,
+    /// Tracks of which it is not settled who is fed which codec, and up to which layer each is wanted.
+    reconsidered: BTreeSet<TrackKey>,
     next_balance_at: Option<Instant>,
     next_levels_at: Option<Instant>,
     next_quality_at: Option<Instant>,
@@ -171,6 +174,7 @@ impl Worker {
             dirty: Vec::new(),
             unsettled: BTreeSet::new(),
             unbalanced: BTreeSet::new(),
+            reconsidered: BTreeSet::new(),
             next_balance_at: None,
             next_levels_at: None,
             next_quality_at: None,
@@ -191,7 +195,7 @@ impl Worker {
             packets_padded: self.outbox.counts.padding,
             packets_expired: self.outbox.counts.expired,
             transports: count(self.transports.len()),
-            tracks: count(self.tracks.len()),
+            tracks: count(self.tracks_by_id.len()),
             subscriptions: count(self.subscriptions.len()),
             ..self.stats
         }
@@ -294,6 +298,7 @@ impl Worker {
     /// Sends what was written since the last flush. Call after each batch of input.
     pub fn flush(&mut self, now: Instant) {
         self.settle(now);
+        self.reconsider(now);
         self.balance(now);
         // Flushing one transport may write to another (a key frame request to a publisher), once.
         for _ in 0..MAX_FLUSH_ROUNDS {

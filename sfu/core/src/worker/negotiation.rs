@@ -18,7 +18,10 @@ impl Worker {
         let result = Sdp::parse(sdp).map_err(NegotiationError::from).and_then(|offer| {
             let plan = publications.plan(&offer);
             // Every answer repeats the preferences of tracks bound earlier.
-            let bound = publications.tracks().filter_map(|t| self.tracks.get(t)).map(|t| (t.mid, &t.expected));
+            let bound = publications
+                .tracks()
+                .filter_map(|t| self.tracks.get(t))
+                .filter_map(|t| Some((t.mid?, &t.expected)));
             let new = plan.bindings.iter().map(|b| (b.mid, &b.expected));
             let published: Vec<(Mid, &ExpectedTrack)> = new.chain(bound).collect();
             let transport = &mut self.transports[transport].transport;
@@ -36,7 +39,9 @@ impl Worker {
         };
         self.participants[key].publications.apply(&plan);
         for track in &plan.removed {
-            if let Some(track) = self.remove_track(*track) {
+            if self.is_backup(*track) {
+                self.unpublish_backup(*track, now);
+            } else if let Some(track) = self.remove_track(*track) {
                 self.report(key, |participant| Event::TrackRemoved { participant, track });
             }
         }
@@ -121,6 +126,7 @@ impl Worker {
             let transport = self.participants.get(subscription.subscriber).map(|p| p.subscriber);
             let slot = transport.and_then(|transport| self.transports.get(transport));
             subscription.open(*mid, slot.and_then(|slot| slot.transport.stream(*mid)));
+            self.reconsidered.extend(subscription.track);
             let (subscriber, track) = (subscription.subscriber, subscription.track_id.clone());
             self.unbalance(subscriber);
             self.report(subscriber, |subscriber| Event::Subscribed { subscriber, track });

@@ -8,7 +8,7 @@ use str0m::media::{Mid, Rid};
 
 use super::{LEVELS_INTERVAL, Worker};
 use crate::forwarder::{Arrival, Verdict};
-use crate::track::Ingested;
+use crate::track::{Ingested, Role};
 use crate::transport::{Happening, Packet};
 use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
@@ -69,6 +69,9 @@ impl Worker {
             self.next_levels_at = Some(now + LEVELS_INTERVAL);
         }
         if is_news {
+            if let Role::Backup { primary } = track.role {
+                self.choose_codecs(primary, now);
+            }
             // Before it is forwarded: a layer begins with the key frame that lets receivers in.
             self.unbalance_takers(key);
             self.balance(now);
@@ -100,7 +103,7 @@ impl Worker {
         let Ingested { packet, info, .. } = &**ingested;
         let look_up = || slot.transport.out_format(section, ingested.format);
         let Some(format) = subscription.format(packet.payload_type, look_up) else {
-            return self.cannot_decode(key);
+            return self.cannot_decode(key, track);
         };
         let arrival = Arrival { at: packet.arrived_at, clock_rate_hz: format.clock_rate_hz };
         let (forwarder, outbox) = (&mut subscription.forwarder, &mut self.outbox);
@@ -132,10 +135,26 @@ impl Worker {
         }
     }
 
-    /// The subscriber takes none of the formats the track comes in: said once.
-    fn cannot_decode(&mut self, key: SubscriptionKey) {
+    /// The subscriber takes none of the formats the track comes in.
+    fn cannot_decode(&mut self, key: SubscriptionKey, track: TrackKey) {
+        let Some(subscription) = self.subscriptions.get_mut(key) else { return };
+        let is_news = match self.tracks.get(track).map(|track| track.role) {
+            None | Some(Role::Only) => return self.tell_not_decodable(key),
+            Some(Role::Primary { .. }) => !std::mem::replace(&mut subscription.lacks_primary, true),
+            Some(Role::Backup { .. }) => !std::mem::replace(&mut subscription.lacks_backup, true),
+        };
+        if is_news {
+            // It may take the other codec.
+            self.reconsidered.insert(track);
+        }
+    }
+
+    /// The subscriber takes nothing of what the track comes in: said once.
+    pub(super) fn tell_not_decodable(&mut self, key: SubscriptionKey) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
         if !std::mem::replace(&mut subscription.is_undecodable, true) {
+            // Nobody else may want it.
+            self.reconsidered.extend(subscription.track);
             let (subscriber, track) = (subscription.subscriber, subscription.track_id.clone());
             self.unbalance(subscriber);
             self.report(subscriber, |subscriber| Event::NotDecodable { subscriber, track });
@@ -185,7 +204,7 @@ impl Worker {
         let Some(track) = self.tracks.get(track) else { return };
         tracing::debug!(track = %track.id, ?rid, "asked for a key frame");
         let (transport, mid) = (track.transport, track.mid);
-        if let Some(slot) = self.transports.get_mut(transport) {
+        if let (Some(mid), Some(slot)) = (mid, self.transports.get_mut(transport)) {
             slot.transport.request_keyframe(mid, rid);
             self.stats.keyframe_requests += 1;
             self.mark_dirty(transport);

@@ -7,10 +7,11 @@ use crate::forwarder::Forwarder;
 use crate::limits::LimitedRoom;
 use crate::participant::Subscription;
 use crate::publications::Binding;
-use crate::track::Track;
+use crate::track::{Role, Track};
 use crate::transport::Label;
 use crate::{
-    Demand, Event, ExpectedTrack, Kind, ParticipantKey, RoomId, RoomLimits, SubscriptionKey, TrackId, TrackKey,
+    CodecRole, Demand, Event, ExpectedTrack, Kind, ParticipantKey, RoomId, RoomLimits, SubscriptionKey, TrackId,
+    TrackKey,
 };
 
 impl Worker {
@@ -21,6 +22,9 @@ impl Worker {
     }
 
     pub(super) fn add_track(&mut self, publisher: ParticipantKey, binding: Binding, now: Instant) {
+        if binding.expected.role == CodecRole::Backup {
+            return self.publish_backup(publisher, binding);
+        }
         let participant = &mut self.participants[publisher];
         let Binding { mid, expected, is_simulcast, mime_type } = binding;
         let id = expected.track.clone();
@@ -30,9 +34,11 @@ impl Worker {
         }
         let key = self
             .tracks
-            .insert(Track::new(expected, publisher, participant.publisher, mid, is_simulcast));
+            .insert(Track::new(expected, publisher, participant.publisher, Some(mid), is_simulcast));
         participant.publications.bind(mid, key);
         self.tracks_by_id.insert(id.clone(), key);
+        self.tracks[key].mime_type = mime_type.clone().unwrap_or_default();
+        self.add_backup(key, now);
         self.weigh_demand(key, now);
         if let Some(track) = self.tracks.get(key) {
             let (source, is_video) = (track.expected.source, track.kind == Kind::Video);
@@ -60,8 +66,16 @@ impl Worker {
 
     /// Takes a track out of the worker; its subscriptions end.
     pub(super) fn remove_track(&mut self, key: TrackKey) -> Option<TrackId> {
+        if self.is_backup(key) {
+            // Goes with its primary.
+            return None;
+        }
         let track = self.tracks.remove(key)?;
         self.tracks_by_id.remove(&track.id);
+        let backup = match track.role {
+            Role::Primary { backup, .. } => self.tracks.remove(backup),
+            Role::Only | Role::Backup { .. } => None,
+        };
         let room = self.participants.get(track.publisher).map(|participant| participant.room.clone());
         if let Some(room) = room
             && let Some(limited) = self.rooms.get_mut(&room).and_then(|room| room.limited.as_mut())
@@ -69,7 +83,7 @@ impl Worker {
             limited.remove_track(key);
             self.follow_limits(&room);
         }
-        for subscription in track.subscriptions {
+        for subscription in track.subscriptions.into_iter().chain(backup.into_iter().flat_map(|b| b.subscriptions)) {
             self.remove_subscription(subscription);
         }
         Some(track.id)
@@ -78,7 +92,12 @@ impl Worker {
     pub(super) fn retire_track(&mut self, id: &TrackId) {
         if let Some(key) = self.tracks_by_id.get(id).copied() {
             let publisher = self.tracks[key].publisher;
-            self.participants[publisher].publications.retire(key);
+            let publications = &mut self.participants[publisher].publications;
+            publications.retire(key);
+            if let Role::Primary { backup, .. } = self.tracks[key].role {
+                publications.retire(backup);
+            }
+            publications.forget_expected(id);
             self.remove_track(key);
         } else {
             for participant in self.participants.values_mut() {
@@ -88,9 +107,11 @@ impl Worker {
     }
 
     pub(super) fn mute_track(&mut self, id: &TrackId, muted: bool) {
-        let Some(track) = self.tracks_by_id.get(id).and_then(|key| self.tracks.get_mut(*key)) else { return };
-        track.is_muted = muted;
-        if let Some(key) = self.tracks_by_id.get(id).copied() {
+        let Some(key) = self.tracks_by_id.get(id).copied() else { return };
+        for key in self.codecs_of(key) {
+            if let Some(track) = self.tracks.get_mut(key) {
+                track.is_muted = muted;
+            }
             self.unbalance_takers(key);
         }
     }
@@ -143,15 +164,14 @@ impl Worker {
         if let Some(key) = self.subscription(subscriber, track) {
             self.remove_subscription(key);
         }
-        if let Some(track) = self.tracks_by_id.get(track).copied() {
-            self.weigh_demand(track, now);
-        }
+        self.reconsider(now);
     }
 
     pub(super) fn remove_subscription(&mut self, key: SubscriptionKey) {
         let Some(subscription) = self.subscriptions.remove(key) else { return };
-        if let Some(track) = subscription.track.and_then(|track| self.tracks.get_mut(track)) {
+        if let Some((track_key, track)) = subscription.track.and_then(|key| Some((key, self.tracks.get_mut(key)?))) {
             track.subscriptions.retain(|s| *s != key);
+            self.reconsidered.insert(track_key);
         }
         if let Some(participant) = self.participants.get_mut(subscription.subscriber) {
             participant.subscriptions.retain(|s| *s != key);
@@ -190,7 +210,7 @@ impl Worker {
                     limited.add_participant(*key);
                     let Some(participant) = self.participants.get(*key) else { continue };
                     for track_key in participant.publications.tracks() {
-                        if let Some(track) = self.tracks.get(track_key) {
+                        if let Some(track) = self.tracks.get(track_key).filter(|track| !track.is_backup()) {
                             limited.add_track(track_key, *key, track.expected.source, track.kind == Kind::Video);
                         }
                     }
@@ -205,9 +225,8 @@ impl Worker {
     pub(super) fn follow_limits(&mut self, id: &RoomId) {
         let Some(limited) = self.rooms.get_mut(id).and_then(|room| room.limited.as_mut()) else { return };
         for (track, is_forwarded) in limited.poll_changes() {
-            let Some(takers) = self.tracks.get(track).map(|track| &track.subscriptions) else { continue };
-            for key in takers {
-                if let Some(subscription) = self.subscriptions.get_mut(*key) {
+            for key in self.takers(track) {
+                if let Some(subscription) = self.subscriptions.get_mut(key) {
                     subscription.is_left_out = !is_forwarded;
                     self.unbalanced.insert(subscription.subscriber);
                 }

@@ -11,7 +11,7 @@ use livekit_protocol::{
 };
 
 use super::{RoomState, Timer};
-use crate::layers::subscribed_quality;
+use crate::layers::{HIGHEST, subscribed_quality};
 use crate::participant::PROTOCOL_QUALITY_LOST;
 use crate::quality::Rating;
 use crate::{Now, ParticipantSid, QualityReport, TrackSid};
@@ -33,13 +33,31 @@ impl RoomState {
         }
     }
 
+    /// The publisher is to publish the second codec of a track, or some layers of it, or need not any more.
+    pub(super) fn handle_backup_wanted(&mut self, publisher: &ParticipantSid, track: &TrackSid, wanted: Option<u8>) {
+        let found = self
+            .participants
+            .get_mut(publisher)
+            .and_then(|participant| participant.tracks.get_mut(track));
+        let Some(backup) = found.and_then(|publication| publication.backup.as_mut()) else { return };
+        if std::mem::replace(&mut backup.wanted, wanted) != wanted {
+            self.tell_layers_wanted(publisher, track);
+        }
+    }
+
     /// Says it again, or for the first time once the track is live and its codec known. Sent to every publisher, as
     /// LiveKit does: whether its client switches layers off is the client's choice.
     pub(super) fn tell_layers_wanted(&mut self, publisher: &ParticipantSid, track: &TrackSid) {
         let found = self.participants.get(publisher).and_then(|participant| participant.tracks.get(track));
         let Some(publication) = found.filter(|publication| publication.live) else { return };
-        let Some(wanted) = publication.layers_wanted else { return };
-        let update = subscribed_quality(track.as_str(), &publication.info.mime_type, wanted);
+        let backup = publication.backup_wanted();
+        let wanted = match (publication.layers_wanted, backup) {
+            (Some(wanted), _) => wanted,
+            // Everything of the first codec is on as long as nothing was said of it.
+            (None, Some((_, Some(_)))) => Some(HIGHEST),
+            (None, _) => return,
+        };
+        let update = subscribed_quality(track.as_str(), &publication.info.mime_type, wanted, backup);
         self.send(publisher, signal_response::Message::SubscribedQualityUpdate(update));
     }
 

@@ -45,6 +45,13 @@ impl RoomState {
             MediaEvent::LayersWanted { participant, track, max_spatial } => {
                 self.handle_layers_wanted(&participant, &track, max_spatial);
             }
+            MediaEvent::BackupWanted { participant, track, max_spatial } => {
+                self.handle_backup_wanted(&participant, &track, max_spatial);
+            }
+            MediaEvent::BackupAdded { participant, track, mid } => {
+                self.handle_backup_section(&participant, &track, Some(&mid));
+            }
+            MediaEvent::BackupRemoved { participant, track } => self.handle_backup_section(&participant, &track, None),
             MediaEvent::StreamStates { subscriber, paused } => self.handle_stream_states(&subscriber, &paused),
             MediaEvent::NotDecodable { subscriber, track } => self.handle_not_decodable(&subscriber, &track),
             MediaEvent::Subscribed { subscriber, track } => self.handle_subscribed(&subscriber, &track),

@@ -18,6 +18,11 @@ const TRACKS: usize = 32;
 
 impl RoomState {
     pub(super) fn handle_add_track(&mut self, publisher: &ParticipantSid, request: &AddTrackRequest) {
+        let Some(participant) = self.participants.get_mut(publisher) else { return };
+        let of_known = participant.tracks.get_mut(&TrackSid::from(request.sid.as_str()));
+        if let Some(expected) = of_known.and_then(|track| track.announce_backup(request)) {
+            self.media(MediaCommand::ExpectTrack { participant: publisher.clone(), expected });
+        }
         let Some(participant) = self.participants.get(publisher) else { return };
         if let Some(known) = known_announcement(participant.tracks.values(), request) {
             let answer = TrackPublishedResponse { cid: request.cid.clone(), track: Some(known.info.clone()) };
@@ -112,6 +117,16 @@ impl RoomState {
         }
     }
 
+    /// The second codec of a track met its section, or the client stopped sending it.
+    pub(super) fn handle_backup_section(&mut self, publisher: &ParticipantSid, track: &TrackSid, mid: Option<&str>) {
+        let Some(participant) = self.participants.get_mut(publisher) else { return };
+        let Some(publication) = participant.tracks.get_mut(track) else { return };
+        publication.bind_backup(mid);
+        if publication.live {
+            self.announce(publisher);
+        }
+    }
+
     /// A track ends. `by_server` tells the publisher and takes the track from the media plane, which
     /// otherwise was the one to say so.
     pub(super) fn unpublish(&mut self, track: &TrackSid, by_server: bool, now: Now) {
@@ -135,8 +150,7 @@ impl RoomState {
 }
 
 /// The track an announcement repeats: a client that resumes sends again what was not answered, and one with a
-/// backup codec announces it for a track it already has. A backup codec is not forwarded: the answer names the
-/// track as it is, with its one codec.
+/// backup codec announces it for a track it already has. The answer names the track as it is.
 fn known_announcement<'a>(
     mut tracks: impl Iterator<Item = &'a Publication>,
     request: &AddTrackRequest,

@@ -1,12 +1,13 @@
 //! What clients are told when bandwidth, codecs or tracks are wanting.
 
 use livekit_protocol::{
-    AudioTrackFeature, ConnectionQuality, PacketTrailerFeature, StreamState, SubscriptionError, UpdateSubscription,
-    UpdateTrackSettings, VideoQuality, client_info, signal_request as ask, signal_response as told,
+    AudioTrackFeature, BackupCodecPolicy, ConnectionQuality, PacketTrailerFeature, StreamState, SubscribedCodec,
+    SubscriptionError, UpdateSubscription, UpdateTrackSettings, VideoQuality, client_info, signal_request as ask,
+    signal_response as told,
 };
 
 use super::*;
-use crate::{DeclaredLayer, QualityReport};
+use crate::{BackupCodec, BackupPolicy, CodecRole, DeclaredLayer, QualityReport};
 
 /// Codec and enabled steps a publisher was told, in order.
 fn layers_told(world: &World, client: &Client) -> Vec<(String, Vec<VideoQuality>)> {
@@ -310,4 +311,131 @@ fn packet_trailers_are_announced_and_left_to_clients_that_know_them() {
 
     world.publish(&ada, camera("plain"));
     assert!(!world.expected.clone().unwrap().has_trailers, "it said nothing of trailers");
+}
+
+/// Codecs a publisher was told, and whether any layer of each is wanted.
+fn codecs_told(world: &World, client: &Client) -> Vec<Vec<(String, bool)>> {
+    world.heard(client, |message| match message {
+        told::Message::SubscribedQualityUpdate(update) => {
+            let codecs = update.subscribed_codecs.iter();
+            let any = |codec: &SubscribedCodec| codec.qualities.iter().any(|quality| quality.enabled);
+            Some(codecs.map(|codec| (codec.codec.clone(), any(codec))).collect())
+        }
+        _ => None,
+    })
+}
+
+fn with_backup(policy: BackupCodecPolicy) -> AddTrackRequest {
+    let second = SimulcastCodec { codec: "vp8".into(), ..Default::default() };
+    let mut request = AddTrackRequest { backup_codec_policy: policy as i32, ..camera("c") };
+    request.simulcast_codecs[0].codec = "vp9".into();
+    request.simulcast_codecs.push(second);
+    request
+}
+
+fn publish_vp9(world: &mut World, client: &Client, request: AddTrackRequest) -> TrackSid {
+    world.says(client, ask::Message::AddTrack(request));
+    let track = world.expected.clone().unwrap().track;
+    let (participant, mid, mime_type) = (client.sid.clone(), "1".into(), "video/VP9".into());
+    let track_added = track.clone();
+    world.media(MediaEvent::TrackAdded { participant, track: track_added, mid, mime_type, simulcast: false });
+    track
+}
+
+#[test]
+fn a_backup_codec_is_asked_for_published_and_listed() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let track = publish_vp9(&mut world, &ada, with_backup(BackupCodecPolicy::PreferRegression));
+    let codecs = |world: &World| -> Vec<(String, String, String)> {
+        let info = world.updates(&bob).into_iter().flat_map(|info| info.tracks).last().unwrap();
+        info.codecs.into_iter().map(|codec| (codec.mime_type, codec.cid, codec.mid)).collect()
+    };
+    let codec = |mime: &str, cid: &str, mid: &str| (mime.to_owned(), cid.to_owned(), mid.to_owned());
+    assert_eq!(codecs(&world), [codec("video/VP9", "c", "1"), codec("video/VP8", "", "")]);
+    assert!(codecs_told(&world, &ada).is_empty(), "nobody needs it");
+
+    let (participant, wanted) = (ada.sid.clone(), track.clone());
+    world.media(MediaEvent::BackupWanted { participant, track: wanted, max_spatial: Some(2) });
+    let both = |first, second| vec![("vp9".to_owned(), first), ("vp8".to_owned(), second)];
+    assert_eq!(codecs_told(&world, &ada), [both(true, true)]);
+
+    let announced = AddTrackRequest { sid: track.to_string(), ..camera("c2") };
+    for _ in 0..2 {
+        world.expected = None;
+        world.says(&ada, ask::Message::AddTrack(announced.clone()));
+    }
+    assert_eq!(world.expected, None, "announced again, it is expected once");
+    let answers = world.heard(&ada, |message| match message {
+        told::Message::TrackPublished(answer) => Some((answer.cid.clone(), answer.track.clone().unwrap())),
+        _ => None,
+    });
+    let (cid, info) = answers.last().unwrap();
+    assert_eq!((cid.as_str(), info.sid.as_str()), ("c2", track.as_str()));
+    assert_eq!(info.codecs[1].layers.len(), 3);
+
+    let (participant, bound) = (ada.sid.clone(), track.clone());
+    world.media(MediaEvent::BackupAdded { participant, track: bound, mid: "2".into() });
+    assert_eq!(codecs(&world), [codec("video/VP9", "c", "1"), codec("video/VP8", "c2", "2")]);
+
+    wanted_is_retold(&mut world, &ada, &track);
+}
+
+/// The first codec is wanted no more, and who was away hears of both.
+fn wanted_is_retold(world: &mut World, ada: &Client, track: &TrackSid) {
+    wanted(world, ada, track, None);
+    let both = vec![("vp9".to_owned(), false), ("vp8".to_owned(), true)];
+    assert_eq!(codecs_told(world, ada).last(), Some(&both));
+    world.lose(ada);
+    let ada = world.resume(ada);
+    assert_eq!(codecs_told(world, &ada), [both]);
+}
+
+#[test]
+fn a_backup_is_expected_with_its_policy_and_after_its_track() {
+    for (policy, expected) in [
+        (BackupCodecPolicy::PreferRegression, BackupPolicy::Regression),
+        (BackupCodecPolicy::Regression, BackupPolicy::Regression),
+        (BackupCodecPolicy::Simulcast, BackupPolicy::Simulcast),
+    ] {
+        let mut world = World::new();
+        let ada = world.join("ada");
+        world.says(&ada, ask::Message::AddTrack(with_backup(policy)));
+        let first = world.expected.take().unwrap();
+        let codec = BackupCodec { mime_type: "video/VP8".into(), policy: expected };
+        assert_eq!(first.role, CodecRole::Primary(codec));
+
+        let second = AddTrackRequest { sid: first.track.to_string(), ..camera("c2") };
+        world.says(&ada, ask::Message::AddTrack(second.clone()));
+        assert_eq!(world.expected, None, "its track has not met its section");
+        let (participant, track) = (ada.sid.clone(), first.track.clone());
+        let (mid, mime_type) = ("1".into(), "video/VP9".into());
+        world.media(MediaEvent::TrackAdded { participant, track, mid, mime_type, simulcast: false });
+        let strange = AddTrackRequest { sid: first.track.to_string(), ..with_backup(policy) };
+        world.says(&ada, ask::Message::AddTrack(strange));
+        assert_eq!(world.expected, None, "the first codec is no backup");
+        world.says(&ada, ask::Message::AddTrack(second));
+        let second = world.expected.take().unwrap();
+        assert_eq!((second.role, second.track, second.cids), (CodecRole::Backup, first.track, vec!["c2".to_owned()]));
+        assert_eq!(second.codecs, ["video/VP8"]);
+    }
+}
+
+#[test]
+fn a_backup_of_the_same_codec_is_none() {
+    let mut world = World::new();
+    let ada = world.join("ada");
+    let mut request = camera("c");
+    request
+        .simulcast_codecs
+        .push(SimulcastCodec { codec: "VP8".into(), ..Default::default() });
+    world.says(&ada, ask::Message::AddTrack(request));
+    assert_eq!(world.expected.take().unwrap().role, CodecRole::Only);
+
+    // The section brought the second: there is nothing behind it.
+    let track = world.publish(&ada, AddTrackRequest { cid: "d".into(), ..with_backup(BackupCodecPolicy::Simulcast) });
+    let (participant, wanted) = (ada.sid.clone(), track.clone());
+    world.media(MediaEvent::BackupWanted { participant, track: wanted, max_spatial: Some(2) });
+    assert!(codecs_told(&world, &ada).is_empty());
+    assert_eq!(world.room.track(track.as_str()).unwrap().1.codecs.len(), 1);
 }

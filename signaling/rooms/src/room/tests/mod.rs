@@ -218,7 +218,9 @@ impl World {
             MediaCommand::Answer { participant, .. } => known(&participant),
             MediaCommand::ExpectTrack { participant, expected } => {
                 known(&participant);
-                assert!(self.media_tracks.insert(expected.track.clone(), participant).is_none());
+                let known = self.media_tracks.insert(expected.track.clone(), participant.clone());
+                let before = (expected.role == crate::CodecRole::Backup).then_some(participant);
+                assert_eq!(known, before, "a track is announced once, its second codec after it");
                 self.expected = Some(expected);
             }
             MediaCommand::RemoveTrack { track } => {
