@@ -13,6 +13,7 @@ use crate::fallback::Fallback;
 use crate::history::{History, Reported};
 use crate::inter_arrival::InterArrival;
 use crate::loss::LossBound;
+use crate::own_queue::OwnQueue;
 use crate::probe::{ClusterId, Finding, Probe, Prober, Room};
 use crate::queue::QueueDelay;
 use crate::throughput::AcknowledgedThroughput;
@@ -132,6 +133,8 @@ struct Arrived {
     arrived: Micros,
     sent: Micros,
     size: u16,
+    /// What it would have waited on a link just as fast as the estimate.
+    own_wait: Micros,
     is_shaded: bool,
 }
 
@@ -149,6 +152,7 @@ pub struct CongestionController {
     inter_arrival: InterArrival,
     trendline: Trendline,
     queue: QueueDelay,
+    own_queue: OwnQueue,
     throughput: AcknowledgedThroughput,
     aimd: Aimd,
     loss: LossBound,
@@ -189,6 +193,7 @@ impl CongestionController {
             inter_arrival: InterArrival::default(),
             trendline: Trendline::new(),
             queue: QueueDelay::default(),
+            own_queue: OwnQueue::default(),
             throughput: AcknowledgedThroughput::default(),
             aimd: Aimd::new(start_bps, min_bps, max_bps),
             loss: LossBound::new(),
@@ -342,6 +347,12 @@ impl CongestionController {
             let arrived = result.arrived_at_us.filter(|at| (-ARRIVAL_LIMIT..=ARRIVAL_LIMIT).contains(at));
             let Some(reported) = self.history.report(result.sequence, arrived.is_some()) else { continue };
             is_news = true;
+            let own_wait = match reported {
+                Reported::Missing(sent) | Reported::Arrived(sent) => {
+                    self.own_queue.add(sent.at, sent.size, self.target_bps)
+                }
+                Reported::Recovered(_) => 0,
+            };
             let sent = match reported {
                 Reported::Missing(sent) => {
                     self.prober.on_reported(sent.cluster, sent.size, sent.at, None);
@@ -366,7 +377,8 @@ impl CongestionController {
             };
             if let Some(arrived) = arrived {
                 let is_shaded = sent.is_shaded();
-                self.scratch.push(Arrived { arrived, sent: sent.at, size: sent.size, is_shaded });
+                self.scratch
+                    .push(Arrived { arrived, sent: sent.at, size: sent.size, own_wait, is_shaded });
             }
         }
         self.scratch.sort_by_key(|arrived| (arrived.arrived, arrived.sent));
@@ -382,7 +394,7 @@ impl CongestionController {
                 self.trend_is_broken = true;
                 continue;
             }
-            self.queue.add(arrived.sent, arrived.arrived);
+            self.queue.add(arrived.sent, arrived.arrived, arrived.own_wait);
             if std::mem::take(&mut self.trend_is_broken) {
                 self.inter_arrival.reset();
             }

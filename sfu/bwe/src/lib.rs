@@ -8,6 +8,7 @@
 //! **What is special here.** A forwarder does not choose how much it sends: the publishers' layers come in steps,
 //! and between two steps the transport is application limited. So the estimate
 //! - is not pulled down to the rate sent, unless the link shows that it cannot carry even that;
+//! - does not take the wait of a key frame's packets for each other for congestion, and so can heed a queue early;
 //! - does not drift up: it rises by what was delivered, or by a probe that was;
 //! - looks for room with probes of padding, only as far as the allocator could use it
 //!   ([`CongestionController::set_desired`]), and less often while they find none.
@@ -25,6 +26,7 @@ mod fallback;
 mod history;
 mod inter_arrival;
 mod loss;
+mod own_queue;
 mod pacer;
 mod probe;
 mod queue;

@@ -2,6 +2,9 @@
 //!
 //! Owned by the controller. The trend says whether the delay grows, and on a path with jitter it errs; this says whether
 //! there is a queue at all, and on a path with jitter it does not, for the least of many delays hardly has any.
+//!
+//! "Of late" is on the receiver's clock: behind a link that carries a third of what it is sent, what was sent in a tenth
+//! of a second arrives in three tenths.
 
 use crate::clock::{MILLISECOND, Micros, SECOND};
 
@@ -59,12 +62,13 @@ pub(crate) struct QueueDelay {
 }
 
 impl QueueDelay {
-    /// Takes a packet, in order of arrival. Times are those it was sent and arrived at, on two clocks.
-    pub(crate) fn add(&mut self, sent: Micros, arrived: Micros) {
+    /// Takes a packet, in order of arrival. Times are those it was sent and arrived at, on two clocks; `own_wait` is
+    /// what it waited for those sent with it, as far as that is no fault of the estimate.
+    pub(crate) fn add(&mut self, sent: Micros, arrived: Micros, own_wait: Micros) {
         let delay = arrived - sent;
         let fresh = Delays {
-            base: Least::new(BASE_HALF, sent, delay),
-            recent: Least::new(RECENT_HALF, sent, delay),
+            base: Least::new(BASE_HALF, arrived, delay),
+            recent: Least::new(RECENT_HALF, arrived, delay - own_wait),
             last: delay,
         };
         let delays = self.delays.get_or_insert(fresh);
@@ -75,13 +79,13 @@ impl QueueDelay {
         let change = crate::clock::seconds((delay - delays.last).abs().min(MAX_NOISE)) * 1e6;
         self.noise_us += (change - self.noise_us) * NOISE_GAIN;
         delays.last = delay;
-        delays.base.add(sent, delay);
-        delays.recent.add(sent, delay);
+        delays.base.add(arrived, delay);
+        delays.recent.add(arrived, delay - own_wait);
     }
 
     /// What the queue adds to the delay.
     pub(crate) fn get(&self) -> Micros {
-        self.delays.map_or(0, |delays| delays.recent.get() - delays.base.get())
+        self.delays.map_or(0, |delays| (delays.recent.get() - delays.base.get()).max(0))
     }
 
     /// What the delay is now is what it is without a queue.
@@ -107,14 +111,42 @@ mod tests {
         let mut queue = QueueDelay::default();
         for packet in 0..2_000 {
             let jitter = packet * 7_919 % 50_000;
-            queue.add(packet * 10_000, packet * 10_000 + 1_000_000 + jitter);
+            queue.add(packet * 10_000, packet * 10_000 + 1_000_000 + jitter, 0);
         }
         assert!(queue.get() < 6_000, "{}", queue.get());
         assert!((5_000..30_000).contains(&queue.noise()), "{}", queue.noise());
         for packet in 2_000..2_060 {
             let jitter = packet * 7_919 % 50_000;
-            queue.add(packet * 10_000, packet * 10_000 + 1_080_000 + jitter);
+            queue.add(packet * 10_000, packet * 10_000 + 1_080_000 + jitter, 0);
         }
         assert!((74_000..90_000).contains(&queue.get()), "{}", queue.get());
+    }
+
+    #[test]
+    fn a_queue_shows_in_the_time_it_takes_to_arrive() {
+        let mut queue = QueueDelay::default();
+        for packet in 0..100 {
+            queue.add(packet * 10_000, packet * 10_000 + 20_000, 0);
+        }
+        // A third of it gets through: each packet waits 20 ms longer than the last.
+        for packet in 0..11 {
+            queue.add(1_000_000 + packet * 10_000, 1_020_000 + packet * 30_000, 0);
+        }
+        assert!(queue.get() >= 50_000, "{} after 300 ms", queue.get());
+    }
+
+    #[test]
+    fn what_waits_for_its_own_is_no_queue() {
+        let mut queue = QueueDelay::default();
+        queue.add(0, 20_000, 0);
+        // A burst of 300 ms, at once: as it leaves a link as fast as the estimate, and one half as fast.
+        for packet in 0..30 {
+            queue.add(1_000_000, 1_020_000 + packet * 10_000, packet * 10_000);
+        }
+        assert_eq!(queue.get(), 0);
+        for packet in 0..30 {
+            queue.add(2_000_000, 2_020_000 + packet * 20_000, packet * 10_000);
+        }
+        assert!(queue.get() >= 100_000, "{}", queue.get());
     }
 }
