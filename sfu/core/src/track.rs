@@ -10,7 +10,7 @@ use str0m::media::{Mid, Pt, Rid};
 
 use crate::allocator::{LayerId, LayerRate};
 use crate::dynacast::Dynacast;
-use crate::forwarder::{Inspector, PacketInfo, Received};
+use crate::forwarder::{Inspector, LayerInfo, PacketInfo, Received};
 use crate::keyframe::KeyframeRequests;
 use crate::levels::LevelMeter;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
@@ -83,10 +83,14 @@ struct Stream {
     was_alive: bool,
 }
 
-/// One spatial and temporal layer of an encoding, without what it builds on.
+/// One spatial and temporal layer of an encoding.
 #[derive(Debug, Default)]
 struct Layer {
+    /// Without what it builds on.
     rate: SteadyRateMeter,
+    /// With what it builds on, where packets say for whom they are. That can be less than the sum of all below: of the
+    /// smaller sizes of `L3T3_KEY` a larger one needs the key frames only.
+    whole: SteadyRateMeter,
     seen: Option<(Instant, Instant)>,
 }
 
@@ -128,17 +132,23 @@ impl Stream {
     }
 
     /// Takes note of a packet of one of its layers. True when the layer is new, or back.
-    fn count(&mut self, layer: LayerId, len: usize, at: Instant) -> bool {
-        let spatial = if self.rid.is_some() { 0 } else { usize::from(layer.spatial) };
-        let of_spatial = &mut self.layers[spatial.min(MAX_SPATIAL - 1)];
-        let layer = &mut of_spatial[usize::from(layer.temporal).min(MAX_TEMPORAL - 1)];
+    fn count(&mut self, info: &PacketInfo, len: usize, at: Instant) -> bool {
+        if let LayerInfo::Dependency(frame) = &info.layers {
+            frame.takers().for_each(|layer| self.layer(layer).whole.add(len, at));
+        }
+        let layer = self.layer(info.layer());
         layer.rate.add(len, at);
         let is_new = layer.seen.is_none_or(|(_, last)| at.saturating_duration_since(last) >= DEAD_AFTER);
         layer.seen = Some((if is_new { at } else { layer.seen.map_or(at, |(first, _)| first) }, at));
         is_new
     }
 
-    /// Its layers and what each takes with those below it, as its own steps.
+    fn layer(&mut self, LayerId { spatial, temporal }: LayerId) -> &mut Layer {
+        let spatial = if self.rid.is_some() { 0 } else { usize::from(spatial) };
+        &mut self.layers[spatial.min(MAX_SPATIAL - 1)][usize::from(temporal).min(MAX_TEMPORAL - 1)]
+    }
+
+    /// Its layers and what each takes with all it builds on, as its own steps.
     fn rates(&self, now: Instant) -> impl Iterator<Item = (LayerId, u64, bool)> {
         let lives = |layer: &Layer| {
             // Against its own stream's clock: a still screen rests as a whole.
@@ -154,7 +164,8 @@ impl Stream {
         all.filter(move |(spatial, temporal)| alive(*spatial, *temporal))
             .filter_map(move |(spatial, temporal)| {
                 let below = self.layers[..=spatial].iter().flat_map(|layers| &layers[..=temporal]);
-                let bps = below.map(|layer| layer.rate.bps(now)).sum();
+                let sum = below.map(|layer| layer.rate.bps(now)).sum();
+                let bps = Some(self.layers[spatial][temporal].whole.bps(now)).filter(|bps| *bps > 0).unwrap_or(sum);
                 let id = LayerId { spatial: u8::try_from(spatial).ok()?, temporal: u8::try_from(temporal).ok()? };
                 Some((id, bps, is_measured))
             })
@@ -250,7 +261,7 @@ impl Track {
             payload: &packet.payload,
             dependency_descriptor: packet.carried.dependency_descriptor(),
         });
-        let mut is_news = stream.count(info.layer(), packet.payload.len(), packet.arrived_at);
+        let mut is_news = stream.count(&info, packet.payload.len(), packet.arrived_at);
         is_news |= !std::mem::replace(&mut stream.was_alive, true);
         if info.is_entry {
             stream.keyframes.handle_keyframe();

@@ -15,7 +15,9 @@
 //! have to give up anyway when the old one's last packet is the one that got lost. Late packets of the old
 //! encoding are dropped: their places are in front of the switch, and partly given.
 //!
-//! **Waiting for a smaller encoding** only its lowest temporal layer goes out: there is no room for more.
+//! **Waiting for a smaller encoding** only its lowest temporal layer goes out: there is no room for more. Where even
+//! that is too much, the worker stops what is left ([`Forwarder::stop`]); so it does with a spatial layer that only a
+//! key frame can take the place of.
 
 mod dependency;
 mod history;
@@ -29,7 +31,7 @@ mod tests;
 
 pub(crate) use inspector::{Inspector, Received};
 pub(crate) use numbers::{Arrival, OutNumbers, Placement};
-pub(crate) use packet::{LayerInfo, PacketInfo};
+pub(crate) use packet::{LayerInfo, PacketInfo, is_within};
 
 use crate::allocator::LayerId;
 
@@ -148,6 +150,25 @@ impl Forwarder {
                 }
         });
         waits.then_some(wanted)
+    }
+
+    /// True when what goes out is above the target, and only a key frame lets it down.
+    pub(crate) fn is_held_up(&self) -> bool {
+        let is_above = |current: LayerId| self.target.is_some_and(|target| current.spatial > target.spatial);
+        self.current().is_some_and(is_above) && self.waits_for_keyframe().is_some()
+    }
+
+    /// The highest layers that are still of use to the receiver: those of the target, and of what goes out until the
+    /// target can. `None` when nothing is.
+    pub(crate) fn useful(&self) -> Option<LayerId> {
+        let target = self.target?;
+        Some(match self.current().filter(|_| self.waits_for_keyframe().is_some()) {
+            Some(current) => LayerId {
+                spatial: target.spatial.max(current.spatial),
+                temporal: target.temporal.max(current.temporal),
+            },
+            None => target,
+        })
     }
 
     /// Decides on a packet of the track, and places it in the outgoing stream.

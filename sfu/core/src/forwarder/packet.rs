@@ -135,6 +135,16 @@ pub(crate) struct DependentFrame {
     pub(crate) targets: DecodeTargets,
 }
 
+impl DependentFrame {
+    /// The layers of the decode targets it belongs to: who takes one of those takes it along.
+    pub(crate) fn takers(&self) -> impl Iterator<Item = LayerId> {
+        let present = self.present & self.targets.known;
+        (0u8..)
+            .zip(self.targets.layers)
+            .filter_map(move |(target, layer)| (present & bit(target) != 0).then_some(layer))
+    }
+}
+
 /// The decode targets of a stream at this packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DecodeTargets {
@@ -193,7 +203,7 @@ impl DecodeTargets {
 }
 
 /// True when neither layer is above the limit.
-pub(super) fn is_within(layer: LayerId, limit: LayerId) -> bool {
+pub(crate) fn is_within(layer: LayerId, limit: LayerId) -> bool {
     layer.spatial <= limit.spatial && layer.temporal <= limit.temporal
 }
 

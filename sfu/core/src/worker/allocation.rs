@@ -119,15 +119,16 @@ impl Worker {
         for grant in outcome.grants {
             let Some(subscription) = self.subscriptions.get_mut(grant.key) else { continue };
             subscription.memory = grant.memory;
-            if let (Some(current), Some(target), Some(budget)) = (subscription.forwarder.stream(), grant.target, budget)
-                && current > target.spatial
-                && subscription.sent.bps(now) > budget
-            {
-                // Until the smaller encoding shows a key frame the larger one would fill the link's queue, and the
-                // key frame would wait behind it.
+            subscription.forwarder.set_target(grant.target);
+            if subscription.forwarder.is_held_up() && budget.is_some_and(|budget| subscription.sent.bps(now) > budget) {
+                // Until the key frame comes the larger layer would fill the link's queue, and the key frame would wait
+                // behind it.
                 subscription.forwarder.stop();
             }
-            subscription.forwarder.set_target(grant.target);
+            if let (Some(stream), Some(slot)) = (subscription.stream, self.transports.get_mut(transport)) {
+                // Nor do repairs of what was left take its place.
+                slot.transport.egress_mut().set_useful(stream, subscription.forwarder.useful());
+            }
             let is_paused = grant.reason == Reason::Paused;
             if subscription.kind == Kind::Video
                 && std::mem::replace(&mut subscription.is_paused, is_paused) != is_paused

@@ -274,3 +274,21 @@ fn who_stops_between_pictures_stops_at_once() {
     call.forwarder.stop();
     assert_eq!(call.forwarder.current(), None);
 }
+
+#[test]
+fn a_size_that_cannot_shrink_without_a_key_frame_says_so() {
+    for (kind, is_held_up) in [(L3T3_KEY, true), (L3T3, false)] {
+        let mut call = showing(kind, layer(2, 2));
+        call.answers = false;
+        call.forwarder.set_target(layer(0, 2));
+        assert_eq!(call.forwarder.is_held_up(), is_held_up, "{kind:?}");
+        let useful = if is_held_up { layer(2, 2) } else { layer(0, 2) };
+        assert_eq!(call.forwarder.useful(), useful, "{kind:?}: what is left is of no use");
+        if is_held_up {
+            call.forwarder.stop();
+            assert_eq!(call.forwarder.useful(), layer(0, 2), "nor is what was stopped");
+        }
+        call.forwarder.set_target(None);
+        assert_eq!(call.forwarder.useful(), None);
+    }
+}

@@ -24,6 +24,7 @@ pub(crate) use stream::OutFormat;
 
 use super::{Outbox, Transmit};
 use crate::Kind;
+use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, Placement};
 use crate::random::Random;
 use crate::rate::RateMeter;
@@ -190,6 +191,12 @@ impl Egress {
         &mut self.streams[place].numbers
     }
 
+    /// The highest layers that a stream's receiver has any use for: nothing above is repaired, and nothing at all for
+    /// `None`.
+    pub(crate) fn set_useful(&mut self, StreamIndex(place): StreamIndex, layer: Option<LayerId>) {
+        self.streams[place].useful = layer;
+    }
+
     /// Sends a packet, now or when the pacer lets it. True when the deadline may have come nearer.
     pub(crate) fn write(
         &mut self,
@@ -262,7 +269,8 @@ impl Egress {
         if self.repaired.bps(now) as f64 > budget {
             return;
         }
-        let Some(sent) = stream.ring.resend(sequence, round_trip, now) else { return };
+        let useful = stream.useful;
+        let Some(sent) = stream.ring.resend(sequence, round_trip, now, useful) else { return };
         let len = sent.packet.packet.payload.len();
         self.repaired.add(len, now);
         self.pacer.push(Class::Retransmission, len, Queued::Repair(place, sent), now);

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::forwarder::Placement;
+use crate::allocator::LayerId;
+use crate::forwarder::{Placement, is_within};
 use crate::track::Ingested;
 
 /// Older packets are of no use: a receiver has shown the picture or asked for a new one.
@@ -45,15 +46,24 @@ impl Ring {
         }
     }
 
-    /// The packet whose number ends in these 16 bits, to be sent again now. `None`: gone, just resent, or resent
-    /// too often.
-    pub(super) fn resend(&mut self, sequence: u16, round_trip: Duration, now: Instant) -> Option<Sent> {
+    /// The packet whose number ends in these 16 bits, to be sent again now. `None`: gone, just resent, resent too
+    /// often, or of a layer above what is `useful`: its receiver has been taken to a smaller one meanwhile.
+    pub(super) fn resend(
+        &mut self,
+        sequence: u16,
+        round_trip: Duration,
+        now: Instant,
+        useful: Option<LayerId>,
+    ) -> Option<Sent> {
         let newest = self.sent.back()?.placement.sequence;
         let [.., high, low] = newest.to_be_bytes();
         let behind = u16::from_be_bytes([high, low]).wrapping_sub(sequence);
         let wanted = newest.checked_sub(u64::from(behind))?;
         let place = self.sent.binary_search_by_key(&wanted, |s| s.placement.sequence).ok()?;
         let sent = self.sent.get_mut(place)?;
+        if !useful.is_some_and(|useful| is_within(sent.packet.info.layer(), useful)) {
+            return None;
+        }
         let too_soon = |at: Instant| now.saturating_duration_since(at) < round_trip.max(MIN_INTERVAL);
         if is_old(sent, now) || sent.resends == MAX_RESENDS || sent.resent_at.is_some_and(too_soon) {
             return None;

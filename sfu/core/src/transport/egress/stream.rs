@@ -16,6 +16,7 @@ use super::super::SenderClock;
 use super::carried::ExtensionIds;
 use super::ring::{Ring, Sent};
 use crate::Kind;
+use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, Placement};
 use crate::track::Ingested;
 
@@ -54,6 +55,8 @@ pub(super) struct OutStream {
     ids: ExtensionIds,
     pub(super) numbers: OutNumbers,
     pub(super) ring: Ring,
+    /// The highest layers worth a repair.
+    pub(super) useful: Option<LayerId>,
     pub(super) reception: Option<Reception>,
     main: OutboundStream,
     repair: OutboundStream,
@@ -87,6 +90,7 @@ impl OutStream {
             ids: ExtensionIds::default(),
             numbers: OutNumbers::default(),
             ring: Ring::default(),
+            useful: Some(LayerId { spatial: u8::MAX, temporal: u8::MAX }),
             reception: None,
             main: OutboundStream::new(ssrc),
             repair: OutboundStream::new(repair_ssrc),
