@@ -115,16 +115,33 @@ impl Publication {
         }
     }
 
-    /// What a subscriber takes with each quality, lowest first.
+    /// What a subscriber takes with each quality, lowest first. Between key frames the sizes of `L3T3_KEY` do without
+    /// each other.
     #[must_use]
     pub fn qualities_bps(&self) -> Vec<u64> {
         let mut rates = self.layers_bps();
-        if !self.is_simulcast {
+        if !self.is_simulcast && self.structure != Structure::KeySvc {
             for n in 1..rates.len() {
                 rates[n] += rates[n - 1];
             }
         }
         rates
+    }
+
+    /// The least each quality can be shown with, lowest first: with the lower half of the frames, where they are told
+    /// apart.
+    #[must_use]
+    pub fn least_bps(&self) -> Vec<u64> {
+        let weight = |keeps: fn(u8) -> bool| -> f64 {
+            TEMPORAL_PATTERN
+                .iter()
+                .filter(|(temporal, _)| keeps(*temporal))
+                .map(|(_, weight)| weight)
+                .sum()
+        };
+        let half = weight(|temporal| temporal < 2) / weight(|_| true);
+        let share = if self.structure.temporal_layers() > 1 { half } else { 1.0 };
+        self.qualities_bps().into_iter().map(|bps| (bps as f64 * share) as u64).collect()
     }
 }
 

@@ -295,17 +295,19 @@ impl<'a> Stage<'a> {
     fn adaptation(&self, n: u16, end: Instant, outcome: &mut Outcome) {
         let Some((track, publication)) = self.tracks.iter().find(|(_, p)| p.media.is_video()) else { return };
         let Some(sink) = self.sim.find_sink(&viewer(n), track) else { return };
-        let rates = publication.qualities_bps();
+        let (full, least) = (publication.qualities_bps(), publication.least_bps());
         let others = self.tracks.iter().filter(|(t, p)| t != track && p.media.is_video());
         let base: u64 = others.filter_map(|(_, p)| p.qualities_bps().first().copied()).sum();
-        let fits = |conditions: &Conditions| {
+        let fits = |rates: &[u64], conditions: &Conditions| {
             let room = share_of(conditions).map_or(f64::MAX, |rate| rate as f64 * FITS) - (SOUND_BPS + base) as f64;
             rates.iter().rposition(|rate| *rate as f64 <= room).unwrap_or(0) as u8
         };
         let links = &self.links[usize::from(n)];
         for (step, pair) in links.windows(2).enumerate() {
             let [(_, before), (at, after)] = pair else { continue };
-            let (was, is) = (fits(before), fits(after));
+            // A quality fits as long as half of its frames do; whoever comes up is to have them all.
+            let [(was, is), (was_full, is_full)] =
+                [&least, &full].map(|rates| (fits(rates, before), fits(rates, after)));
             let until = links.get(step + 2).map_or(end, |(at, _)| *at);
             let reached = |fits: &dyn Fn(u8) -> bool| {
                 // What is shown now counts once another picture of it was.
@@ -325,8 +327,8 @@ impl<'a> Stage<'a> {
             };
             if is < was {
                 outcome.down = worse(outcome.down, reached(&|layer| layer <= is));
-            } else if is > was {
-                outcome.up = worse(outcome.up, reached(&|layer| layer >= is));
+            } else if is_full > was_full {
+                outcome.up = worse(outcome.up, reached(&|layer| layer >= is_full));
             }
         }
     }
