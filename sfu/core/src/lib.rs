@@ -19,6 +19,7 @@ mod policer;
 mod publications;
 mod random;
 mod rate;
+mod redundancy;
 mod track;
 mod transport;
 mod worker;

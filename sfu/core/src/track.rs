@@ -14,7 +14,8 @@ use crate::forwarder::{Inspector, LayerInfo, PacketInfo, Received};
 use crate::keyframe::KeyframeRequests;
 use crate::levels::LevelMeter;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
-use crate::transport::{Packet, video_codec};
+use crate::redundancy::Redundancy;
+use crate::transport::{OutFormat, Packet, video_codec};
 use crate::{BackupPolicy, ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TrackKey, TransportKey};
 
 /// Encodings of a simulcast track: `q`, `h`, `f`.
@@ -48,6 +49,7 @@ pub(crate) struct Track {
     pub(crate) subscriptions: Vec<SubscriptionKey>,
     pub(crate) levels: LevelMeter,
     pub(crate) dynacast: Dynacast,
+    redundancy: Redundancy,
     /// Formats its packets came in; the worker fills in what is missing.
     formats: Vec<(Pt, PayloadParams)>,
     streams: [Option<Stream>; MAX_STREAMS],
@@ -100,16 +102,24 @@ pub(crate) struct Ingested {
     pub(crate) packet: Packet,
     pub(crate) info: PacketInfo,
     pub(crate) format: PayloadParams,
+    /// Where in the payload the newest block of RED begins; 0 for everything else.
+    primary_at: usize,
     /// Bytes of packet trailer at the payload's end; 0 where there is none.
     trailer_len: usize,
 }
 
 impl Ingested {
-    /// Its payload for a subscriber that takes packet trailers, or does not.
-    pub(crate) fn payload(&self, with_trailer: bool) -> &[u8] {
+    /// It came as RED.
+    pub(crate) fn is_redundant(&self) -> bool {
+        self.format.red() == Some(self.packet.payload_type)
+    }
+
+    /// What goes out of it in a format: all, or not the older blocks of RED, or not the packet trailer.
+    pub(crate) fn payload(&self, format: OutFormat) -> &[u8] {
         let payload = &self.packet.payload;
-        let cut = if with_trailer { 0 } else { self.trailer_len };
-        payload.get(..payload.len().saturating_sub(cut)).unwrap_or(payload)
+        let from = if format.is_unwrapped { self.primary_at } else { 0 };
+        let cut = if format.takes_trailers { 0 } else { self.trailer_len };
+        payload.get(from..payload.len().saturating_sub(cut)).unwrap_or_default()
     }
 }
 
@@ -194,6 +204,7 @@ impl Track {
             subscriptions: Vec::new(),
             levels: LevelMeter::default(),
             dynacast: Dynacast::default(),
+            redundancy: Redundancy::default(),
             formats: Vec::new(),
             streams: [const { None }; MAX_STREAMS],
         }
@@ -242,9 +253,30 @@ impl Track {
         self.formats.push((pt, format));
     }
 
+    /// A packet of sound came. Pieces of it that were lost before and that it repeats, oldest first, and where its own
+    /// begins. `None`: it is RED where none was agreed (the track may be encrypted), or malformed.
+    pub(crate) fn unfold(&mut self, packet: &Packet, format: PayloadParams) -> Option<(usize, Vec<Packet>)> {
+        if format.red() != Some(packet.payload_type) {
+            self.redundancy.handle(packet.sequence, packet.timestamp);
+            return Some((0, Vec::new()));
+        }
+        if !self.expected.red {
+            return None;
+        }
+        let unfolded = self.redundancy.unfold(packet.sequence, packet.timestamp, &packet.payload, *format.pt())?;
+        let lost = unfolded.recovered.iter();
+        let lost = lost.map(|lost| packet.recovered(format.pt(), lost.sequence, lost.timestamp, lost.data));
+        Some((unfolded.primary_at, lost.collect()))
+    }
+
     /// Takes note of a packet and reads what it is. `None` when it is of an encoding beyond those a track can have.
     /// With it, whether the layers to choose from have changed.
-    pub(crate) fn ingest(&mut self, packet: Packet, format: PayloadParams) -> Option<(Ingested, bool)> {
+    pub(crate) fn ingest(
+        &mut self,
+        packet: Packet,
+        format: PayloadParams,
+        primary_at: usize,
+    ) -> Option<(Ingested, bool)> {
         let index = stream_index(packet.rid)?;
         let place = u8::try_from(index).ok()?;
         let stream = self.streams[index].get_or_insert_with(|| Stream::new(place, &packet));
@@ -280,7 +312,7 @@ impl Track {
         // A trailer ends a frame, and each spatial layer of a picture is one. Most packets are not asked.
         let is_asked = self.expected.has_trailers && info.ends_frame();
         let trailer_len = is_asked.then(|| trailer::len(&packet.payload)).flatten().unwrap_or(0);
-        Some((Ingested { packet, info, format, trailer_len }, is_news))
+        Some((Ingested { packet, info, format, primary_at, trailer_len }, is_news))
     }
 
     /// The layers alive now and what each takes with all it builds on, lowest first.

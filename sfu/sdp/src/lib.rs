@@ -8,6 +8,8 @@
 //! Knows no transport and no track. A description comes from a stranger: [`Sdp::parse`] bounds it and refuses
 //! what the engine would trust and should not.
 
+mod redundancy;
+
 use std::fmt::Write as _;
 
 /// Bounds on a description from outside. A room of a hundred cameras needs two hundred sections of 4 KB.
@@ -155,6 +157,12 @@ impl Sdp {
     }
 
     /// The section of that name.
+    #[must_use]
+    pub fn section(&self, mid: &str) -> Option<&Section> {
+        self.sections.iter().find(|s| s.mid == mid)
+    }
+
+    /// The section of that name, to be edited.
     pub fn section_mut(&mut self, mid: &str) -> Option<&mut Section> {
         self.sections.iter_mut().find(|s| s.mid == mid)
     }
@@ -285,33 +293,43 @@ impl Section {
         self.lines.iter().any(|line| line.starts_with("a=simulcast:"))
     }
 
-    /// MIME type of the first codec listed that is neither repair nor redundancy.
+    /// MIME type of the first codec listed that carries media: no repair, and redundancy of sound only (`audio/red`),
+    /// which is a stream's one format where it is preferred.
     #[must_use]
     pub fn first_mime_type(&self) -> Option<String> {
-        let kind = if self.media()? == Media::Audio { "audio" } else { "video" };
+        let is_audio = self.media()? == Media::Audio;
+        let kind = if is_audio { "audio" } else { "video" };
         self.payload_types().into_iter().find_map(|pt| {
             let name = self.codec_of(pt)?;
-            let secondary = ["rtx", "red", "ulpfec", "flexfec-03", "telephone-event", "CN"];
-            (!secondary.iter().any(|s| s.eq_ignore_ascii_case(name))).then(|| format!("{kind}/{name}"))
+            let secondary = ["rtx", "ulpfec", "flexfec-03", "telephone-event", "CN"];
+            let is_secondary = secondary.iter().any(|s| s.eq_ignore_ascii_case(name))
+                || name.eq_ignore_ascii_case("red") && !(is_audio && self.repeated_by(pt).is_some());
+            (!is_secondary).then(|| format!("{kind}/{name}"))
         })
     }
 
-    /// Lists the codecs named in `mime_types` first, in that order; a codec's repair type goes with it.
+    /// Lists the codecs named in `mime_types` first, in that order; a codec's repair type goes with it, and its
+    /// redundancy.
     pub fn prefer_codecs(&mut self, mime_types: &[String]) {
         let rank = |pt: &str| {
-            let primary = self.apt_of(pt).unwrap_or(pt);
+            let primary = self.apt_of(pt).or_else(|| self.repeated_by(pt)).unwrap_or(pt);
             let name = self.codec_of(primary).unwrap_or_default();
             let wanted = |mime: &String| mime.split_once('/').is_some_and(|(_, n)| n.eq_ignore_ascii_case(name));
             mime_types.iter().position(wanted).unwrap_or(mime_types.len())
         };
         let mut types = self.payload_types();
         types.sort_by_key(|pt| rank(pt));
-        let Some(m) = self.lines.first() else { return };
-        let mut line = m.split(' ').take(3).collect::<Vec<_>>().join(" ");
+        let Some(head) = self.with_payload_types(&types) else { return };
+        self.lines[0] = head;
+    }
+
+    /// The `m=` line with these payload types in place of its own.
+    fn with_payload_types(&self, types: &[&str]) -> Option<String> {
+        let mut line = self.lines.first()?.split(' ').take(3).collect::<Vec<_>>().join(" ");
         for pt in types {
             let _ = write!(line, " {pt}");
         }
-        self.lines[0] = line;
+        Some(line)
     }
 
     /// Appends parameters (`usedtx=1;stereo=1`) to the format of every codec of that name.
@@ -479,6 +497,8 @@ mod tests {
                     section.prefer_codecs(&["video/VP8".into()]);
                     section.set_msid("s", "t");
                     section.add_format_parameters("opus", "usedtx=1");
+                    let _ = section.redundancy_of("opus");
+                    section.refuse_redundancy();
                     let _ = (section.first_mime_type(), section.extension_id("x"), section.direction());
                     section.deactivate();
                 }

@@ -14,13 +14,14 @@ use sluice_core::{
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Simulcast, SimulcastLayer};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Simulcast, SimulcastLayer};
 use str0m::rtp::RtpPacket;
 
 use crate::dependency::Dependency;
 use crate::descriptor;
 use crate::media::{Media, Stamp, TRAILER};
 use crate::peer::{Abilities, Peer};
+use crate::red;
 use crate::sink::{Received, Sink, Stream};
 use crate::source::{Publication, Source};
 
@@ -71,6 +72,7 @@ pub struct Client {
     /// Every description the server sent.
     pub(crate) descriptions: Vec<String>,
     last_offer: String,
+    last_answer: String,
     /// Offers of the client that were refused.
     pub refusals: Vec<String>,
 }
@@ -134,6 +136,7 @@ impl Client {
             answers_with_zero: false,
             descriptions: Vec::new(),
             last_offer: String::new(),
+            last_answer: String::new(),
             refusals: Vec::new(),
         };
         if !is_dual {
@@ -245,7 +248,7 @@ impl Client {
                 layers: Vec::new(),
                 stereo: false,
                 dtx: true,
-                red: false,
+                red: !publication.is_encrypted,
                 has_trailers: publication.has_trailers && announces_trailers,
                 role,
             },
@@ -325,7 +328,7 @@ impl Client {
     }
 
     fn encode(&mut self, now: Instant) {
-        let Self { sources, publisher, .. } = self;
+        let Self { sources, publisher, last_answer, .. } = self;
         for source in sources.iter_mut().filter(|source| source.next_at() <= now) {
             let codec = source.publication.media.codec();
             let pt = publisher.rtc.codec_config().find(|p| p.spec().codec == codec).map(|p| p.pt());
@@ -334,11 +337,13 @@ impl Client {
                 source.wait(now);
                 continue;
             };
+            let red = publisher.rtc.codec_config().find(|p| p.pt() == pt).and_then(|p| p.red());
+            let red = red.filter(|red| source.publication.repeats > 0 && prefers(last_answer, source.mid, *red));
             let mut outgoing = source.encode(now).into_iter().peekable();
             while let Some(packet) = outgoing.next() {
                 let rid = packet.rid;
                 if let Some(stream) = publisher.rtc.direct_api().stream_tx_by_mid(source.mid, rid) {
-                    stream.write_rtp(packet.into_rtp(pt));
+                    stream.write_rtp(packet.into_rtp(pt, red));
                 }
                 // Layer by layer: str0m takes streams in no particular order.
                 if outgoing.peek().is_none_or(|next| next.rid != rid) {
@@ -422,17 +427,24 @@ impl Client {
         let peer = self.subscriber.as_mut().unwrap_or(&mut self.publisher);
         let Some(mid) = peer.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()) else { return };
         let stream = self.streams.entry(mid).or_default();
-        let codec = peer
-            .rtc
-            .codec_config()
-            .find(|p| p.pt() == packet.header.payload_type)
-            .map(|p| p.spec().codec);
+        let payload_type = packet.header.payload_type;
+        let config = peer.rtc.codec_config();
+        let format = config.find(|p| p.pt() == payload_type || p.red() == Some(payload_type)).copied();
+        let codec = format.map(|format| format.spec().codec);
+        let mut payload = &*packet.payload;
+        let mut repeated = Vec::new();
+        if let Some(format) = format.filter(|format| format.red() == Some(payload_type)) {
+            let blocks = red::unwrap(*format.pt(), payload).unwrap_or_default();
+            let Some((own, past)) = blocks.split_last() else {
+                stream.violations.push(format!("malformed RED: {payload:?}"));
+                return;
+            };
+            payload = own;
+            repeated.extend(past.iter().map(|block| Stamp::read(block)));
+        }
         let dependency = packet.header.ext_vals.user_values.get::<Dependency>();
         let is_marked = packet.header.marker;
-        let (payload, has_trailer) = packet
-            .payload
-            .strip_suffix(&TRAILER)
-            .map_or((&*packet.payload, false), |frame| (frame, true));
+        let (payload, has_trailer) = payload.strip_suffix(&TRAILER).map_or((payload, false), |frame| (frame, true));
         let read = codec.and_then(Media::of).and_then(|media| {
             let (described, len) = descriptor::read(media, payload, is_marked, dependency, &mut stream.templates)?;
             Some((media, Stamp::read(payload.get(len..)?)?, described))
@@ -440,10 +452,16 @@ impl Client {
         let Some((media, stamp, described)) = read else {
             stream.violations.push(format!(
                 "{codec:?} payload that nobody sent: {:?}, {dependency:?}",
-                &packet.payload[..packet.payload.len().min(40)]
+                &payload[..payload.len().min(40)]
             ));
             return;
         };
+        if media == Media::Opus && self.descriptions.last().is_some_and(|last| last.contains("a=rtcp-fb:111 nack")) {
+            // The engine asks for what is lost only where a repair stream is agreed; browsers do for sound as well.
+            if let Some(stream) = peer.rtc.direct_api().stream_rx(&packet.header.ssrc) {
+                stream.suppress_nack(false);
+            }
+        }
         let (begins, ends) = (stamp.is_first(), stamp.is_last());
         let is_true = media == Media::Vp8 && described.begins == begins
             || !media.is_video()
@@ -464,6 +482,9 @@ impl Client {
         let payload_len = payload.len();
         let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
         self.notes.push(format!("{mid} {sequence} {timestamp} {stamp:?}"));
+        for repeated in repeated {
+            stream.repeat(repeated, now);
+        }
         let asks = stream.receive(Received {
             at: now,
             sequence,
@@ -517,6 +538,7 @@ impl Client {
         self.descriptions.push(sdp.to_owned());
         // Clients ignore answers to older offers.
         let Some((_, pending)) = self.outstanding.take_if(|(outstanding, _)| *outstanding == id) else { return };
+        sdp.clone_into(&mut self.last_answer);
         let answer = SdpAnswer::from_sdp_string(sdp).expect("the server's answer can be parsed");
         self.publisher
             .mutate(now, |rtc| rtc.sdp_api().accept_answer(pending, answer))
@@ -622,6 +644,14 @@ impl Client {
 /// The client's own id for what it sends.
 fn cid(track: &TrackId, is_backup: bool) -> String {
     format!("cid-{track}{}", if is_backup { "-backup" } else { "" })
+}
+
+/// True when an answer lists a payload type of a section first: a browser sends in that format.
+fn prefers(answer: &str, mid: Mid, pt: Pt) -> bool {
+    let name = format!("\r\na=mid:{mid}\r\n");
+    let section = answer.split("\r\nm=").find(|section| section.contains(&name));
+    let types = section.and_then(|section| section.lines().next());
+    types.is_some_and(|types| types.split(' ').nth(3) == Some(&pt.to_string()))
 }
 
 fn channel(label: &str) -> ChannelConfig {

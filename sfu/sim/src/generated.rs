@@ -21,13 +21,16 @@ pub fn scenario(seed: u64) -> Scenario {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5ce0_a210);
     let viewers = random.random_range(1..=3);
     let seconds = random.random_range(2..=4);
-    let publishers = (0..random.random_range(1..=2)).map(|_| tracks(&mut random)).collect();
+    let mut publishers: Vec<_> = (0..random.random_range(1..=2)).map(|_| tracks(&mut random)).collect();
     let mut script = Vec::new();
     for _ in 0..random.random_range(0..=4) {
         let at_ms = random.random_range(0..seconds * 1000);
         script.push((at_ms, act(&mut random, viewers)));
     }
     script.sort_by_key(|(at_ms, _)| *at_ms);
+    for sound in publishers.iter_mut().flatten().filter(|track: &&mut Publication| !track.media.is_video()) {
+        sound.repeats = (seed % 3) as u8;
+    }
     Scenario {
         name: NAME.to_owned(),
         publishers,
@@ -38,6 +41,7 @@ pub fn scenario(seed: u64) -> Scenario {
         seconds,
         script,
         is_adaptive: random.random_bool(0.2),
+        has_red: seed % 2 == 1,
         target: Target::NONE,
     }
 }
@@ -71,6 +75,7 @@ fn picture(random: &mut ChaCha8Rng) -> Publication {
         load,
         is_encrypted: random.random_bool(0.3),
         has_trailers: false,
+        repeats: 0,
     }
 }
 

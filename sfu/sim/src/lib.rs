@@ -27,6 +27,7 @@ pub mod generated;
 mod media;
 mod network;
 mod peer;
+mod red;
 mod scenario;
 pub mod scenarios;
 pub mod scoreboard;

@@ -33,6 +33,8 @@ const START: Bitrate = Bitrate::mbps(1);
 pub(crate) struct Abilities<'a> {
     /// Codecs of pictures it knows.
     pub(crate) speaks: &'a [Media],
+    /// It speaks RED, as Chromium does and Firefox does not.
+    pub(crate) has_red: bool,
     /// It estimates its way up from the server's transport-wide reports, paces and probes.
     pub(crate) reads_feedback: bool,
 }
@@ -51,13 +53,13 @@ fn certificate() -> DtlsCert {
 
 impl Peer {
     pub(crate) fn new(address: SocketAddr, abilities: Abilities<'_>, now: Instant) -> Self {
-        let Abilities { speaks, reads_feedback } = abilities;
+        let Abilities { speaks, has_red, reads_feedback } = abilities;
         let mut rtc = Rtc::builder()
             .set_rtp_mode(true)
             .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
             .set_dtls_cert(certificate())
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, has_red)
             .enable_vp8(speaks.contains(&Media::Vp8))
             .enable_vp9(speaks.contains(&Media::Vp9))
             .enable_h264(speaks.contains(&Media::H264))

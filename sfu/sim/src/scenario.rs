@@ -27,6 +27,8 @@ pub struct Scenario {
     pub script: Vec<(u64, Act)>,
     /// Publishers estimate their way up and adapt to it.
     pub is_adaptive: bool,
+    /// Everybody speaks RED.
+    pub has_red: bool,
     /// What good looks like.
     pub target: Target,
 }
@@ -63,6 +65,8 @@ pub struct Target {
     pub flaps: Option<u64>,
     /// Share of lost video packets that came in the end.
     pub recovered: Option<f64>,
+    /// Share of sound that did not come in time.
+    pub sound_lost: Option<f64>,
     /// 95th percentile of the time packets wait before the bottleneck.
     pub queue_ms: Option<u64>,
 }
@@ -76,6 +80,7 @@ impl Target {
         freeze_ms: None,
         flaps: None,
         recovered: None,
+        sound_lost: None,
         queue_ms: None,
     };
 }

@@ -29,6 +29,7 @@ fn base(name: &str) -> Scenario {
         seconds: 20,
         script: Vec::new(),
         is_adaptive: false,
+        has_red: false,
         target: Target { freeze_ms: Some(400), flaps: Some(0), ..Target::NONE },
     }
 }
@@ -71,6 +72,14 @@ fn lossy(name: &str, share: f64, is_burst: bool, freeze_ms: u64) -> Scenario {
     down(name, conditions, target)
 }
 
+/// Everybody speaks RED, and a packet of sound repeats the one before it, as in Chromium.
+fn with_red(scenario: Scenario) -> Scenario {
+    let name = format!("{}-red", scenario.name);
+    let speech = Publication { repeats: 1, ..SPEECH };
+    let target = Target { sound_lost: Some(0.005), ..scenario.target };
+    Scenario { name, publishers: vec![vec![CAMERA, speech]], has_red: true, target, ..scenario }
+}
+
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
@@ -103,6 +112,9 @@ pub fn all() -> Vec<Scenario> {
         lossy("burst-5", 0.05, true, 600),
         lossy("burst-10", 0.10, true, 1_000),
         lossy("burst-20", 0.20, true, 2_000),
+        with_red(lossy("loss-5", 0.05, false, 400)),
+        with_red(lossy("loss-10", 0.10, false, 600)),
+        with_red(lossy("burst-5", 0.05, true, 600)),
         down("delay-20", Conditions { delay: ms(20), ..Conditions::CLEAN }, calm),
         down("delay-100", Conditions { delay: ms(100), ..Conditions::CLEAN }, calm),
         down("delay-300", Conditions { delay: ms(300), ..Conditions::CLEAN }, calm),
@@ -156,6 +168,10 @@ pub fn all() -> Vec<Scenario> {
             script: vec![(0, Act::Up(Conditions { loss: 0.05, delay: ms(50), ..Conditions::CLEAN }))],
             ..base("publisher-loss-5")
         },
+        with_red(Scenario {
+            script: vec![(0, Act::Up(Conditions { loss: 0.05, delay: ms(50), ..Conditions::CLEAN }))],
+            ..base("publisher-loss-5")
+        }),
         Scenario { script: vec![(4_000, Act::Want(0)), (10_000, Act::Want(2))], ..base("wish-changes") },
     ];
     for media in [Vp8, Vp9, H264, Av1] {

@@ -18,7 +18,8 @@ change that moves a figure commits the moved table.
 - **pauses**: pictures that stood because the worker said that it paused them for want of bandwidth.
 - **flaps**: changes of quality undone within 10 s though the network did not change.
 - **recovered**: video packets lost on the way down that came in the end.
-- **sound lost**: packets of sound that never came, the worst viewer.
+- **sound lost**: pieces of sound that did not come, by themselves, again or repeated by another packet, within 150 ms
+  of a later one: a player makes them up. The worst viewer.
 - **queue**: what packets waited before the bottleneck, 95th percentile: the delay caused.
 - **first picture**: from joining, the slowest viewer.
 
@@ -43,7 +44,7 @@ pub fn render(rows: &[(Scenario, Outcome)]) -> String {
 /// The targets missed, by name.
 #[must_use]
 pub fn misses(scenario: &Scenario, outcome: &Outcome) -> Vec<&'static str> {
-    let Target { delivered, down_ms, up_ms, freeze_ms, flaps, recovered, queue_ms } = scenario.target;
+    let Target { delivered, down_ms, up_ms, freeze_ms, flaps, recovered, sound_lost, queue_ms } = scenario.target;
     let late = |took: Option<Option<Duration>>, limit_ms: Option<u64>| match (took, limit_ms) {
         (Some(took), Some(limit)) => took.is_none_or(|took| took > Duration::from_millis(limit)),
         _ => false,
@@ -56,6 +57,7 @@ pub fn misses(scenario: &Scenario, outcome: &Outcome) -> Vec<&'static str> {
         ("freeze", freeze_ms.is_some_and(|most| outcome.longest_freeze > Duration::from_millis(most))),
         ("flaps", flaps.is_some_and(|most| outcome.flaps > most as usize * viewers)),
         ("recovered", recovered.is_some_and(|least| outcome.recovered.is_some_and(|share| share < least))),
+        ("sound", sound_lost.is_some_and(|most| outcome.sound_lost.is_some_and(|lost| lost > most))),
         ("queue", queue_ms.is_some_and(|most| outcome.queue > Duration::from_millis(most))),
     ]
     .into_iter()
@@ -77,6 +79,7 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
     };
     let limit = |ms: u64| format!("{:.1}", ms as f64 / 1000.0);
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let tenths = |share: f64| format!("{:.1} %", share * 100.0);
     // To tens: a figure in single milliseconds says nothing.
     let tens = |time: Duration| format!("{}", (time.as_millis() + 5) / 10 * 10);
     let cells = [
@@ -89,7 +92,7 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
         outcome.pauses.to_string(),
         with("flaps", outcome.flaps.to_string(), target.flaps.map(|flaps| flaps.to_string())),
         with("recovered", outcome.recovered.map_or("–".to_owned(), percent), target.recovered.map(percent)),
-        outcome.sound_lost.map_or("–".to_owned(), |share| format!("{:.1} %", share * 100.0)),
+        with("sound", outcome.sound_lost.map_or("–".to_owned(), tenths), target.sound_lost.map(tenths)),
         with("queue", tens(outcome.queue), target.queue_ms.map(|ms| ms.to_string())),
         outcome.first_picture.map_or("–".to_owned(), tens),
     ];

@@ -127,6 +127,8 @@ pub struct Simulation {
     /// Publishers who join from now on adapt to what the worker's transport-wide feedback says of their way up, as
     /// str0m reads it: slower than a browser, but by the worker's own word. Off unless switched on.
     pub reads_feedback: bool,
+    /// Who joins from now on speaks RED. Off unless switched on.
+    pub has_red: bool,
     /// Every report of the worker but data, with its time.
     pub events: Vec<(Duration, Event)>,
     /// Datagrams the worker sent.
@@ -184,6 +186,7 @@ impl Simulation {
             dynacast: false,
             adaptive: false,
             reads_feedback: false,
+            has_red: false,
             events: Vec::new(),
             datagrams_sent: 0,
             is_broken,
@@ -239,7 +242,7 @@ impl Simulation {
             self.was_harmed |= before.is_some_and(|way| way.has_harmed_up());
         }
         let speaks = self.speaks.get(name).map_or(&Media::VIDEO[..], Vec::as_slice);
-        let abilities = Abilities { speaks, reads_feedback: self.reads_feedback };
+        let abilities = Abilities { speaks, has_red: self.has_red, reads_feedback: self.reads_feedback };
         self.clients
             .insert(name.to_owned(), Client::new(id.clone(), connection, addresses, abilities, seed, self.now));
         self.touched.insert(name.to_owned());

@@ -1,6 +1,7 @@
 //! A receiver: what came on a media section, whether it is what a decoder needs, whether it was ours to see, and
 //! how it looked.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sluice_core::TrackId;
@@ -15,6 +16,8 @@ use crate::media::{Media, Stamp, tag};
 const FREEZE: Duration = Duration::from_millis(200);
 /// How long a sender keeps what it sent for sending it again.
 const RESENT_FOR: Duration = Duration::from_secs(3);
+/// So long a player of sound waits for a piece after a later one came; then it makes something up.
+const WAITED_FOR: Duration = Duration::from_millis(150);
 /// A packet as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
@@ -79,8 +82,10 @@ pub struct Sink {
     pub layers: Vec<(Instant, u8)>,
     /// Bytes of payload that were played, by time.
     pub delivered: Vec<(Instant, usize)>,
-    /// Pieces of sound that came, by time and number.
-    pub sound: Vec<(Instant, u32)>,
+    /// Pieces of sound that came in time to be heard, by number, with the time they came.
+    pub sound: BTreeMap<u32, Instant>,
+    /// Pieces of sound that were repeated by later packets, needed or not.
+    pub repeated: u64,
     /// Frames decoded of each quality.
     pub frames_by_quality: [u64; 3],
     /// Key frames asked for.
@@ -110,7 +115,8 @@ impl Sink {
             freezes: Vec::new(),
             layers: Vec::new(),
             delivered: Vec::new(),
-            sound: Vec::new(),
+            sound: BTreeMap::new(),
+            repeated: 0,
             frames_by_quality: [0; 3],
             keyframe_requests: 0,
             decoder: Decoder::default(),
@@ -138,7 +144,7 @@ impl Sink {
         self.last_packet_at = Some(packet.at);
         if !packet.media.is_video() {
             self.delivered.push((packet.at, packet.payload_len));
-            self.sound.push((packet.at, packet.stamp.frame));
+            self.hear(&packet.stamp, packet.at);
             self.played(&packet.stamp, packet.at);
             return false;
         }
@@ -149,6 +155,14 @@ impl Sink {
         let asks = self.decoder.is_stuck(packet.at);
         self.keyframe_requests += u64::from(asks);
         asks
+    }
+
+    /// A piece of sound came, by itself or repeated by a later packet.
+    fn hear(&mut self, stamp: &Stamp, at: Instant) {
+        let overtaken_at = self.sound.range(stamp.frame + 1..).map(|(_, at)| *at).min();
+        if overtaken_at.is_none_or(|overtaken| at.saturating_duration_since(overtaken) <= WAITED_FOR) {
+            self.sound.entry(stamp.frame).or_insert(at);
+        }
     }
 
     fn decoded(&mut self, stamp: &Stamp, at: Instant) {
@@ -229,6 +243,18 @@ impl Stream {
         let asks = self.hear(&packet);
         self.received.push(packet);
         asks
+    }
+
+    /// A packet of RED repeats a piece of sound; `None`: it cannot be read.
+    pub(crate) fn repeat(&mut self, stamp: Option<Stamp>, now: Instant) {
+        let Some(sink) = self.sinks.last_mut().filter(|sink| sink.closed_at.is_none()) else { return };
+        match stamp {
+            Some(stamp) if tag(sink.track.as_str()) == stamp.track => {
+                sink.repeated += 1;
+                sink.hear(&stamp, now);
+            }
+            _ => self.violations.push(format!("the sink of {} was repeated {stamp:?}", sink.track)),
+        }
     }
 
     fn hear(&mut self, packet: &Received) -> bool {

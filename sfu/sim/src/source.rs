@@ -13,6 +13,7 @@ use str0m::rtp::{ExtensionValues, RtpWrite};
 use crate::dependency::Dependency;
 use crate::descriptor::Frame;
 use crate::media::{Media, Stamp, Structure, TRAILER, tag};
+use crate::red;
 
 const RIDS: [&str; 3] = ["q", "h", "f"];
 /// Level of simulated speech in -dBov.
@@ -68,6 +69,8 @@ pub struct Publication {
     pub is_encrypted: bool,
     /// Frames end in a packet trailer.
     pub has_trailers: bool,
+    /// Packets before it that a packet of sound repeats, where the server agrees (RED).
+    pub repeats: u8,
 }
 
 impl Publication {
@@ -90,6 +93,7 @@ impl Publication {
             load: Load::Scaled,
             is_encrypted: false,
             has_trailers: false,
+            repeats: 0,
         }
     }
 
@@ -192,6 +196,8 @@ pub(crate) struct Source {
     share: f64,
     random: ChaCha8Rng,
     scrolls_until: Instant,
+    /// Sound sent of late, with its timestamps.
+    past: VecDeque<(u32, Vec<u8>)>,
 }
 
 /// A packet to be written.
@@ -203,13 +209,19 @@ pub(crate) struct Outgoing {
     pub(crate) is_marked: bool,
     pub(crate) payload: Vec<u8>,
     pub(crate) dependency: Option<Dependency>,
+    /// What it repeats where RED is agreed: how many ticks older, and what.
+    past: Vec<(u32, Vec<u8>)>,
     is_video: bool,
     captured_at: Instant,
 }
 
 impl Outgoing {
-    /// As str0m takes it.
-    pub(crate) fn into_rtp(self, pt: Pt) -> RtpWrite {
+    /// As str0m takes it: under its codec's payload type, or wrapped under that of RED.
+    pub(crate) fn into_rtp(mut self, mut pt: Pt, redundancy: Option<Pt>) -> RtpWrite {
+        if let Some(redundancy) = redundancy.filter(|_| !self.is_video) {
+            self.payload = red::wrap(*pt, &self.past, &self.payload);
+            pt = redundancy;
+        }
         let mut extensions = ExtensionValues::default();
         if let Some(dependency) = self.dependency {
             extensions.user_values.set(dependency);
@@ -265,6 +277,7 @@ impl Source {
             share: 1.0,
             random: ChaCha8Rng::seed_from_u64(random.random()),
             scrolls_until: now,
+            past: VecDeque::new(),
         }
     }
 
@@ -544,16 +557,26 @@ impl Source {
         let ticks = (elapsed.as_micros() * u128::from(media.clock_hz()) / 1_000_000) as u32;
         let layer = &mut self.layers[index];
         let stamp = Stamp { packet, ..frame.stamp };
+        let timestamp = layer.timestamp_base.wrapping_add(ticks);
         let mut payload = frame.payload(media, &stamp, len);
         if has_trailers && stamp.is_last() {
             payload.extend(TRAILER);
         }
+        let ages = self.past.iter().map(|(at, block)| (timestamp.wrapping_sub(*at), block.clone()));
+        let past = ages.filter(|(age, _)| *age <= red::MAX_AGE).collect();
+        if self.publication.repeats > 0 {
+            self.past.push_back((timestamp, payload.clone()));
+            while self.past.len() > usize::from(self.publication.repeats) {
+                self.past.pop_front();
+            }
+        }
         let outgoing = Outgoing {
             rid: layer.rid,
             sequence: layer.sequence,
-            timestamp: layer.timestamp_base.wrapping_add(ticks),
+            timestamp,
             is_marked: media.is_video() && stamp.is_last() && stamp.spatial + 1 == layer.spatial_layers,
             payload,
+            past,
             dependency: frame.dependency(media, &stamp),
             is_video: media.is_video(),
             captured_at: now,

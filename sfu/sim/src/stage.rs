@@ -40,7 +40,7 @@ pub struct Outcome {
     pub flaps: usize,
     /// Share of video packets lost on the way down that came in the end; `None` when none was lost.
     pub recovered: Option<f64>,
-    /// Share of sound that never came, the worst viewer; `None` where there was no sound.
+    /// Share of sound that did not come in time, the worst viewer; `None` where there was no sound.
     pub sound_lost: Option<f64>,
     /// 95th percentile of waiting before the bottleneck.
     pub queue: Duration,
@@ -81,6 +81,7 @@ impl<'a> Stage<'a> {
         let mut sim = Simulation::new(seed);
         sim.dynacast = true;
         sim.adaptive = scenario.is_adaptive;
+        sim.has_red = scenario.has_red;
         let mut tracks = Vec::new();
         for (n, publications) in scenario.publishers.iter().enumerate() {
             let name = publisher(n);
@@ -217,9 +218,13 @@ impl<'a> Stage<'a> {
                 outcome.flaps += flaps(sink, &self.calls);
             }
             for sink in sinks.iter().filter(|sink| !self.is_video(sink)) {
-                let came: Vec<u32> =
-                    sink.sound.iter().filter(|(at, _)| *at >= self.began).map(|(_, number)| *number).collect();
-                if let (Some(first), Some(last)) = (came.iter().min(), came.iter().max()) {
+                let came: Vec<u32> = sink
+                    .sound
+                    .iter()
+                    .filter(|(_, at)| **at >= self.began)
+                    .map(|(number, _)| *number)
+                    .collect();
+                if let (Some(first), Some(last)) = (came.first(), came.last()) {
                     let lost = 1.0 - came.len() as f64 / f64::from(last - first + 1);
                     outcome.sound_lost = Some(outcome.sound_lost.unwrap_or(0.0).max(lost));
                 }

@@ -2,6 +2,7 @@
 //! SRTCP packet are in the clear. Holds the invariants that need no key.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 /// Authenticated encryption ends an SRTCP packet with the E bit and its index (RFC 7714 section 9.3).
 const SRTCP_INDEX_LEN: usize = 4;
@@ -17,8 +18,8 @@ pub(crate) struct Wire {
 
 #[derive(Debug)]
 struct Outgoing {
-    /// Extended sequence numbers, roll-over counter included, that were sent.
-    sent: BTreeSet<u64>,
+    /// Extended sequence numbers, roll-over counter included, that were sent, each with a digest of the datagram.
+    sent: BTreeMap<u64, u64>,
     lost: BTreeSet<u64>,
 }
 
@@ -48,9 +49,11 @@ impl Wire {
         let stream = self
             .streams
             .entry(ssrc)
-            .or_insert_with(|| Outgoing { sent: BTreeSet::new(), lost: BTreeSet::new() });
-        let sequence = stream.sent.last().map_or(u64::from(short), |last| nearest(*last, short));
-        if !stream.sent.insert(sequence) {
+            .or_insert_with(|| Outgoing { sent: BTreeMap::new(), lost: BTreeSet::new() });
+        let sequence = stream.sent.last_key_value().map_or(u64::from(short), |(last, _)| nearest(*last, short));
+        // The same bytes again are the same cipher text: nothing is encrypted twice under one nonce.
+        let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(datagram);
+        if *stream.sent.entry(sequence).or_insert(digest) != digest {
             self.violations
                 .push(format!("SRTP nonce twice: SSRC {ssrc:08x}, roll-over {}, sequence {short}", sequence >> 16));
         }
@@ -76,10 +79,12 @@ impl Wire {
     pub(crate) fn audit(&self, is_whole: bool) -> Vec<String> {
         let mut wrong = self.violations.clone();
         for (ssrc, stream) in &self.streams {
-            let (Some(first), Some(last)) = (stream.sent.first(), stream.sent.last()) else { continue };
+            let (Some(first), Some(last)) = (stream.sent.keys().next(), stream.sent.keys().next_back()) else {
+                continue;
+            };
             let holes = (last - first + 1).saturating_sub(stream.sent.len() as u64);
             if is_whole && holes > 0 {
-                let at = (*first..*last).find(|sequence| !stream.sent.contains(sequence)).unwrap_or(*first);
+                let at = (*first..*last).find(|sequence| !stream.sent.contains_key(sequence)).unwrap_or(*first);
                 wrong.push(format!("SSRC {ssrc:08x}: {holes} sequence numbers never sent, the first is {at}"));
             }
         }
@@ -113,6 +118,10 @@ mod tests {
         wire.sent(&packet(1));
         assert_eq!(wire.audit(true).len(), 0);
         wire.sent(&packet(65_535));
+        assert_eq!(wire.audit(true).len(), 0, "the same bytes");
+        let mut other = packet(65_535);
+        other.push(4);
+        wire.sent(&other);
         assert_eq!(wire.audit(true).len(), 1);
     }
 }

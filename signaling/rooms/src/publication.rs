@@ -111,6 +111,10 @@ impl Publication {
         let stereo = features.contains(&(AudioTrackFeature::TfStereo as i32));
         let dtx = !features.contains(&(AudioTrackFeature::TfNoDtx as i32));
 
+        // Encrypted, the blocks of RED could not be told apart; clients of LiveKit do without it there of themselves.
+        let is_encrypted = request.encryption != encryption::Type::None as i32;
+        let disable_red = request.disable_red || kind == MediaKind::Audio && is_encrypted;
+
         let sid = sid(request.r#type(), request.source());
         // The mode is the client's to know; without one, several layers of VP9 or AV1 are one stream (SVC).
         let mode = match wanted.map(|wanted| wanted.video_layer_mode()) {
@@ -146,7 +150,7 @@ impl Publication {
             mime_type: codec.unwrap_or_default().into(),
             codecs: codecs.into_iter().chain(second).collect(),
             stereo,
-            disable_red: request.disable_red,
+            disable_red,
             encryption: encryption::Type::try_from(request.encryption).unwrap_or_default() as i32,
             stream: stream(request),
             audio_features: features,
@@ -163,7 +167,7 @@ impl Publication {
             codecs: codec.map(str::to_owned).into_iter().collect(),
             stereo,
             dtx,
-            red: kind == MediaKind::Audio && !request.disable_red,
+            red: kind == MediaKind::Audio && !disable_red,
             has_trailers: kind == MediaKind::Video && !info.packet_trailer_features.is_empty(),
             role: backup.map_or(CodecRole::Only, CodecRole::Primary),
         };

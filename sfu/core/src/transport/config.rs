@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::format::Codec;
 use str0m::rtp::Extension;
 use str0m::{IceCreds, Rtc};
 
@@ -11,7 +12,7 @@ use super::dependency_descriptor;
 
 /// Packets kept per outgoing video stream for retransmission: two seconds of 2.5 Mbit/s.
 const VIDEO_RETRANSMISSION_PACKETS: usize = 512;
-/// Audio is not retransmitted; str0m wants a size all the same.
+/// The engine sends no sound; it wants a size all the same.
 const AUDIO_RETRANSMISSION_PACKETS: usize = 50;
 /// Bytes in flight on all data channels of a connection: 1 MiB carries 80 Mbit/s over 100 ms.
 const DATA_IN_FLIGHT_LEN: usize = 1 << 20;
@@ -26,7 +27,7 @@ pub(crate) struct Shared {
 }
 
 pub(super) fn build(shared: &Shared, credentials: IceCreds, now: Instant) -> Rtc {
-    Rtc::builder()
+    let mut config = Rtc::builder()
         .set_rtp_mode(true)
         .set_ice_lite(true)
         .set_local_ice_credentials(credentials)
@@ -37,7 +38,7 @@ pub(super) fn build(shared: &Shared, credentials: IceCreds, now: Instant) -> Rtc
         .set_sctp_max_buffered_amount(DATA_IN_FLIGHT_LEN)
         .set_stats_interval(Some(STATS_INTERVAL))
         .clear_codecs()
-        .enable_opus(true, false)
+        .enable_opus(true, true)
         .enable_g722(true, false)
         .enable_pcmu(true, false)
         .enable_vp8(true)
@@ -55,6 +56,10 @@ pub(super) fn build(shared: &Shared, credentials: IceCreds, now: Instant) -> Rtc
         .set_extension(8, dependency_descriptor::extension())
         .set_extension(10, Extension::RtpStreamId)
         .set_extension(11, Extension::RepairedRtpStreamId)
-        .set_extension(13, Extension::VideoOrientation)
-        .build(now)
+        .set_extension(13, Extension::VideoOrientation);
+    // Said also to clients that did not offer it: browsers ask for lost sound where they are told that they may.
+    for opus in config.codec_config().iter_mut().filter(|p| p.spec().codec == Codec::Opus) {
+        opus.set_fb_nack(true);
+    }
+    config.build(now)
 }

@@ -25,9 +25,9 @@ use std::time::Instant;
 use sluice_rtp::VideoCodec;
 use sluice_sdp::{Media, Section};
 use str0m::format::{Codec, PayloadParams};
-use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
+use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::RtpPacket;
+use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 use crate::random::Random;
@@ -72,6 +72,24 @@ pub(crate) struct Packet {
     /// What its publisher last said of its clock.
     pub(crate) clock: Option<SenderClock>,
     pub(crate) arrived_at: Instant,
+}
+
+impl Packet {
+    /// A piece of sound that this packet repeats and that was lost. Its marker is lost for good.
+    pub(crate) fn recovered(&self, payload_type: Pt, sequence: u64, timestamp: u32, data: &[u8]) -> Self {
+        Self {
+            mid: self.mid,
+            rid: self.rid,
+            payload_type,
+            sequence,
+            timestamp,
+            marker: false,
+            payload: Arc::from(data),
+            carried: self.carried.of_repeated(),
+            clock: self.clock,
+            arrived_at: self.arrived_at,
+        }
+    }
 }
 
 /// A publisher's sender report: this time is that timestamp (RFC 3550 section 6.4.1).
@@ -261,15 +279,21 @@ impl Transport {
 
     /// The format a client's payload type stands for.
     pub(crate) fn format(&self, pt: Pt) -> Option<PayloadParams> {
-        self.rtc.codec_config().find(|p| p.pt() == pt).copied()
+        self.rtc.codec_config().find(|p| p.pt() == pt || p.red() == Some(pt)).copied()
     }
 
-    /// How the client numbers a format on a section; `None` when it does not take it.
-    pub(crate) fn out_format(&self, mid: Mid, format: PayloadParams) -> Option<OutFormat> {
+    /// How the client numbers a format on a section; `None` when it does not take it. `is_redundant`: it comes as RED,
+    /// which a client that does not take that gets as the format within.
+    pub(crate) fn out_format(&self, mid: Mid, format: PayloadParams, is_redundant: bool) -> Option<OutFormat> {
         let agreed = self.rtc.codec_config().match_params(format)?;
         let takes = |pt: &Pt| self.rtc.media(mid).is_some_and(|media| media.remote_pts().contains(pt));
+        // The blocks name what they carry by the publisher's number.
+        let redundancy = self.egress.index(mid).and_then(|stream| self.egress.redundancy(stream));
+        let redundancy = redundancy.filter(|_| is_redundant && agreed.pt() == format.pt());
         takes(&agreed.pt()).then(|| OutFormat {
-            payload_type: *agreed.pt(),
+            payload_type: redundancy.unwrap_or(*agreed.pt()),
+            is_unwrapped: is_redundant && redundancy.is_none(),
+            takes_trailers: self.egress.takes_trailers(),
             // Told apart from the format it repairs in the description only.
             repair: agreed.resend().map(|pt| *pt),
             clock_rate_hz: agreed.spec().clock_rate.get(),
@@ -452,6 +476,7 @@ impl Transport {
                 let stream = direct.stream_rx(&packet.header.ssrc)?;
                 let names = (stream.mid(), stream.rid());
                 self.guard.authenticated(names.0, names.1, ssrc, packet.timestamp);
+                self.ask_for_lost_sound(names.0, packet.header.ssrc);
                 names
             }
         };
@@ -470,6 +495,16 @@ impl Transport {
             }),
             arrived_at: packet.timestamp,
         })
+    }
+
+    /// The engine asks for what is lost only where a repair stream is agreed. Of sound none is; browsers send it again
+    /// as it was.
+    fn ask_for_lost_sound(&mut self, mid: Mid, ssrc: Ssrc) {
+        if self.rtc.media(mid).is_some_and(|media| media.kind() == MediaKind::Audio)
+            && let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc)
+        {
+            stream.suppress_nack(false);
+        }
     }
 }
 

@@ -25,6 +25,9 @@ const REPAIRED_RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-str
 /// instead of 8 to 16 (measured). Other clients ignore the parameter.
 const START_BITRATE: &str = "x-google-start-bitrate=2500";
 
+/// The codec that may travel with redundancy.
+const OPUS: &str = "opus";
+
 /// Why an offer or answer was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NegotiationError {
@@ -120,9 +123,12 @@ impl Transport {
         for section in &mut answer.sections {
             let mid = Mid::from(section.mid());
             let expected = published.iter().find(|(m, _)| *m == mid).map(|(_, expected)| *expected);
+            let offered = offer.section(section.mid()).and_then(|offered| offered.redundancy_of(OPUS));
+            settle_redundancy(section, offered, expected);
             set_formats(section, expected);
         }
         self.name_sources(&mut answer, random);
+        self.learn_redundancy(&answer);
         self.learn_extensions();
         self.learn_names(&answer);
         Ok(Answered { sdp: answer, opened })
@@ -220,6 +226,7 @@ impl Transport {
             self.set_local_credentials(credentials, out);
         }
         self.learn_names(&answer);
+        self.learn_redundancy(&answer);
         self.disarm();
         let opened = self.sections.handle_answer(&deactivated);
         self.learn_extensions();
@@ -260,6 +267,15 @@ impl Transport {
         }
     }
 
+    /// Which sections take RED, in the agreed description of either side.
+    fn learn_redundancy(&mut self, agreed: &Sdp) {
+        for section in &agreed.sections {
+            if let Some(stream) = self.egress.index(section.mid().into()) {
+                self.egress.set_redundancy(stream, section.redundancy_of(OPUS));
+            }
+        }
+    }
+
     fn local_credentials(&mut self) -> IceCreds {
         self.rtc.direct_api().local_ice_credentials()
     }
@@ -278,6 +294,18 @@ impl Transport {
     }
 }
 
+/// RED stands in an answer where the client offered it, under the number it gave, and for what it sends only where the
+/// track may have it: a browser that finds it in front of Opus sends it. A section whose track was not announced may
+/// turn out to be encrypted, of which no block could be told from another.
+fn settle_redundancy(section: &mut Section, offered: Option<u8>, published: Option<&ExpectedTrack>) {
+    use sluice_sdp::Direction::{RecvOnly, SendRecv};
+    let is_sent_by_client = matches!(section.direction(), RecvOnly | SendRecv);
+    let is_allowed = !is_sent_by_client || published.is_some_and(|expected| expected.red);
+    if !is_allowed || section.redundancy_of(OPUS) != offered {
+        section.refuse_redundancy();
+    }
+}
+
 /// Codec order and parameters of an answered section. `published` is the track the client sends on it.
 ///
 /// Every section gets the parameters, also those that only send to the client: clients make the parameters of a
@@ -290,10 +318,10 @@ fn set_formats(section: &mut Section, published: Option<&ExpectedTrack>) {
     match section.media() {
         Some(Media::Audio) => {
             if published.is_none_or(|expected| expected.dtx) {
-                section.add_format_parameters("opus", "usedtx=1");
+                section.add_format_parameters(OPUS, "usedtx=1");
             }
             if published.is_some_and(|expected| expected.stereo) {
-                section.add_format_parameters("opus", "stereo=1;maxaveragebitrate=510000");
+                section.add_format_parameters(OPUS, "stereo=1;maxaveragebitrate=510000");
             }
         }
         Some(Media::Video) => {

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use str0m::format::PayloadParams;
 use str0m::media::{Mid, Rid};
 
 use super::{LEVELS_INTERVAL, Worker};
@@ -64,10 +65,22 @@ impl Worker {
         }) else {
             return;
         };
-        let Some((ingested, is_news)) = track.ingest(packet, format) else { return };
-        if track.kind == Kind::Audio && self.next_levels_at.is_none() {
-            self.next_levels_at = Some(now + LEVELS_INTERVAL);
+        let mut primary_at = 0;
+        if track.kind == Kind::Audio {
+            self.next_levels_at.get_or_insert(now + LEVELS_INTERVAL);
+            let Some((at, recovered)) = track.unfold(&packet, format) else { return };
+            primary_at = at;
+            for packet in recovered {
+                self.distribute(key, packet, format, 0, now);
+            }
         }
+        self.distribute(key, packet, format, primary_at, now);
+    }
+
+    /// A packet of a track goes to everybody who takes it.
+    fn distribute(&mut self, key: TrackKey, packet: Packet, format: PayloadParams, primary_at: usize, now: Instant) {
+        let Some(track) = self.tracks.get_mut(key) else { return };
+        let Some((ingested, is_news)) = track.ingest(packet, format, primary_at) else { return };
         if is_news {
             if let Role::Backup { primary } = track.role {
                 self.choose_codecs(primary, now);
@@ -101,7 +114,7 @@ impl Worker {
             return;
         };
         let Ingested { packet, info, .. } = &**ingested;
-        let look_up = || slot.transport.out_format(section, ingested.format);
+        let look_up = || slot.transport.out_format(section, ingested.format, ingested.is_redundant());
         let Some(format) = subscription.format(packet.payload_type, look_up) else {
             return self.cannot_decode(key, track);
         };
@@ -123,7 +136,7 @@ impl Worker {
         };
         if let Some((ends_picture, needs_attention)) = written {
             self.stats.packets_forwarded += 1;
-            subscription.sent.add(packet.payload.len(), now);
+            subscription.sent.add(ingested.payload(format).len(), now);
             if ends_picture {
                 subscription.frames.add(now);
             }

@@ -45,6 +45,11 @@ impl Carried {
         }
     }
 
+    /// For a piece of sound that a packet repeats: as loud as the packet that brings it, so that no meter jumps.
+    pub(crate) fn of_repeated(&self) -> Self {
+        Self { audio_level: self.audio_level, ..Self::default() }
+    }
+
     /// Sound level as -dBov, 0 to 127.
     pub(crate) fn audio_level_dbov(&self) -> Option<u8> {
         self.audio_level.map(|byte| byte & 0x7f)

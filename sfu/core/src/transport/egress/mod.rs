@@ -75,6 +75,8 @@ pub(crate) struct EgressCounts {
 enum Queued {
     Media(usize, Arc<Ingested>, Placement, OutFormat),
     Repair(usize, Sent),
+    /// Sound that left before, byte for byte.
+    Copy(Arc<[u8]>),
 }
 
 pub(crate) struct Egress {
@@ -138,6 +140,11 @@ impl Egress {
         self.takes_trailers = takes_trailers;
     }
 
+    /// Whether packet trailers are left on what is sent.
+    pub(super) fn takes_trailers(&self) -> bool {
+        self.takes_trailers
+    }
+
     /// Media can be sent.
     pub(super) fn is_ready(&self) -> bool {
         self.crypto.is_some() && self.path.is_some()
@@ -150,7 +157,7 @@ impl Egress {
         }
         let (ssrc, repair) = (self.free_ssrc(None, random), 0);
         let repair = if kind == Kind::Video { self.free_ssrc(Some(ssrc), random) } else { repair };
-        self.streams.push(OutStream::new(mid, kind, self.takes_trailers, ssrc, repair));
+        self.streams.push(OutStream::new(mid, kind, ssrc, repair));
         StreamIndex(self.streams.len() - 1)
     }
 
@@ -186,6 +193,15 @@ impl Egress {
         self.streams[place].configure(ids);
     }
 
+    /// The number under which a stream's receiver takes RED, as negotiated.
+    pub(super) fn set_redundancy(&mut self, StreamIndex(place): StreamIndex, payload_type: Option<u8>) {
+        self.streams[place].redundancy = payload_type;
+    }
+
+    pub(super) fn redundancy(&self, StreamIndex(place): StreamIndex) -> Option<u8> {
+        self.streams[place].redundancy
+    }
+
     /// The numbers of a stream go on over everything that is ever sent on it.
     pub(crate) fn numbers(&mut self, StreamIndex(place): StreamIndex) -> &mut OutNumbers {
         &mut self.streams[place].numbers
@@ -210,13 +226,14 @@ impl Egress {
         let stream = &self.streams[place];
         let is_first = stream.report_at().is_none() || placement.is_switch;
         let class = if stream.kind == Kind::Audio { Class::Audio } else { Class::Video };
+        let len = packet.payload(format).len();
         // Without numbers nobody tells how the link fares, and waiting would serve nothing.
-        if !stream.is_numbered() || self.pacer.try_send(class, packet.packet.payload.len(), now) {
+        if !stream.is_numbered() || self.pacer.try_send(class, len, now) {
             self.send(place, packet, placement, format, now, out);
             return is_first;
         }
         let queued = Queued::Media(place, Arc::clone(packet), placement, format);
-        self.pacer.push(class, packet.packet.payload.len(), queued, now);
+        self.pacer.push(class, len, queued, now);
         true
     }
 
@@ -233,8 +250,8 @@ impl Egress {
         let stream = &mut self.streams[place];
         let number = self.transport_sequence;
         // Refused is a packet so late that nobody waits for it, or one that was sent already.
-        let Ok(datagram) = stream.write(packet, &placement, format.payload_type, number, crypto) else { return };
-        stream.sent(packet, placement, format, now);
+        let Ok(datagram) = stream.write(packet, &placement, format, number, crypto) else { return };
+        stream.sent(packet, placement, format, &datagram, now);
         self.leave(place, datagram, SentKind::Media, path, now, out);
     }
 
@@ -271,9 +288,12 @@ impl Egress {
         }
         let useful = stream.useful;
         let Some(sent) = stream.ring.resend(sequence, round_trip, now, useful) else { return };
-        let len = sent.packet.packet.payload.len();
+        let (class, len, queued) = match &sent.datagram {
+            Some(datagram) => (Class::Audio, datagram.len(), Queued::Copy(Arc::clone(datagram))),
+            None => (Class::Retransmission, sent.packet.packet.payload.len(), Queued::Repair(place, sent)),
+        };
         self.repaired.add(len, now);
-        self.pacer.push(Class::Retransmission, len, Queued::Repair(place, sent), now);
+        self.pacer.push(class, len, queued, now);
     }
 
     /// Time has come, or something was queued.
@@ -289,6 +309,7 @@ impl Egress {
                     self.send(place, &packet, placement, format, now, out);
                 }
                 Queued::Repair(place, sent) => self.send_repair(place, &sent, now, out),
+                Queued::Copy(datagram) => self.send_copy(&datagram, now, out),
             }
         }
         out.counts.expired += self.pacer.dropped() - self.expired;
@@ -305,9 +326,19 @@ impl Egress {
         self.leave(place, datagram, SentKind::Retransmission, path, now, out);
     }
 
+    /// Sends sound once more as it left: its transport-wide number is part of what is protected, so it has no new one
+    /// and the estimate does not hear of it.
+    fn send_copy(&mut self, datagram: &[u8], now: Instant, out: &mut Outbox) {
+        let Some((source, destination)) = self.path else { return };
+        out.counts.repairs += 1;
+        out.counts.bytes += datagram.len() as u64;
+        self.sent.add(datagram.len(), now);
+        out.transmits.push_back(Transmit { source, destination, contents: datagram.to_vec() });
+    }
+
     /// Looks for room with padding. False when no stream can carry any.
     fn probe(&mut self, now: Instant, out: &mut Outbox) -> bool {
-        let able = self.streams.iter().position(|s| s.can_repair() && s.is_numbered());
+        let able = self.streams.iter().position(|s| s.can_pad() && s.is_numbered());
         let (Some(place), Some(path)) = (able, self.path) else { return false };
         if let Some(probe) = self.control.poll_probe(now) {
             self.pacer.start_probe(probe, now);

@@ -1,4 +1,7 @@
-//! What was sent, for as long as a receiver may ask for it again: references to the packets, not copies.
+//! What was sent, for as long as a receiver may ask for it again: of pictures references to the packets, not copies.
+//!
+//! Of sound the datagrams themselves: clients agree on no repair stream for it, so it is sent again under its own
+//! number, and under one number (one nonce) no other bytes may ever leave. A second of a voice is 8 KB.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +14,9 @@ use crate::track::Ingested;
 /// Older packets are of no use: a receiver has shown the picture or asked for a new one.
 const MAX_AGE: Duration = Duration::from_millis(1000);
 /// A second of 8 Mbit/s. Beyond it the oldest go.
-const MAX_PACKETS: usize = 800;
+pub(super) const MAX_PACKETS: usize = 800;
+/// A second of the shortest frames that browsers send, 10 ms. Beyond it the oldest go.
+pub(super) const MAX_SOUNDS: usize = 100;
 /// A packet may be lost again. What did not come through in so many tries will not.
 const MAX_RESENDS: u8 = 5;
 /// Asked for again sooner than this (or than a round trip), the last copy is still on its way.
@@ -22,23 +27,36 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) struct Sent {
     pub(super) packet: Arc<Ingested>,
     pub(super) placement: Placement,
+    /// As it left, where it is sent again as it was.
+    pub(super) datagram: Option<Arc<[u8]>>,
     sent_at: Instant,
     resent_at: Option<Instant>,
     resends: u8,
 }
 
 /// The last packets of one outgoing stream, in order of their numbers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ring {
     sent: VecDeque<Sent>,
+    capacity: usize,
 }
 
 impl Ring {
-    pub(super) fn push(&mut self, packet: Arc<Ingested>, placement: Placement, now: Instant) {
-        while self.sent.len() >= MAX_PACKETS || self.sent.front().is_some_and(|sent| is_old(sent, now)) {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { sent: VecDeque::new(), capacity }
+    }
+
+    pub(super) fn push(
+        &mut self,
+        packet: Arc<Ingested>,
+        placement: Placement,
+        datagram: Option<Arc<[u8]>>,
+        now: Instant,
+    ) {
+        while self.sent.len() >= self.capacity || self.sent.front().is_some_and(|sent| is_old(sent, now)) {
             self.sent.pop_front();
         }
-        let sent = Sent { packet, placement, sent_at: now, resent_at: None, resends: 0 };
+        let sent = Sent { packet, placement, datagram, sent_at: now, resent_at: None, resends: 0 };
         // A late packet goes where its number belongs; almost always that is the end.
         let place = self.sent.partition_point(|s| s.placement.sequence < sent.placement.sequence);
         if self.sent.get(place).is_none_or(|s| s.placement.sequence != sent.placement.sequence) {

@@ -14,7 +14,7 @@ use str0m::media::Mid;
 
 use super::super::SenderClock;
 use super::carried::ExtensionIds;
-use super::ring::{Ring, Sent};
+use super::ring::{MAX_PACKETS, MAX_SOUNDS, Ring, Sent};
 use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, Placement};
@@ -34,6 +34,10 @@ const HEADROOM: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutFormat {
     pub(crate) payload_type: u8,
+    /// RED comes, and only the newest block of it goes out.
+    pub(crate) is_unwrapped: bool,
+    /// Its receiver takes packet trailers off frames itself.
+    pub(crate) takes_trailers: bool,
     /// Of its repair packets (RFC 4588).
     pub(crate) repair: Option<u8>,
     pub(crate) clock_rate_hz: u32,
@@ -50,8 +54,6 @@ pub(super) struct Reception {
 pub(super) struct OutStream {
     pub(super) mid: Mid,
     pub(super) kind: Kind,
-    /// Its receiver takes packet trailers off frames itself.
-    takes_trailers: bool,
     ids: ExtensionIds,
     pub(super) numbers: OutNumbers,
     pub(super) ring: Ring,
@@ -61,7 +63,10 @@ pub(super) struct OutStream {
     main: OutboundStream,
     repair: OutboundStream,
     repair_sequence: u64,
-    repair_payload_type: Option<u8>,
+    /// What was sent last in.
+    format: Option<OutFormat>,
+    /// The receiver takes RED under this number.
+    pub(super) redundancy: Option<u8>,
     /// The receiver has named our SSRC: it needs no section's name any more.
     is_known: bool,
     clock_rate_hz: u32,
@@ -82,20 +87,20 @@ struct Last {
 }
 
 impl OutStream {
-    pub(super) fn new(mid: Mid, kind: Kind, takes_trailers: bool, ssrc: u32, repair_ssrc: u32) -> Self {
+    pub(super) fn new(mid: Mid, kind: Kind, ssrc: u32, repair_ssrc: u32) -> Self {
         Self {
             mid,
             kind,
-            takes_trailers,
             ids: ExtensionIds::default(),
             numbers: OutNumbers::default(),
-            ring: Ring::default(),
+            ring: Ring::new(if kind == Kind::Audio { MAX_SOUNDS } else { MAX_PACKETS }),
             useful: Some(LayerId { spatial: u8::MAX, temporal: u8::MAX }),
             reception: None,
             main: OutboundStream::new(ssrc),
             repair: OutboundStream::new(repair_ssrc),
             repair_sequence: 0,
-            repair_payload_type: None,
+            format: None,
+            redundancy: None,
             is_known: false,
             clock_rate_hz: 90_000,
             packets: 0,
@@ -120,8 +125,19 @@ impl OutStream {
         self.repair.ssrc()
     }
 
+    /// What is lost can be sent again: sound as it was, pictures where a repair stream is agreed.
     pub(super) fn can_repair(&self) -> bool {
-        self.repair_payload_type.is_some()
+        self.kind == Kind::Audio || self.can_pad()
+    }
+
+    /// Of its repair packets, in the format sent last.
+    fn repair_payload_type(&self) -> Option<u8> {
+        self.format.and_then(|format| format.repair)
+    }
+
+    /// There is a stream for padding.
+    pub(super) fn can_pad(&self) -> bool {
+        self.repair_payload_type().is_some()
     }
 
     /// Packets carry transport-wide numbers.
@@ -134,19 +150,19 @@ impl OutStream {
         &mut self,
         packet: &Ingested,
         placement: &Placement,
-        payload_type: u8,
+        format: OutFormat,
         transport_sequence: u16,
         crypto: &Sender,
     ) -> Result<Vec<u8>, Reused> {
         let [.., high, low] = placement.sequence.to_be_bytes();
         let header = Header {
-            payload_type,
+            payload_type: format.payload_type,
             marker: placement.marker,
             sequence: u16::from_be_bytes([high, low]),
             timestamp: placement.timestamp,
             ssrc: self.main.ssrc(),
         };
-        let payload = packet.payload(self.takes_trailers);
+        let payload = packet.payload(format);
         let mut datagram = Vec::with_capacity(payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
         datagram.extend_from_slice(payload);
@@ -158,11 +174,18 @@ impl OutStream {
         Ok(datagram)
     }
 
-    /// Takes note of a packet sent for the first time.
-    pub(super) fn sent(&mut self, packet: &Arc<Ingested>, placement: Placement, format: OutFormat, now: Instant) {
+    /// Takes note of a packet sent for the first time, and of the datagram it became.
+    pub(super) fn sent(
+        &mut self,
+        packet: &Arc<Ingested>,
+        placement: Placement,
+        format: OutFormat,
+        datagram: &[u8],
+        now: Instant,
+    ) {
+        let payload_len = packet.payload(format).len();
         self.packets = self.packets.wrapping_add(1);
-        let len = packet.payload(self.takes_trailers).len();
-        self.octets = self.octets.wrapping_add(u32::try_from(len).unwrap_or(u32::MAX));
+        self.octets = self.octets.wrapping_add(u32::try_from(payload_len).unwrap_or(u32::MAX));
         self.clock_rate_hz = format.clock_rate_hz;
         if self.report_at.is_none() || placement.is_switch {
             self.report_at = Some(now);
@@ -173,16 +196,18 @@ impl OutStream {
             arrived_at: packet.packet.arrived_at,
             clock: packet.packet.clock,
         });
-        self.repair_payload_type = format.repair;
-        if self.kind == Kind::Video && format.repair.is_some() {
-            self.ring.push(Arc::clone(packet), placement, now);
+        self.format = Some(format);
+        if self.kind == Kind::Audio {
+            self.ring.push(Arc::clone(packet), placement, Some(datagram.into()), now);
+        } else if format.repair.is_some() {
+            self.ring.push(Arc::clone(packet), placement, None, now);
         }
     }
 
     /// A packet sent before, on the repair stream (RFC 4588 section 4).
     pub(super) fn write_repair(&mut self, sent: &Sent, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
-        let header = self.repair_header(self.repair_payload_type?, sent.placement.marker, sent.placement.timestamp);
-        let payload = sent.packet.payload(self.takes_trailers);
+        let header = self.repair_header(self.repair_payload_type()?, sent.placement.marker, sent.placement.timestamp);
+        let payload = sent.packet.payload(self.format?);
         let mut datagram = Vec::with_capacity(payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, &sent.packet, &sent.placement, transport_sequence);
         datagram.extend_from_slice(&sent.placement.sequence.to_be_bytes()[6..]);
@@ -199,7 +224,7 @@ impl OutStream {
     /// A packet of nothing but padding on the repair stream.
     pub(super) fn write_padding(&mut self, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
         let timestamp = self.last?.timestamp;
-        let header = self.repair_header(self.repair_payload_type?, false, timestamp);
+        let header = self.repair_header(self.repair_payload_type()?, false, timestamp);
         let mut datagram = Vec::with_capacity(usize::from(MAX_PADDING) + HEADROOM);
         let number = transport_sequence.to_be_bytes();
         let mut elements = Vec::with_capacity(2);

@@ -2,8 +2,8 @@
 
 use livekit_protocol::{
     AudioTrackFeature, BackupCodecPolicy, ConnectionQuality, PacketTrailerFeature, StreamState, SubscribedCodec,
-    SubscriptionError, UpdateSubscription, UpdateTrackSettings, VideoQuality, client_info, signal_request as ask,
-    signal_response as told,
+    SubscriptionError, UpdateSubscription, UpdateTrackSettings, VideoQuality, client_info, encryption,
+    signal_request as ask, signal_response as told,
 };
 
 use super::*;
@@ -172,6 +172,10 @@ fn an_announcement_says_what_the_media_plane_needs() {
     world.says(&ada, ask::Message::AddTrack(music));
     let music = world.expected.take().unwrap();
     assert_eq!((music.red, music.stereo, music.dtx), (false, true, false));
+
+    let secret = AddTrackRequest { encryption: encryption::Type::Gcm as i32, ..microphone("secret") };
+    world.says(&ada, ask::Message::AddTrack(secret));
+    assert!(!world.expected.take().unwrap().red, "blocks that are encrypted cannot be told apart");
 
     let mut scalable = camera("svc");
     scalable.simulcast_codecs[0].codec = "vp9".into();
