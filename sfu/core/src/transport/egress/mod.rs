@@ -29,7 +29,7 @@ use crate::forwarder::{OutNumbers, Placement};
 use crate::random::Random;
 use crate::rate::RateMeter;
 use crate::track::Ingested;
-use ring::Sent;
+use ring::{Again, Sent};
 use stream::OutStream;
 
 /// What a link is taken for until it has shown: three layers of one camera.
@@ -288,9 +288,9 @@ impl Egress {
         }
         let useful = stream.useful;
         let Some(sent) = stream.ring.resend(sequence, round_trip, now, useful) else { return };
-        let (class, len, queued) = match &sent.datagram {
-            Some(datagram) => (Class::Audio, datagram.len(), Queued::Copy(Arc::clone(datagram))),
-            None => (Class::Retransmission, sent.packet.packet.payload.len(), Queued::Repair(place, sent)),
+        let (class, len, queued) = match &sent.again {
+            Again::Copy(datagram) => (Class::Audio, datagram.len(), Queued::Copy(Arc::clone(datagram))),
+            Again::Repair(_) => (Class::Retransmission, sent.packet.packet.payload.len(), Queued::Repair(place, sent)),
         };
         self.repaired.add(len, now);
         self.pacer.push(class, len, queued, now);

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::stream::OutFormat;
 use crate::allocator::LayerId;
 use crate::forwarder::{Placement, is_within};
 use crate::track::Ingested;
@@ -22,13 +23,22 @@ const MAX_RESENDS: u8 = 5;
 /// Asked for again sooner than this (or than a round trip), the last copy is still on its way.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
+/// How a packet is sent again.
+#[derive(Debug, Clone)]
+pub(super) enum Again {
+    /// On the repair stream, in the format it left in: the section may carry another
+    /// track by then.
+    Repair(OutFormat),
+    /// As it left.
+    Copy(Arc<[u8]>),
+}
+
 /// A packet sent.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
     pub(super) packet: Arc<Ingested>,
     pub(super) placement: Placement,
-    /// As it left, where it is sent again as it was.
-    pub(super) datagram: Option<Arc<[u8]>>,
+    pub(super) again: Again,
     sent_at: Instant,
     resent_at: Option<Instant>,
     resends: u8,
@@ -46,17 +56,11 @@ impl Ring {
         Self { sent: VecDeque::new(), capacity }
     }
 
-    pub(super) fn push(
-        &mut self,
-        packet: Arc<Ingested>,
-        placement: Placement,
-        datagram: Option<Arc<[u8]>>,
-        now: Instant,
-    ) {
+    pub(super) fn push(&mut self, packet: Arc<Ingested>, placement: Placement, again: Again, now: Instant) {
         while self.sent.len() >= self.capacity || self.sent.front().is_some_and(|sent| is_old(sent, now)) {
             self.sent.pop_front();
         }
-        let sent = Sent { packet, placement, datagram, sent_at: now, resent_at: None, resends: 0 };
+        let sent = Sent { packet, placement, again, sent_at: now, resent_at: None, resends: 0 };
         // A late packet goes where its number belongs; almost always that is the end.
         let place = self.sent.partition_point(|s| s.placement.sequence < sent.placement.sequence);
         if self.sent.get(place).is_none_or(|s| s.placement.sequence != sent.placement.sequence) {

@@ -14,7 +14,7 @@ use str0m::media::Mid;
 
 use super::super::SenderClock;
 use super::carried::ExtensionIds;
-use super::ring::{MAX_PACKETS, MAX_SOUNDS, Ring, Sent};
+use super::ring::{Again, MAX_PACKETS, MAX_SOUNDS, Ring, Sent};
 use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, Placement};
@@ -198,16 +198,17 @@ impl OutStream {
         });
         self.format = Some(format);
         if self.kind == Kind::Audio {
-            self.ring.push(Arc::clone(packet), placement, Some(datagram.into()), now);
+            self.ring.push(Arc::clone(packet), placement, Again::Copy(datagram.into()), now);
         } else if format.repair.is_some() {
-            self.ring.push(Arc::clone(packet), placement, None, now);
+            self.ring.push(Arc::clone(packet), placement, Again::Repair(format), now);
         }
     }
 
     /// A packet sent before, on the repair stream (RFC 4588 section 4).
     pub(super) fn write_repair(&mut self, sent: &Sent, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
-        let header = self.repair_header(self.repair_payload_type()?, sent.placement.marker, sent.placement.timestamp);
-        let payload = sent.packet.payload(self.format?);
+        let Again::Repair(format) = sent.again else { return None };
+        let header = self.repair_header(format.repair?, sent.placement.marker, sent.placement.timestamp);
+        let payload = sent.packet.payload(format);
         let mut datagram = Vec::with_capacity(payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, &sent.packet, &sent.placement, transport_sequence);
         datagram.extend_from_slice(&sent.placement.sequence.to_be_bytes()[6..]);
