@@ -236,6 +236,12 @@ impl CongestionController {
         }
     }
 
+    /// A packet left once more, with the number it had: which of the two arrived nobody can tell, so its delay says
+    /// nothing.
+    pub fn handle_repeated(&mut self, sequence: u16) {
+        self.history.shade(sequence);
+    }
+
     /// A transport-wide feedback. Reports about packets never sent, or reported before, are ignored; a feedback of
     /// nothing else is none.
     pub fn handle_feedback(&mut self, results: impl Iterator<Item = PacketResult>, now: Instant) {

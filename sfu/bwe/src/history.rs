@@ -115,6 +115,17 @@ impl History {
         })
     }
 
+    /// A packet was sent once more under its number: when it arrives says nothing of the queue.
+    pub(crate) fn shade(&mut self, sequence: u16) {
+        let Some(newest) = self.newest else { return };
+        let Some(extended) = newest.checked_sub(u64::from(low16(newest).wrapping_sub(sequence))) else { return };
+        let index = self.index(extended);
+        let sent = &mut self.ring[index];
+        if sent.sequence == low32(extended) && sent.state != EMPTY {
+            sent.state |= SHADED;
+        }
+    }
+
     fn index(&self, extended: u64) -> usize {
         // The length is a power of two, so the low half of the number is enough.
         low32(extended) as usize & (self.ring.len() - 1)
@@ -164,6 +175,17 @@ mod tests {
         assert!(matches!(history.report(0, true), Some(Reported::Recovered(sent)) if sent.at == 20));
         assert_eq!(history.report(1, true), None, "never sent");
         assert_eq!(history.report(40_000, true), None, "never sent");
+    }
+
+    #[test]
+    fn a_packet_sent_twice_is_shaded() {
+        let mut history = History::new();
+        history.insert(7, 10, 100, 0, false);
+        history.insert(8, 20, 100, 0, false);
+        history.shade(7);
+        history.shade(9);
+        assert!(matches!(history.report(7, true), Some(Reported::Arrived(sent)) if sent.is_shaded()));
+        assert!(matches!(history.report(8, true), Some(Reported::Arrived(sent)) if !sent.is_shaded()));
     }
 
     #[test]

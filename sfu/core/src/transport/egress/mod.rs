@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sluice_bwe::{Class, Config, CongestionController, Estimate, Pacer, PacerConfig, SentKind};
+use sluice_bwe::{Class, Config, CongestionController, Estimate, Pacer, PacerConfig, SentKind, Usage};
 use sluice_rtp::rtcp;
 use sluice_rtp::srtp::{Keys, Receiver, Sender};
 use str0m::media::Mid;
@@ -42,6 +42,12 @@ const MAX_BPS: u64 = 60_000_000;
 const REPAIR_SHARE: f64 = 0.5;
 /// A round trip until one was measured.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
+/// Sound is sent twice where more than this is lost: below, a player hides it.
+const ECHO_LOSS: f32 = 0.01;
+/// and for so long afterwards, since what the second packet brings is not lost any more.
+const ECHO_FOR: Duration = Duration::from_secs(30);
+/// Behind a pause the second packet would come too late to be played.
+const ECHO_WITHIN: Duration = Duration::from_millis(70);
 /// A packet that waited for a second is late, but dropping it would make a hole that only a key frame mends: what is
 /// too much is kept away from here by the shares.
 const PACER: PacerConfig = PacerConfig { factor: 2.5, max_wait: Duration::from_millis(1000), max_bytes: 512 * 1024 };
@@ -75,8 +81,8 @@ pub(crate) struct EgressCounts {
 enum Queued {
     Media(usize, Arc<Ingested>, Placement, OutFormat),
     Repair(usize, Sent),
-    /// Sound that left before, byte for byte.
-    Copy(Arc<[u8]>),
+    /// Sound that left before, byte for byte, with its transport-wide number.
+    Copy(Arc<[u8]>, u16),
 }
 
 pub(crate) struct Egress {
@@ -92,6 +98,8 @@ pub(crate) struct Egress {
     expired: u64,
     sent: RateMeter,
     repaired: RateMeter,
+    /// Packets were lost of late: sound is sent twice until then.
+    loses_until: Option<Instant>,
     scratch: Vec<u8>,
     /// The client takes packet trailers off frames itself.
     takes_trailers: bool,
@@ -114,6 +122,7 @@ impl Egress {
             expired: 0,
             sent: RateMeter::default(),
             repaired: RateMeter::default(),
+            loses_until: None,
             scratch: Vec::new(),
             takes_trailers: false,
             cname,
@@ -251,8 +260,9 @@ impl Egress {
         let number = self.transport_sequence;
         // Refused is a packet so late that nobody waits for it, or one that was sent already.
         let Ok(datagram) = stream.write(packet, &placement, format, number, crypto) else { return };
-        stream.sent(packet, placement, format, &datagram, now);
+        stream.sent(packet, placement, format, (&datagram, number), now);
         self.leave(place, datagram, SentKind::Media, path, now, out);
+        self.echo(place, format, now, out);
     }
 
     /// A datagram goes to the network: counted, and numbered for the estimate.
@@ -289,7 +299,9 @@ impl Egress {
         let useful = stream.useful;
         let Some(sent) = stream.ring.resend(sequence, round_trip, now, useful) else { return };
         let (class, len, queued) = match &sent.again {
-            Again::Copy(datagram) => (Class::Audio, datagram.len(), Queued::Copy(Arc::clone(datagram))),
+            Again::Copy(datagram, number) => {
+                (Class::Audio, datagram.len(), Queued::Copy(Arc::clone(datagram), *number))
+            }
             Again::Repair(_) => (Class::Retransmission, sent.packet.packet.payload.len(), Queued::Repair(place, sent)),
         };
         self.repaired.add(len, now);
@@ -299,6 +311,9 @@ impl Egress {
     /// Time has come, or something was queued.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
         self.control.handle_timeout(now);
+        if self.control.estimate().loss >= ECHO_LOSS {
+            self.loses_until = Some(now + ECHO_FOR);
+        }
         self.pacer.set_rate(self.control.estimate().target_bps);
         if !self.is_ready() {
             return;
@@ -309,7 +324,7 @@ impl Egress {
                     self.send(place, &packet, placement, format, now, out);
                 }
                 Queued::Repair(place, sent) => self.send_repair(place, &sent, now, out),
-                Queued::Copy(datagram) => self.send_copy(&datagram, now, out),
+                Queued::Copy(datagram, number) => self.send_copy(&datagram, number, now, out),
             }
         }
         out.counts.expired += self.pacer.dropped() - self.expired;
@@ -326,10 +341,25 @@ impl Egress {
         self.leave(place, datagram, SentKind::Retransmission, path, now, out);
     }
 
+    /// On a way that loses, who has no RED (Firefox, and everybody where sound is encrypted) gets each packet of sound
+    /// twice: the second time behind the next one, as RED would have it, long before it could be asked for.
+    fn echo(&mut self, place: usize, format: OutFormat, now: Instant, out: &mut Outbox) {
+        let stream = &self.streams[place];
+        let is_lossy = self.loses_until.is_some_and(|until| now < until);
+        if !is_lossy || !stream.is_without_redundancy(format) || self.control.estimate().state == Usage::Overusing {
+            return;
+        }
+        let before = stream.ring.before_newest(ECHO_WITHIN, now).map(|sent| sent.again.clone());
+        if let Some(Again::Copy(datagram, number)) = before {
+            self.send_copy(&datagram, number, now, out);
+        }
+    }
+
     /// Sends sound once more as it left: its transport-wide number is part of what is protected, so it has no new one
-    /// and the estimate does not hear of it.
-    fn send_copy(&mut self, datagram: &[u8], now: Instant, out: &mut Outbox) {
+    /// and the estimate counts it once.
+    fn send_copy(&mut self, datagram: &[u8], number: u16, now: Instant, out: &mut Outbox) {
         let Some((source, destination)) = self.path else { return };
+        self.control.handle_repeated(number);
         out.counts.repairs += 1;
         out.counts.bytes += datagram.len() as u64;
         self.sent.add(datagram.len(), now);

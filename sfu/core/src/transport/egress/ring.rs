@@ -29,8 +29,8 @@ pub(super) enum Again {
     /// On the repair stream, in the format it left in: the section may carry another
     /// track by then.
     Repair(OutFormat),
-    /// As it left.
-    Copy(Arc<[u8]>),
+    /// As it left, with its transport-wide number.
+    Copy(Arc<[u8]>, u16),
 }
 
 /// A packet sent.
@@ -93,6 +93,13 @@ impl Ring {
         sent.resends += 1;
         sent.resent_at = Some(now);
         Some(sent.clone())
+    }
+
+    /// The packet in front of the newest, when it left no longer ago than that and only once.
+    pub(super) fn before_newest(&self, within: Duration, now: Instant) -> Option<&Sent> {
+        let before = self.sent.iter().nth_back(1)?;
+        let is_fresh = now.saturating_duration_since(before.sent_at) <= within;
+        (is_fresh && before.resends == 0).then_some(before)
     }
 
     /// Forgets what nobody will ask for any more.

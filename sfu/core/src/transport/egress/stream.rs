@@ -135,6 +135,11 @@ impl OutStream {
         self.format.and_then(|format| format.repair)
     }
 
+    /// Sound goes out in this format, and its receiver can only ask for what it misses.
+    pub(super) fn is_without_redundancy(&self, format: OutFormat) -> bool {
+        self.kind == Kind::Audio && self.redundancy != Some(format.payload_type)
+    }
+
     /// There is a stream for padding.
     pub(super) fn can_pad(&self) -> bool {
         self.repair_payload_type().is_some()
@@ -174,13 +179,13 @@ impl OutStream {
         Ok(datagram)
     }
 
-    /// Takes note of a packet sent for the first time, and of the datagram it became.
+    /// Takes note of a packet sent for the first time, of the datagram it became and its transport-wide number.
     pub(super) fn sent(
         &mut self,
         packet: &Arc<Ingested>,
         placement: Placement,
         format: OutFormat,
-        datagram: &[u8],
+        (datagram, number): (&[u8], u16),
         now: Instant,
     ) {
         let payload_len = packet.payload(format).len();
@@ -198,7 +203,7 @@ impl OutStream {
         });
         self.format = Some(format);
         if self.kind == Kind::Audio {
-            self.ring.push(Arc::clone(packet), placement, Again::Copy(datagram.into()), now);
+            self.ring.push(Arc::clone(packet), placement, Again::Copy(datagram.into(), number), now);
         } else if format.repair.is_some() {
             self.ring.push(Arc::clone(packet), placement, Again::Repair(format), now);
         }
