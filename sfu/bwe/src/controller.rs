@@ -122,6 +122,8 @@ pub struct Estimate {
     pub rtt: Option<Duration>,
     /// What the delay says.
     pub state: Usage,
+    /// A queue stands before the bottleneck, longer than what is sent would make of itself.
+    pub is_queued: bool,
     /// Clearly less is being sent than could be.
     pub is_application_limited: bool,
     /// Where all this comes from.
@@ -338,6 +340,7 @@ impl CongestionController {
             loss: share(loss),
             rtt: self.rtt().and_then(|rtt| u64::try_from(rtt).ok()).map(Duration::from_micros),
             state: self.usage(),
+            is_queued: self.is_queued(),
             is_application_limited: self.limit.is_limited(),
             source,
         }
@@ -422,9 +425,7 @@ impl CongestionController {
             may_grow: !self.limit.is_limited() && self.queue.get() < QUEUE_LONG,
         };
         let mut is_lowered = self.aimd.update(situation, now);
-        if self
-            .loss
-            .update(self.target_bps, self.queue.get() > self.queue_floor().max(QUEUE_STANDING))
+        if self.loss.update(self.target_bps, self.is_queued())
             && let Some(bound) = self.loss.bound_bps().filter(|&bound| bound < self.aimd.target_bps())
         {
             // One rate, not two: when the bound lifts, what the delay allowed long ago is no evidence.
@@ -495,7 +496,7 @@ impl CongestionController {
 
     /// Learns that the way has become longer.
     fn follow_path(&mut self, now: Micros) {
-        let stands = self.queue.get() > self.queue_floor().max(QUEUE_STANDING) && self.usage() == Usage::Normal;
+        let stands = self.is_queued() && self.usage() == Usage::Normal;
         let since = if stands { *self.standing_since.get_or_insert(now) } else { now };
         if now - since >= PATH_CHANGED_AFTER {
             self.queue.take_for_empty();
@@ -511,9 +512,7 @@ impl CongestionController {
             desired_bps: self.desired_bps,
             max_bps: self.max_bps,
             // A probe into a standing queue shows what share of the link can be taken from others, not what is free.
-            is_congested: self.usage() == Usage::Overusing
-                || self.queue.get() > self.queue_floor().max(QUEUE_STANDING)
-                || self.source() == Source::Remb,
+            is_congested: self.usage() == Usage::Overusing || self.is_queued() || self.source() == Source::Remb,
             noise: self.queue.noise(),
         }
     }
@@ -524,6 +523,10 @@ impl CongestionController {
             Usage::Overusing if self.queue.get() < self.queue_floor() => Usage::Normal,
             usage => usage,
         }
+    }
+
+    fn is_queued(&self) -> bool {
+        self.queue.get() > self.queue_floor().max(QUEUE_STANDING)
     }
 
     /// The shortest queue that is more than noise.

@@ -41,6 +41,8 @@ const PROBE_BURST_NS: u64 = 2_000_000;
 const PROBE_LIMIT_NS: u64 = 300_000_000;
 /// No debt lasts longer: after a drop of the rate what was sent before counts at the old one.
 const MAX_DEBT_NS: u64 = 500_000_000;
+/// Pacing rate over the estimate while a queue stands: after a drop the estimate is 85 % of the link.
+const QUEUED_FACTOR: f64 = 1.2;
 /// No rate is slower: the arithmetic needs a bound.
 const MIN_RATE_BPS: u64 = 10_000;
 
@@ -132,13 +134,15 @@ impl<T> Pacer<T> {
             dropped: 0,
             probe: None,
         };
-        pacer.set_rate(target_bps);
+        pacer.set_rate(target_bps, false);
         pacer
     }
 
-    /// The estimate has changed.
-    pub fn set_rate(&mut self, target_bps: u64) {
+    /// The estimate has changed, or whether a queue stands before the bottleneck. As long as one does, what leaves
+    /// faster than the link takes it only makes the queue longer, or is lost where it is full.
+    pub fn set_rate(&mut self, target_bps: u64, is_queued: bool) {
         let factor = if self.config.factor.is_finite() { f64::from(self.config.factor.clamp(1.0, 100.0)) } else { 1.0 };
+        let factor = if is_queued { factor.min(QUEUED_FACTOR) } else { factor };
         let rate_bps = crate::clock::bps(crate::clock::rate(target_bps) * factor).max(MIN_RATE_BPS);
         if rate_bps != self.rate_bps {
             self.rate_bps = rate_bps;
@@ -375,6 +379,26 @@ mod tests {
         assert!(pacer.try_send(Class::Video, 1_000, now + 6 * MS));
         pacer.push(Class::Video, 1_000, "video", now + 6 * MS);
         assert!(!pacer.try_send(Class::Video, 1_000, now + 6 * MS), "no overtaking");
+    }
+
+    #[test]
+    fn a_queue_before_the_bottleneck_is_not_fed_faster_than_it_drains() {
+        #[expect(clippy::disallowed_methods, reason = "a first instant")]
+        let begin = Instant::now();
+        for (is_queued, took_ms) in [(false, 42), (true, 88)] {
+            let mut pacer = Pacer::new(PacerConfig::default(), 8_000_000, begin);
+            pacer.set_rate(8_000_000, is_queued);
+            for _ in 0..105 {
+                pacer.push(Class::Video, 1_000, "video", begin);
+            }
+            let mut now = begin;
+            while let Some(at) = pacer.poll_timeout() {
+                now = now.max(at);
+                while pacer.poll(now).is_some() {}
+            }
+            let took = now - begin;
+            assert!((took_ms - 8..=took_ms).contains(&took.as_millis()), "{took:?} with a queue: {is_queued}");
+        }
     }
 
     #[test]

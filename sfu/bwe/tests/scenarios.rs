@@ -124,7 +124,8 @@ fn jitter_does_not_make_the_rate_collapse() {
     for reorders in [false, true] {
         let link = Link { jitter: ms(50), reorders, ..Link::of(2e6) };
         Scene { always: 0.4..1.9, mean: 0.7..1.1, ..greedy("greedy", link) }.play();
-        let scene = Scene { always: 0.5..1.15, mean: 0.7..1.1, changes: 8, ..greedy("layers", link) };
+        // Of ten seeds four with reordering stay at 0.67 to 0.69, where the layer above is out of reach of a probe.
+        let scene = Scene { always: 0.5..1.15, mean: 0.65..1.1, changes: 8, ..greedy("layers", link) };
         Scene { traffic: layers(), ..scene }.play();
     }
 }

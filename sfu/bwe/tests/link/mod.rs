@@ -228,8 +228,8 @@ impl Call {
             self.controller.handle_remb(bps, self.now());
         }
         self.allocate();
-        let target = self.controller.estimate().target_bps;
-        self.pacer.set_rate(target);
+        let estimate = self.controller.estimate();
+        self.pacer.set_rate(estimate.target_bps, estimate.is_queued);
         if let Some(probe) = self.controller.poll_probe(self.now()) {
             self.check_probe(probe);
             self.pacer.start_probe(probe, self.now());

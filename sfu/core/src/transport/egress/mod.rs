@@ -311,10 +311,11 @@ impl Egress {
     /// Time has come, or something was queued.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
         self.control.handle_timeout(now);
-        if self.control.estimate().loss >= ECHO_LOSS {
+        let estimate = self.control.estimate();
+        if estimate.loss >= ECHO_LOSS {
             self.loses_until = Some(now + ECHO_FOR);
         }
-        self.pacer.set_rate(self.control.estimate().target_bps);
+        self.pacer.set_rate(estimate.target_bps, estimate.is_queued);
         if !self.is_ready() {
             return;
         }
