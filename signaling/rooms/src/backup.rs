@@ -12,8 +12,8 @@ use crate::{BackupCodec, BackupPolicy, CodecRole, ExpectedTrack, MediaKind};
 /// How far a second codec got.
 #[derive(Debug, Default)]
 pub(crate) struct Backup {
-    /// The best layer of it anybody wants; `None` while nobody needs it.
-    pub(crate) wanted: Option<u8>,
+    /// The best layer of it anybody wants, as the media plane said last; outer `None`: it said nothing yet.
+    pub(crate) wanted: Option<Option<u8>>,
     /// Its section is awaited, or there.
     is_expected: bool,
 }
@@ -72,9 +72,14 @@ impl Publication {
         }
     }
 
+    /// The media plane said which layers of any codec are wanted.
+    pub(crate) fn has_been_weighed(&self) -> bool {
+        self.layers_wanted.is_some() || self.backup.as_ref().is_some_and(|backup| backup.wanted.is_some())
+    }
+
     /// Codec and best layer wanted of the second codec.
     pub(crate) fn backup_wanted(&self) -> Option<(&str, Option<u8>)> {
         let (Some(backup), [_, info]) = (&self.backup, &self.info.codecs[..]) else { return None };
-        Some((&info.mime_type, backup.wanted))
+        Some((&info.mime_type, backup.wanted.flatten()))
     }
 }

@@ -40,7 +40,7 @@ impl RoomState {
             .get_mut(publisher)
             .and_then(|participant| participant.tracks.get_mut(track));
         let Some(backup) = found.and_then(|publication| publication.backup.as_mut()) else { return };
-        if std::mem::replace(&mut backup.wanted, wanted) != wanted {
+        if backup.wanted.replace(wanted) != Some(wanted) {
             self.tell_layers_wanted(publisher, track);
         }
     }
@@ -49,14 +49,12 @@ impl RoomState {
     /// LiveKit does: whether its client switches layers off is the client's choice.
     pub(super) fn tell_layers_wanted(&mut self, publisher: &ParticipantSid, track: &TrackSid) {
         let found = self.participants.get(publisher).and_then(|participant| participant.tracks.get(track));
-        let Some(publication) = found.filter(|publication| publication.live) else { return };
-        let backup = publication.backup_wanted();
-        let wanted = match (publication.layers_wanted, backup) {
-            (Some(wanted), _) => wanted,
-            // Everything of the first codec is on as long as nothing was said of it.
-            (None, Some((_, Some(_)))) => Some(HIGHEST),
-            (None, _) => return,
+        let Some(publication) = found.filter(|publication| publication.live && publication.has_been_weighed()) else {
+            return;
         };
+        // Everything of the first codec is on as long as nothing was said of it.
+        let wanted = publication.layers_wanted.unwrap_or(Some(HIGHEST));
+        let backup = publication.backup_wanted();
         let update = subscribed_quality(track.as_str(), &publication.info.mime_type, wanted, backup);
         self.send(publisher, signal_response::Message::SubscribedQualityUpdate(update));
     }

@@ -364,6 +364,12 @@ fn a_backup_codec_is_asked_for_published_and_listed() {
     let both = |first, second| vec![("vp9".to_owned(), first), ("vp8".to_owned(), second)];
     assert_eq!(codecs_told(&world, &ada), [both(true, true)]);
 
+    for (max_spatial, is_told) in [(None, false), (Some(1), true)] {
+        let (participant, track) = (ada.sid.clone(), track.clone());
+        world.media(MediaEvent::BackupWanted { participant, track, max_spatial });
+        assert_eq!(codecs_told(&world, &ada).last(), Some(&both(true, is_told)), "nothing was said of the first");
+    }
+
     let announced = AddTrackRequest { sid: track.to_string(), ..camera("c2") };
     for _ in 0..2 {
         world.expected = None;
