@@ -41,12 +41,16 @@ function publishesCamera(guest, options) {
 function codecsSent(guest) {
   return guest.does(async () => {
     const [{ videoTrack }] = window.sluice.room.localParticipant.videoTrackPublications.values();
-    const senders = [videoTrack.sender, ...[...videoTrack.simulcastCodecs.values()].map((c) => c.sender)];
+    const senders = [
+      videoTrack.sender,
+      ...[...videoTrack.simulcastCodecs.values()].map((c) => c.sender),
+    ];
     const codecs = new Set();
     for (const sender of senders) {
       const stats = await sender?.getStats();
       for (const stat of stats?.values() ?? [])
-        if (stat.type === 'outbound-rtp' && stat.active) codecs.add(stats.get(stat.codecId)?.mimeType);
+        if (stat.type === 'outbound-rtp' && stat.active)
+          codecs.add(stats.get(stat.codecId)?.mimeType);
     }
     return [...codecs].sort();
   });
@@ -84,7 +88,8 @@ for (const way of WAYS.filter((way) => way.version === 'latest')) {
           'the publisher encodes what is wanted',
           async () => {
             const sent = await codecsSent(ann);
-            if (String(sent) === String(isBoth ? ['video/VP8', 'video/VP9'] : ['video/VP8'])) return true;
+            if (String(sent) === String(isBoth ? ['video/VP8', 'video/VP9'] : ['video/VP8']))
+              return true;
             throw new Error(String(sent));
           },
           2 * LIMIT_MS,

@@ -22,6 +22,12 @@ export const WAYS = [
 
 /** @typedef {typeof WAYS[number]} Way */
 
+/** What pages load of an SDK, and its name in the package. */
+const SDK_FILES = {
+  'livekit-client.js': 'livekit-client.umd.js',
+  'metadata-worker.js': 'livekit-client.fm.worker.js',
+};
+
 /** Serves `/<version>/` with that version of the SDK; from another origin than the Sluice server, as any app would. */
 export async function servePages() {
   const page = new URL('../sdk/page.html', import.meta.url);
@@ -32,10 +38,10 @@ export async function servePages() {
     response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
     try {
       if (file === 'guest.js') response.end(await readFile(guest));
-      else if (file === 'livekit-client.js') {
+      else if (SDK_FILES[file]) {
         const sdk = require
           .resolve(`livekit-client-${version}`)
-          .replace(/[^/\\]+$/, 'livekit-client.umd.js');
+          .replace(/[^/\\]+$/, SDK_FILES[file]);
         response.end(await readFile(sdk));
       } else response.end(await readFile(page));
     } catch (error) {
@@ -55,7 +61,8 @@ export class SdkGuest extends Person {
    * @param {string} room
    * @param {string} identity
    * @param {Way} way
-   * @param {{ connect?: object, claims?: object, lacks?: string[] }} [options] `lacks`: codecs it cannot receive
+   * @param {{ connect?: object, claims?: object, lacks?: string[], readsMetadata?: boolean }} [options] `lacks`: codecs it
+   * cannot receive; `readsMetadata`: it reads and can send metadata of frames
    */
   static async join(
     browser,
@@ -64,7 +71,7 @@ export class SdkGuest extends Person {
     room,
     identity,
     way,
-    { connect = {}, claims = {}, lacks = [] } = {},
+    { connect = {}, claims = {}, lacks = [], readsMetadata = false } = {},
   ) {
     const guest = new SdkGuest(await browser.open(`${pages.url}/${way.version}/`), identity);
     guest.identity = identity;
@@ -74,6 +81,7 @@ export class SdkGuest extends Person {
       token: token(room, identity, claims),
       room: way.options,
       connect,
+      readsMetadata,
     });
     return guest;
   }

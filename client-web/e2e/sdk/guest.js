@@ -20,7 +20,8 @@ function plain(value) {
 /** From now on this browser cannot receive these codecs (`VP9`): it says so in its offers and answers. */
 window.lack = (names) => {
   if (names.length === 0) return;
-  const isLacked = ({ mimeType }) => names.some((name) => mimeType.toUpperCase() === `VIDEO/${name}`);
+  const isLacked = ({ mimeType }) =>
+    names.some((name) => mimeType.toUpperCase() === `VIDEO/${name}`);
   const receives = ({ direction, receiver }) =>
     receiver.track.kind === 'video' && direction !== 'sendonly' && direction !== 'stopped';
   for (const method of ['createOffer', 'createAnswer']) {
@@ -35,8 +36,9 @@ window.lack = (names) => {
   }
 };
 
-window.join = async ({ url, token, room: options, connect }) => {
-  const room = new LivekitClient.Room(options);
+window.join = async ({ url, token, room: options, connect, readsMetadata }) => {
+  const frameMetadata = readsMetadata && { worker: new Worker('metadata-worker.js') };
+  const room = new LivekitClient.Room({ ...options, ...(frameMetadata && { frameMetadata }) });
   window.sluice.room = room;
   for (const event of Object.values(LivekitClient.RoomEvent)) {
     room.on(event, (...parameters) =>
