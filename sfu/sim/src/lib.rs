@@ -20,6 +20,7 @@
 
 mod client;
 mod decoder;
+mod delivery;
 mod dependency;
 mod descriptor;
 mod estimate;

@@ -15,6 +15,7 @@ use sluice_core::{
 };
 
 use crate::client::{Client, End};
+use crate::delivery::{Delivery, Queued, name};
 use crate::media::Media;
 use crate::network::{Conditions, Passage, Way};
 use crate::peer::Abilities;
@@ -29,50 +30,6 @@ const SIGNAL_DELAY: Duration = Duration::from_millis(15);
 /// Steps without time moving on: more is a machine that spins.
 const MAX_STEPS_AT_ONCE: usize = 10_000;
 const ROOM: &str = "RM_1";
-
-enum Delivery {
-    ToWorker { source: SocketAddr, contents: Vec<u8> },
-    ToClient { name: String, end: End, contents: Vec<u8> },
-    Said(Command),
-    Heard { name: String, event: Box<Event> },
-}
-
-impl Delivery {
-    fn is_signal_of(&self, who: &str) -> bool {
-        match self {
-            Self::Said(
-                Command::Offer { participant, .. }
-                | Command::Answer { participant, .. }
-                | Command::ExpectTrack { participant, .. },
-            ) => name(participant) == who,
-            Self::Heard { name, .. } => name == who,
-            _ => false,
-        }
-    }
-}
-
-struct Queued {
-    at: Instant,
-    order: u64,
-    delivery: Delivery,
-}
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-impl Eq for Queued {}
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
 
 /// What the packets of a published track show to everybody on their way.
 #[derive(Debug, Clone)]
@@ -809,10 +766,6 @@ impl Simulation {
 
 fn participant(name: &str) -> ParticipantId {
     ParticipantId::from(format!("PA_{name}"))
-}
-
-fn name(participant: &ParticipantId) -> &str {
-    participant.as_str().trim_start_matches("PA_")
 }
 
 /// Of a datagram, what repeats from run to run: its length, but for DTLS records (signatures differ in length) and
