@@ -4,6 +4,8 @@
 //! runtime, nor the signaling protocol: SDP text and ids come in, SDP text and events go out.
 
 mod allocator;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod command;
 mod demux;
 mod dynacast;

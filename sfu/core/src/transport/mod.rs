@@ -36,6 +36,8 @@ use crate::{DataChannel, Kind, SubscriptionKey};
 pub(crate) use config::{STATS_INTERVAL, Shared};
 pub(crate) use data::BacklogFull;
 pub(crate) use dependency_descriptor::RawDependencyDescriptor;
+#[cfg(feature = "bench")]
+pub(crate) use egress::bench as egress_bench;
 pub(crate) use egress::{Carried, Egress, EgressCounts, OutFormat, StreamIndex};
 pub(crate) use keys::observed;
 pub(crate) use negotiation::{NegotiationError, Offered};

@@ -4,6 +4,8 @@
 //! numbers they shall have; [`Egress`] decides when they leave. It knows sections and formats, and neither tracks nor
 //! rooms. str0m writes no media and has no outgoing stream: its reports go out under an SSRC of its own.
 
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
 mod carried;
 mod feedback;
 mod ring;
