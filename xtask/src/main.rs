@@ -1,8 +1,9 @@
-//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim`.
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | bench`.
 //!
 //! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
 //! layout of the workspace; nothing of the product depends on it.
 
+mod bench;
 mod browsers;
 mod check;
 mod command;
@@ -32,7 +33,10 @@ Usage: cargo xtask <VERB>
                               every fuzz target, or these, for so long (60 s)
   sim [--seeds N] [--seed S --scenario NAME] [--strict]
                               rooms on simulated networks: writes sfu/sim/SCOREBOARD.md, then plays N
-                              generated ones (100) and fails where an invariant breaks";
+                              generated ones (100) and fails where an invariant breaks
+  bench [--save] [--only PART]
+                              what an operation costs, in time and memory, next to benches/BASELINE.json;
+                              --save makes these figures the baseline";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Some("test") => test::test(&rest),
         Some("fuzz") => fuzz::fuzz(&rest),
         Some("sim") => sim::sim(&rest),
+        Some("bench") => bench::bench(&rest),
         Some("check") if rest.is_empty() => check::check(),
         Some("help" | "--help" | "-h") => {
             eprintln!("{USAGE}");

@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sluice-core", &["sluice-bwe", "sluice-rtp", "sluice-sdp"]),
     ("sluice-net", &[]),
     ("sluice-node", &["sluice-core", "sluice-net"]),
-    // Tests only.
+    // Tests only. The benches measure parts of core alone, which a feature of it shows them.
+    ("sluice-benches", &["sluice-core", "sluice-rtp"]),
     ("sluice-link", &[]),
     ("sluice-sim", &["sluice-core"]),
     ("sluice-fuzz", &["sluice-rooms", "sluice-rtp", "sluice-sdp", "sluice-server"]),
@@ -33,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates of which nobody may make a normal dependency.
-const TESTS_ONLY: &[&str] = &["sluice-fuzz", "sluice-link", "sluice-sim"];
+const TESTS_ONLY: &[&str] = &["sluice-benches", "sluice-fuzz", "sluice-link", "sluice-sim"];
 
 /// The sans-IO crates never reach these, over any number of steps: no runtime, no sockets, no web.
 const SANS_IO: &[&str] = &["sluice-rtp", "sluice-bwe", "sluice-sdp", "sluice-core", "sluice-rooms"];

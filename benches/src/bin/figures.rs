@@ -1,0 +1,60 @@
+//! Nanoseconds of processor time for an operation. `--once`, `--save`, `--only PART`.
+
+use sluice_benches::report::{Options, Report};
+use sluice_benches::room::{Room, Shape};
+use sluice_benches::{engine, pieces, send_side};
+use sluice_rtp::srtp::Profile;
+
+const SIZES: [usize; 2] = [1100, 100];
+const MANY: [usize; 3] = [1, 50, 200];
+const FEW: [usize; 3] = [1, 2, 3];
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::read(std::env::args().skip(1))?;
+    let mut report = Report::new("ns", options.clone());
+    let many = if options.is_trial { FEW } else { MANY };
+    for size in SIZES {
+        for (profile, name) in [
+            (Profile::AeadAes128Gcm, "AES-128-GCM"),
+            (Profile::AeadAes256Gcm, "AES-256-GCM"),
+            (Profile::Aes128CmSha1_80, "AES-CM-128-SHA1-80"),
+        ] {
+            report.measure(format!("SRTP seal, {name}, {size} B"), |effort| pieces::seal(profile, size, effort));
+        }
+    }
+    report.measure("dependency descriptor, read and renumbered", pieces::dependency_descriptor);
+    for tracks in [9, 50, 200] {
+        report.measure(format!("allocator, {tracks} cameras of 9 layers"), |effort| pieces::allocate(tracks, effort));
+    }
+    for size in SIZES {
+        for (connections, streams) in many.map(|n| (1, n)).into_iter().chain(many[1..].iter().map(|n| (*n, 1))) {
+            let shape = format!("{connections} connections of {streams} streams, {size} B");
+            let name = format!("egress, {shape}");
+            if options.wants(&name) {
+                let costs = send_side::run(connections, streams, size, options.effort());
+                report.add(format!("{name}: packet"), costs.packet);
+                let told = costs.feedback_packets.round();
+                report.add(format!("{name}: feedback on {told} packets"), costs.feedback);
+                report.add(format!("{name}: packet repaired"), costs.repair);
+                eprintln!("{name}: link taken for {} kbit/s", costs.estimate_bps / 1000);
+            }
+            for (is_estimating, word) in [(false, "no estimate"), (true, "estimate")] {
+                let name = format!("str0m write_rtp, {word}, {shape}: packet");
+                report.measure(name, |effort| engine::run(connections, streams, size, is_estimating, effort));
+            }
+        }
+    }
+    for subscribers in many {
+        let name = format!("worker, a camera for {subscribers}");
+        if options.wants(&name) {
+            let figures = Room::open(Shape::camera_for(subscribers)).measure(options.effort());
+            report.add(format!("{name}: packet forwarded, all in all"), figures.forwarded);
+            report.add(format!("{name}: packet published, handed to all"), figures.published);
+            report.add(format!("{name}: datagram of feedback"), figures.feedback);
+        }
+    }
+    report.measure("worker, a camera for nobody: packet published", |effort| {
+        Room::open(Shape::camera_for(0)).measure(effort).published
+    });
+    report.finish()
+}

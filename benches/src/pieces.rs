@@ -1,0 +1,69 @@
+//! Single steps of the way of a packet.
+
+use std::time::{Duration, Instant};
+
+use sluice_core::bench::Shares;
+use sluice_rtp::dependency_descriptor::{Descriptor, set_frame_number};
+use sluice_rtp::srtp::{OutboundStream, Profile, Sender};
+
+use crate::measure::{Effort, repeat};
+use crate::send_side::keys;
+
+const HEADER_LEN: usize = 24;
+const CALLS: usize = 200;
+/// The first descriptor of a stream that a browser sent: three spatial and three temporal layers.
+const KEY: &str = "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006000040001d954926e082b0\
+    4a0941b820ac1282503157f974000ca864330e222222eca8655304224230eca877530077004200ef008601df010d";
+/// One in the middle of it.
+const DELTA: [u8; 3] = [0xc3, 0x01, 0x75];
+
+/// SRTP alone: a packet with so much payload sealed in its place, its bytes copied in before.
+#[must_use]
+pub fn seal(profile: Profile, payload_len: usize, effort: Effort) -> Option<f64> {
+    const SSRC: u32 = 0x0102_0304;
+    let sender = Sender::new(&keys(profile).0);
+    let mut stream = OutboundStream::new(SSRC);
+    let mut clear = vec![0xab; HEADER_LEN + payload_len];
+    clear[0] = 0x80;
+    clear[8..12].copy_from_slice(&SSRC.to_be_bytes());
+    let mut datagram = Vec::with_capacity(clear.len() + 32);
+    let mut sequence = 0u64;
+    repeat(effort, CALLS, || {
+        sequence += 1;
+        clear[2..4].copy_from_slice(&sequence.to_be_bytes()[6..]);
+        datagram.clear();
+        datagram.extend_from_slice(&clear);
+        sender.protect(&mut stream, sequence, &mut datagram, 0, HEADER_LEN).unwrap();
+        datagram.len()
+    })
+}
+
+/// A dependency descriptor read with the structure that holds, and another frame number written into it.
+#[must_use]
+pub fn dependency_descriptor(effort: Effort) -> Option<f64> {
+    let pairs = KEY.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    let key: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+    let structure = Descriptor::parse(&key, None).unwrap().structure.unwrap();
+    let mut number = 0u16;
+    repeat(effort, CALLS, || {
+        let mut bytes = std::hint::black_box(DELTA);
+        let read = Descriptor::parse(&bytes, Some(&structure)).unwrap();
+        number = number.wrapping_add(1);
+        assert!(set_frame_number(&mut bytes, number));
+        (read, bytes)
+    })
+}
+
+/// One call of the allocator for a subscriber of so many cameras, over links of many rates.
+#[must_use]
+pub fn allocate(tracks: usize, effort: Effort) -> Option<f64> {
+    let mut now = Instant::now();
+    let mut shares = Shares::new(tracks);
+    let per_track = 300_000 * u64::try_from(tracks).unwrap();
+    let mut call = 0;
+    repeat(effort, 20, || {
+        now += Duration::from_millis(250);
+        call += 1;
+        shares.allocate(per_track * (1 + call % 7) / 2, now)
+    })
+}
