@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sluice_core::{
-    Certificate, Command, Connection, Event, ExpectedTrack, Kind, ParticipantId, RoomId, Source, TrackId, Transmit,
-    Worker, WorkerConfig,
+    Certificate, CodecRole, Command, Connection, Event, ExpectedTrack, Kind, ParticipantId, RoomId, Source, TrackId,
+    Transmit, Worker, WorkerConfig,
 };
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
@@ -101,6 +101,7 @@ impl Room {
         let worker = Worker::new(WorkerConfig {
             local: vec![server()],
             certificate: Certificate::generate().unwrap(),
+            max_publish_bps: 0,
             random: Box::new(Foretold(3)),
         });
         let mut room = Self {
@@ -134,6 +135,7 @@ impl Room {
             room: RoomId::from("RM_bench"),
             participant: id.clone(),
             connection: Connection::Single,
+            takes_trailers: false,
         };
         self.worker.handle_command(add, now);
         let mut changes = client.rtc.sdp_api();
@@ -291,6 +293,8 @@ fn expected(place: usize) -> ExpectedTrack {
         stereo: false,
         dtx: false,
         red: false,
+        has_trailers: false,
+        role: CodecRole::Only,
     }
 }
 

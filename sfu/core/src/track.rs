@@ -103,9 +103,9 @@ pub(crate) struct Ingested {
     pub(crate) info: PacketInfo,
     pub(crate) format: PayloadParams,
     /// Where in the payload the newest block of RED begins; 0 for everything else.
-    primary_at: usize,
+    pub(crate) primary_at: usize,
     /// Bytes of packet trailer at the payload's end; 0 where there is none.
-    trailer_len: usize,
+    pub(crate) trailer_len: usize,
 }
 
 impl Ingested {

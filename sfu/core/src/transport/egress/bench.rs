@@ -97,7 +97,7 @@ impl Published {
             payload: &packet.payload,
             dependency_descriptor: packet.carried.dependency_descriptor(),
         });
-        SharedPacket(Arc::new(Ingested { packet, info, format: self.format }))
+        SharedPacket(Arc::new(Ingested { packet, info, format: self.format, primary_at: 0, trailer_len: 0 }))
     }
 }
 
@@ -136,8 +136,13 @@ impl SendSide {
     /// on.
     pub fn forward(&mut self, section: usize, SharedPacket(packet): &SharedPacket, now: Instant) -> bool {
         let Some((stream, forwarder)) = self.sections.get_mut(section) else { return false };
-        let format =
-            OutFormat { payload_type: PAYLOAD_TYPE, repair: Some(REPAIR_PAYLOAD_TYPE), clock_rate_hz: CLOCK_RATE_HZ };
+        let format = OutFormat {
+            payload_type: PAYLOAD_TYPE,
+            is_unwrapped: false,
+            takes_trailers: false,
+            repair: Some(REPAIR_PAYLOAD_TYPE),
+            clock_rate_hz: CLOCK_RATE_HZ,
+        };
         let arrival = Arrival { at: packet.packet.arrived_at, clock_rate_hz: CLOCK_RATE_HZ };
         match forwarder.forward(&packet.info, self.egress.numbers(*stream), arrival) {
             Verdict::Drop => false,
