@@ -158,8 +158,8 @@ impl Stream {
         &mut self.layers[spatial.min(MAX_SPATIAL - 1)][usize::from(temporal).min(MAX_TEMPORAL - 1)]
     }
 
-    /// Its layers and what each takes with all it builds on, as its own steps.
-    fn rates(&self, now: Instant) -> impl Iterator<Item = (LayerId, u64, bool)> {
+    /// Its layers and what each takes with all it builds on, as its own steps. See [`Track::layer_rates`] for `held`.
+    fn rates(&self, held: Option<u8>, now: Instant) -> impl Iterator<Item = (LayerId, u64, bool)> {
         let lives = |layer: &Layer| {
             // Against its own stream's clock: a still screen rests as a whole.
             layer
@@ -175,8 +175,10 @@ impl Stream {
             .filter_map(move |(spatial, temporal)| {
                 let below = self.layers[..=spatial].iter().flat_map(|layers| &layers[..=temporal]);
                 let sum = below.map(|layer| layer.rate.bps(now)).sum();
-                let bps = Some(self.layers[spatial][temporal].whole.bps(now)).filter(|bps| *bps > 0).unwrap_or(sum);
+                let whole = self.layers[spatial][temporal].whole.bps(now);
                 let id = LayerId { spatial: u8::try_from(spatial).ok()?, temporal: u8::try_from(temporal).ok()? };
+                let is_held = held.is_some_and(|held| id.spatial <= held);
+                let bps = if whole > 0 && is_held { whole } else { sum };
                 Some((id, bps, is_measured))
             })
     }
@@ -315,12 +317,14 @@ impl Track {
         Some((Ingested { packet, info, format, primary_at, trailer_len }, is_news))
     }
 
-    /// The layers alive now and what each takes with all it builds on, lowest first.
-    pub(crate) fn layer_rates(&self, now: Instant) -> Vec<LayerRate> {
+    /// The layers alive now and what each takes with all it builds on, lowest first, for somebody who holds those up to
+    /// the spatial layer `held`. Better ones begin with a key picture of all sizes: for that there must be room for
+    /// all, also where a size does without the others afterwards.
+    pub(crate) fn layer_rates(&self, held: Option<u8>, now: Instant) -> Vec<LayerRate> {
         let mut rates = Vec::with_capacity(MAX_SPATIAL * MAX_TEMPORAL);
         for (index, stream) in (0u8..).zip(&self.streams) {
             let Some(stream) = stream.as_ref().filter(|stream| stream.is_alive(now)) else { continue };
-            for (layer, measured, is_measured) in stream.rates(now) {
+            for (layer, measured, is_measured) in stream.rates(held, now) {
                 let spatial = if stream.rid.is_some() { index } else { layer.spatial };
                 let announced = self.announced(spatial).map(|layer| u64::from(layer.bitrate_bps));
                 let bps = announced.filter(|bps| !is_measured && *bps > 0).unwrap_or(measured);

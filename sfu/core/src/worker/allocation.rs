@@ -82,7 +82,9 @@ impl Worker {
             .filter_map(|key| {
                 let subscription = self.subscriptions.get(*key).filter(|s| s.section.is_some() && !s.is_undecodable)?;
                 let track = subscription.track?;
-                Some((*key, track, self.tracks.get(track)?.layer_rates(now)))
+                let granted = subscription.grant.as_ref().and_then(|grant| grant.target);
+                let held = granted.max(subscription.forwarder.current()).map(|layer| layer.spatial);
+                Some((*key, track, self.tracks.get(track)?.layer_rates(held, now)))
             })
             .collect();
         let wants: Vec<Want<'_, SubscriptionKey>> = taken
