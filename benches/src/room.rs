@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sluice_core::{
-    Certificate, CodecRole, Command, Connection, Event, ExpectedTrack, Kind, ParticipantId, RoomId, Source, TrackId,
-    Transmit, Worker, WorkerConfig,
+    Certificate, Client, CodecRole, Command, Connection, Event, ExpectedTrack, Kind, ParticipantId, RoomId, Source,
+    TrackId, Transmit, Worker, WorkerConfig,
 };
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
@@ -134,8 +134,7 @@ impl Room {
         let add = Command::AddParticipant {
             room: RoomId::from("RM_bench"),
             participant: id.clone(),
-            connection: Connection::Single,
-            takes_trailers: false,
+            client: Client { connection: Connection::Single, takes_trailers: false, allows_pauses: true },
         };
         self.worker.handle_command(add, now);
         let mut changes = client.rtc.sdp_api();

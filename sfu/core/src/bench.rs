@@ -41,6 +41,7 @@ impl Shares {
             layers: &self.layers,
             fps: Some(30),
             announced_spatial: Some(2),
+            may_pause: true,
             memory: *memory,
         };
         let wants: Vec<_> = self.memories.iter().zip(areas).enumerate().map(want).collect();

@@ -154,6 +154,17 @@ pub struct RoomLimits {
     pub loudest_microphones: Option<u16>,
 }
 
+/// What a participant's client said of itself when it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    /// One connection or two.
+    pub connection: Connection,
+    /// It takes packet trailers off frames itself. For others they are cut off here.
+    pub takes_trailers: bool,
+    /// Its pictures may be paused while its link does not even carry their lowest layers.
+    pub allows_pauses: bool,
+}
+
 /// A request to the worker that owns the room.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -163,10 +174,8 @@ pub enum Command {
         room: RoomId,
         /// Its id.
         participant: ParticipantId,
-        /// One connection or two.
-        connection: Connection,
-        /// The client takes packet trailers off frames itself. For others they are cut off here.
-        takes_trailers: bool,
+        /// What its client is like.
+        client: Client,
     },
     /// A participant leaves: transports, tracks and subscriptions go. Answered by [`crate::Event::TrackRemoved`]
     /// for nothing: whoever removes a participant knows its tracks.

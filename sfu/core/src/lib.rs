@@ -27,8 +27,8 @@ mod transport;
 mod worker;
 
 pub use command::{
-    BackupCodec, BackupPolicy, CodecRole, Command, Connection, DataChannel, DeclaredLayer, Demand, ExpectedTrack, Kind,
-    RoomLimits, Source,
+    BackupCodec, BackupPolicy, Client, CodecRole, Command, Connection, DataChannel, DeclaredLayer, Demand,
+    ExpectedTrack, Kind, RoomLimits, Source,
 };
 pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
 pub use explain::{LinkReport, Reason, SubscriptionReport};

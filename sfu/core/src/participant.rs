@@ -20,6 +20,8 @@ pub(crate) struct Participant {
     pub(crate) id: ParticipantId,
     pub(crate) room: RoomId,
     pub(crate) connection: Connection,
+    /// Its pictures may be paused for want of bandwidth.
+    pub(crate) allows_pauses: bool,
     /// Takes what the client publishes; with one connection also sends to it.
     pub(crate) publisher: TransportKey,
     /// Sends to the client.

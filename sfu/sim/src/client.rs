@@ -150,6 +150,12 @@ impl Client {
         self.all_sinks().filter(move |sink| sink.track == *track)
     }
 
+    /// Packets of pictures that came.
+    #[must_use]
+    pub fn video_packets(&self) -> usize {
+        self.received.values().map(BTreeSet::len).sum()
+    }
+
     /// Every sink there ever was.
     pub fn all_sinks(&self) -> impl Iterator<Item = &Sink> {
         self.streams.values().flat_map(|stream| &stream.sinks)

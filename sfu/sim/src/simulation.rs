@@ -75,6 +75,8 @@ pub struct Simulation {
     pub announces_trailers: bool,
     /// Whose client speaks only these codecs of pictures, from joining on.
     pub speaks: BTreeMap<String, Vec<Media>>,
+    /// Whose pictures may not be paused.
+    pub forbids_pauses: BTreeSet<String>,
     /// Whose client takes packet trailers off frames.
     pub takes_trailers: BTreeSet<String>,
     /// Publishers heed what the worker says of layers nobody wants (dynacast). Off unless switched on.
@@ -138,6 +140,7 @@ impl Simulation {
             auto_subscribe: true,
             takes_nothing: BTreeSet::new(),
             takes_trailers: BTreeSet::new(),
+            forbids_pauses: BTreeSet::new(),
             announces_trailers: true,
             speaks: BTreeMap::new(),
             dynacast: false,
@@ -204,7 +207,9 @@ impl Simulation {
             .insert(name.to_owned(), Client::new(id.clone(), connection, addresses, abilities, seed, self.now));
         self.touched.insert(name.to_owned());
         let takes_trailers = self.takes_trailers.contains(name);
-        self.command(Command::AddParticipant { room: ROOM.into(), participant: id, connection, takes_trailers });
+        let client =
+            sluice_core::Client { connection, takes_trailers, allows_pauses: !self.forbids_pauses.contains(name) };
+        self.command(Command::AddParticipant { room: ROOM.into(), participant: id, client });
         if self.auto_subscribe && !self.takes_nothing.contains(name) {
             for track in self.published.keys().cloned().collect::<Vec<_>>() {
                 self.subscribe(name, &track);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 use sluice_core::Connection::{Dual, Single};
-use sluice_core::{Command, Event, Failure, TrackId};
+use sluice_core::{Client, Command, Event, Failure, TrackId};
 use sluice_sim::{Publication, Simulation, Wiretap};
 
 /// An RTP packet with naming extensions and an authentication tag of noise.
@@ -241,8 +241,7 @@ fn a_bad_first_offer_harms_nobody_else() {
         sim.command(Command::AddParticipant {
             room: "RM_1".into(),
             participant: id.as_str().into(),
-            connection: Single,
-            takes_trailers: false,
+            client: Client { connection: Single, takes_trailers: false, allows_pauses: true },
         });
         sim.say(Command::Offer { participant: id.as_str().into(), id: 1, sdp });
         sim.run(Duration::from_millis(500));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sluice_core::Connection::{self, Dual, Single};
-use sluice_core::{Command, Failure, TrackId};
+use sluice_core::{Command, Event, Failure, TrackId};
 use sluice_sim::{Conditions, Media, Publication, Simulation, Structure};
 
 fn ann_and_bob(seed: u64, ann: Connection, bob: Connection) -> (Simulation, [TrackId; 2]) {
@@ -181,6 +181,31 @@ fn credentials_come_from_the_injected_randomness_alone() {
     assert_eq!(all.len(), 3 * 3 * 2, "{all:?}");
     assert_eq!(all, same);
     assert!(all.iter().all(|line| !other.contains(line)));
+}
+
+/// On a link too narrow for any picture one viewer's are paused; another, who will have no pauses, gets of them what
+/// the link lets through.
+#[test]
+fn pictures_pause_only_where_they_may() {
+    let mut sim = Simulation::new(42);
+    sim.forbids_pauses.insert("cyd".to_owned());
+    for name in ["ann", "bob", "cyd"] {
+        sim.join(name, Single);
+    }
+    sim.publish("ann", "cam", Publication::camera(Media::Vp8, true, Structure::Flat));
+    sim.run(Duration::from_secs(5));
+    for viewer in ["bob", "cyd"] {
+        sim.links(viewer, Conditions::CLEAN, Conditions::narrow(100_000, Duration::from_millis(25)));
+    }
+    sim.run(Duration::from_secs(10));
+    let packets = |sim: &Simulation| ["bob", "cyd"].map(|viewer| sim.client(viewer).video_packets());
+    let before = packets(&sim);
+    sim.run(Duration::from_secs(10));
+    let after = packets(&sim);
+    let [paused, unpaused] = [after[0] - before[0], after[1] - before[1]];
+    assert!(unpaused > 50 && paused * 5 < unpaused, "{paused} packets of a paused picture, {unpaused} of the other");
+    let of_cyd = |(_, event): &&(Duration, Event)| matches!(event, Event::StreamStates { subscriber, .. } if subscriber.as_str() == "PA_cyd");
+    assert_eq!(sim.events.iter().filter(of_cyd).count(), 0, "nothing to tell");
 }
 
 /// The worker's transport-wide feedback is true: a publisher that has nothing else to go by finds out what its way up

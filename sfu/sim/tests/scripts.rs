@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use sluice_core::Connection::{Dual, Single};
-use sluice_core::{Command, Demand, TrackId};
+use sluice_core::{Client, Command, Demand, TrackId};
 use sluice_sim::{Conditions, Media, Publication, Simulation};
 
 const SEEDS: std::ops::Range<u64> = 1000..1030;
@@ -271,8 +271,7 @@ fn commands_for_nobody_are_ignored() {
         Command::AddParticipant {
             room: "RM_1".into(),
             participant: "PA_ann".into(),
-            connection: Single,
-            takes_trailers: false,
+            client: Client { connection: Single, takes_trailers: false, allows_pauses: true },
         },
     ] {
         sim.command(command);

@@ -198,6 +198,8 @@ pub enum MediaCommand {
         version: SignalVersion,
         /// The client takes packet trailers off frames itself.
         takes_trailers: bool,
+        /// Its pictures may be paused for want of bandwidth.
+        allows_pauses: bool,
     },
     /// Take away transports, tracks and subscriptions.
     RemoveParticipant {

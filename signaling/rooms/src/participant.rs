@@ -31,6 +31,8 @@ pub(crate) struct Participant {
     pub(crate) client: ClientInfo,
     pub(crate) version: SignalVersion,
     pub(crate) auto_subscribe: bool,
+    /// Its pictures may be paused for want of bandwidth; so it is unless it says otherwise.
+    pub(crate) allows_pauses: bool,
     /// Its media was up once.
     pub(crate) active: bool,
     /// `ParticipantInfo.version`: clients drop what is older than what they have.
@@ -92,6 +94,7 @@ impl Participant {
             client: request.client_info.clone().unwrap_or_default(),
             version: arrival.version,
             auto_subscribe: settings.auto_subscribe,
+            allows_pauses: settings.subscriber_allow_pause.unwrap_or(true),
             active: false,
             revision: 1,
             joined_unix_ms,

@@ -66,15 +66,14 @@ fn kind(kind: rooms::MediaKind) -> core::Kind {
 pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core::Command {
     use rooms::MediaCommand as From;
     match command {
-        From::AddParticipant { participant: who, version, takes_trailers } => core::Command::AddParticipant {
-            room: room.clone(),
-            participant: participant(&who),
-            connection: match version {
+        From::AddParticipant { participant: who, version, takes_trailers, allows_pauses } => {
+            let connection = match version {
                 rooms::SignalVersion::V0 => core::Connection::Dual,
                 rooms::SignalVersion::V1 => core::Connection::Single,
-            },
-            takes_trailers,
-        },
+            };
+            let client = core::Client { connection, takes_trailers, allows_pauses };
+            core::Command::AddParticipant { room: room.clone(), participant: participant(&who), client }
+        }
         From::RemoveParticipant { participant: who } => {
             core::Command::RemoveParticipant { participant: participant(&who) }
         }

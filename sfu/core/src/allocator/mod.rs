@@ -24,7 +24,8 @@
 //!    median of the areas of the others.
 //! 4. **A base for all before anything better for one.** Bases are given by rank. A base that does not fit in what
 //!    those before it left is passed over, its track is paused, and the next is looked at: one large screen that
-//!    can never fit does not take the pictures from everybody.
+//!    can never fit does not take the pictures from everybody. Whose subscriber will have no pauses has its base
+//!    whether it fits or not.
 //! 5. **Better layers**, to those who have their base, in rounds: in the first round everybody climbs to the end
 //!    of its lowest spatial layer, in the second to the end of the next, and so on; by rank within a round.
 //!    Who is on stage is one spatial layer ahead: in the first round it climbs two. The first step that does not
@@ -56,7 +57,7 @@
 //! # What holds
 //!
 //! - What is allocated is at most the budget, and where something is held at most 1/0.95 of it for better
-//!   layers, 1/0.9 of it for bases, 1/0.8 for 500 ms. Audio alone may be more.
+//!   layers, 1/0.9 of it for bases, 1/0.8 for 500 ms. Audio alone may be more, and so may bases that must not pause.
 //! - More budget never gives anybody a worse layer, with one exception that rule 4 wants: where it lets in a base
 //!   that did not fit before, others pay for it, with better layers, or, behind it, with their base; and where it
 //!   brings a paused base so near that it waits only for headroom or time, others do not take what they do not
@@ -151,6 +152,8 @@ pub(crate) struct Want<'a, K> {
     pub(crate) fps: Option<u16>,
     /// The highest spatial layer its publisher announced; `None`: not known.
     pub(crate) announced_spatial: Option<u8>,
+    /// The subscriber lets it be paused where there is no room for its base.
+    pub(crate) may_pause: bool,
     /// From the [`Grant`] of the call before.
     pub(crate) memory: Memory,
 }
@@ -207,6 +210,7 @@ struct Candidate {
     /// Its ladder, in [`Table::steps`]. Never empty.
     ladder: Range<usize>,
     memory: Memory,
+    may_pause: bool,
     is_on_stage: bool,
     /// How many of its steps it holds from the call before.
     held: usize,
@@ -249,6 +253,7 @@ impl Table {
                 want: index,
                 ladder: begin..steps.len(),
                 memory: want.memory,
+                may_pause: want.may_pause,
                 is_on_stage: false,
                 held,
                 given: 0,
@@ -383,7 +388,7 @@ impl Service<'_> {
         for index in 0..self.table.candidates.len() {
             let candidate = &self.table.candidates[index];
             let total_bps = bases.total_bps.saturating_add(self.table.step(candidate, 0).bps);
-            let is_paused = candidate.memory.is_paused();
+            let (is_paused, may_pause) = (candidate.memory.is_paused(), candidate.may_pause);
             let (fits, percent_to_begin) = if candidate.held > 0 {
                 (self.covers(stay_percent, total_bps), RISE_PERCENT)
             } else if !is_paused {
@@ -393,7 +398,7 @@ impl Service<'_> {
             } else {
                 (candidate.memory.is_settled(self.now) && self.covers(RISE_PERCENT, total_bps), RISE_PERCENT)
             };
-            if fits {
+            if fits || !may_pause {
                 bases.total_bps = total_bps;
                 self.table.candidates[index].given = 1;
             } else {

@@ -78,6 +78,7 @@ impl Track {
             layers: &self.layers,
             fps: Some(30),
             announced_spatial: None,
+            may_pause: true,
             memory: self.memory,
         }
     }
@@ -257,6 +258,19 @@ fn every_reason_is_true() {
     assert_eq!(reason(2, None), Reason::Full);
     assert_eq!(reason(1, Some(2)), Reason::SubscriberAsked);
     assert_eq!(reason(0, Some(2)), Reason::SubscriberAsked);
+}
+
+#[test]
+fn a_subscriber_that_will_have_no_pauses_keeps_its_bases() {
+    let track = Track::video(Source::Camera, &[(0, 0, Q_BPS), (1, 0, H_BPS)]);
+    let asked = |may_pause| {
+        let want = |key| Want { may_pause, ..track.want(key) };
+        allocate(Some(Q_BPS / 2), &[want(0), want(1)], Instant::now())
+    };
+    assert_eq!(reasons(&asked(true)), [Reason::Paused; 2]);
+    let outcome = asked(false);
+    assert_eq!(reasons(&outcome), [Reason::Bandwidth; 2]);
+    assert!(outcome.grants.iter().all(|grant| grant.bps == Q_BPS), "the base and nothing better");
 }
 
 #[test]

@@ -102,6 +102,7 @@ impl Worker {
                     layers,
                     fps: (fps >= 1.0).then(|| whole(fps)),
                     announced_spatial: track.expected.layers.iter().map(|layer| layer.spatial).max(),
+                    may_pause: participant.allows_pauses,
                     memory: subscription.memory,
                 })
             })

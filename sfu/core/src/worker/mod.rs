@@ -30,8 +30,8 @@ use crate::random::Random;
 use crate::track::Track;
 use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transmit, Transport, is_media, observed};
 use crate::{
-    Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId,
-    TrackKey, TransportKey,
+    Client, Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey,
+    TrackId, TrackKey, TransportKey,
 };
 use slotmap::SlotMap;
 use str0m::config::DtlsCert;
@@ -230,8 +230,8 @@ impl Worker {
     /// The control plane wants something.
     pub fn handle_command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::AddParticipant { room, participant, connection, takes_trailers } => {
-                self.add_participant(room, participant, connection, takes_trailers, now);
+            Command::AddParticipant { room, participant, client } => {
+                self.add_participant(room, participant, client, now);
             }
             Command::RemoveParticipant { participant } => self.with(&participant, |worker, key| {
                 worker.remove_participant(key);
@@ -333,14 +333,8 @@ impl Worker {
 
     // Participants.
 
-    fn add_participant(
-        &mut self,
-        room: RoomId,
-        id: ParticipantId,
-        connection: Connection,
-        takes_trailers: bool,
-        now: Instant,
-    ) {
+    fn add_participant(&mut self, room: RoomId, id: ParticipantId, client: Client, now: Instant) {
+        let Client { connection, takes_trailers, allows_pauses } = client;
         if self.participants_by_id.contains_key(&id) {
             tracing::warn!(participant = %id, "added twice");
             return;
@@ -349,6 +343,7 @@ impl Worker {
             id: id.clone(),
             room: room.clone(),
             connection,
+            allows_pauses,
             publisher: TransportKey::default(),
             subscriber: TransportKey::default(),
             publications: Publications::default(),

@@ -48,7 +48,7 @@ impl RoomState {
         let mut participant = Participant::new(sid.clone(), arrival, now.unix_ms, refresh_at);
         participant.connect_by = Some(connect_by);
         let (info, visible) = (participant.info(), participant.visible());
-        let takes_trailers = participant.takes_trailers();
+        let (takes_trailers, allows_pauses) = (participant.takes_trailers(), participant.allows_pauses);
         self.timers.insert((refresh_at, Timer::RefreshToken(sid.clone())));
         self.timers.insert((connect_by, Timer::Connect(sid.clone())));
         self.expires_at = None;
@@ -59,7 +59,7 @@ impl RoomState {
         self.participants.insert(sid.clone(), participant);
 
         let (participant, version) = (sid.clone(), arrival.version);
-        self.media(MediaCommand::AddParticipant { participant, version, takes_trailers });
+        self.media(MediaCommand::AddParticipant { participant, version, takes_trailers, allows_pauses });
         let join = JoinResponse {
             room: Some(self.info()),
             participant: Some(info.clone()),

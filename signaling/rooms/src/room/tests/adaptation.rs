@@ -317,6 +317,21 @@ fn packet_trailers_are_announced_and_left_to_clients_that_know_them() {
     assert!(!world.expected.clone().unwrap().has_trailers, "it said nothing of trailers");
 }
 
+#[test]
+fn pictures_pause_unless_their_client_will_have_none_of_it() {
+    let mut world = World::new();
+    world.join("ada");
+    for (name, said) in [("bob", Some(true)), ("cyd", Some(false))] {
+        let mut arrival = world.arrival(name, SignalVersion::V1);
+        if let Some(settings) = &mut arrival.request.connection_settings {
+            settings.subscriber_allow_pause = said;
+        }
+        let client = world.enter(arrival).unwrap();
+        assert_eq!(world.unpaused.contains(&client.sid), said == Some(false), "{name}");
+    }
+    assert_eq!(world.unpaused.len(), 1, "who says nothing allows it");
+}
+
 /// Codecs a publisher was told, and whether any layer of each is wanted.
 fn codecs_told(world: &World, client: &Client) -> Vec<Vec<(String, bool)>> {
     world.heard(client, |message| match message {

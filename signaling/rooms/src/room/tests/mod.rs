@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) media_participants: BTreeSet<ParticipantSid>,
     /// Of them, whose client takes packet trailers.
     pub(super) trailer_takers: BTreeSet<ParticipantSid>,
+    /// Whose pictures must not pause.
+    pub(super) unpaused: BTreeSet<ParticipantSid>,
     pub(super) media_tracks: BTreeMap<TrackSid, ParticipantSid>,
     /// The last announcement.
     pub(super) expected: Option<ExpectedTrack>,
@@ -132,6 +134,7 @@ impl World {
             finished: false,
             media_participants: BTreeSet::new(),
             trailer_takers: BTreeSet::new(),
+            unpaused: BTreeSet::new(),
             media_tracks: BTreeMap::new(),
             expected: None,
             limits: None,
@@ -192,7 +195,10 @@ impl World {
     fn apply_media(&mut self, command: MediaCommand) {
         let known = |who: &ParticipantSid| assert!(self.media_participants.contains(who), "{who} is not there");
         match command {
-            MediaCommand::AddParticipant { participant, takes_trailers, .. } => {
+            MediaCommand::AddParticipant { participant, takes_trailers, allows_pauses, .. } => {
+                if !allows_pauses {
+                    self.unpaused.insert(participant.clone());
+                }
                 if takes_trailers {
                     self.trailer_takers.insert(participant.clone());
                 }
