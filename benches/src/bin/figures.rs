@@ -33,10 +33,10 @@ fn main() -> anyhow::Result<()> {
             if options.wants(&name) {
                 let costs = send_side::run(connections, streams, size, options.effort());
                 report.add(format!("{name}: packet"), costs.packet);
-                let told = costs.feedback_packets.round();
-                report.add(format!("{name}: feedback on {told} packets"), costs.feedback);
+                report.add(format!("{name}: datagram of feedback"), costs.feedback);
                 report.add(format!("{name}: packet repaired"), costs.repair);
-                eprintln!("{name}: link taken for {} kbit/s", costs.estimate_bps / 1000);
+                let (kbps, told) = (costs.estimate_bps / 1000, costs.feedback_packets);
+                eprintln!("{name}: link taken for {kbps} kbit/s, feedback tells of {told:.0} packets");
             }
             for (is_estimating, word) in [(false, "no estimate"), (true, "estimate")] {
                 let name = format!("str0m write_rtp, {word}, {shape}: packet");
