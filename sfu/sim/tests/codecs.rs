@@ -171,6 +171,15 @@ fn everybody_regresses_to_the_backup_when_one_needs_it() {
     sim.join("joe", Dual);
     sim.run(Duration::from_secs(1));
     assert_eq!(sim.sink("joe", &cam).codecs, [Media::Vp8], "who comes later too");
+    assert_eq!(sim.client("ann").sends(&cam), (false, true), "and nothing is switched on for that");
+
+    sim.speaks.insert("kim".to_owned(), vec![Media::Vp9]);
+    sim.join("kim", Single);
+    sim.run(Duration::from_secs(2));
+    assert_eq!(sim.sink("kim", &cam).codecs, [Media::Vp9], "who has only the first is sent that");
+    assert_eq!(sim.client("ann").sends(&cam), (true, true));
+    assert!(sim.frames_during(Duration::from_secs(1), "bob", &cam) >= 29);
+    assert_eq!(sim.sink("bob", &cam).codecs.last(), Some(&Media::Vp8));
     sim.audit(true);
 }
 

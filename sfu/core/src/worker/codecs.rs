@@ -32,6 +32,14 @@ impl Worker {
         std::iter::once(key).chain(other)
     }
 
+    /// What a new subscription to a track is fed from, until its section says what it takes.
+    pub(super) fn first_codec(&self, key: TrackKey) -> TrackKey {
+        match self.tracks.get(key).map(|track| track.role) {
+            Some(Role::Primary { backup, has_moved: true, .. }) => backup,
+            _ => key,
+        }
+    }
+
     /// Whoever takes a track, in whichever codec.
     pub(super) fn takers(&self, key: TrackKey) -> Vec<SubscriptionKey> {
         let tracks = self.codecs_of(key).filter_map(|key| self.tracks.get(key));

@@ -42,6 +42,8 @@ impl Worker {
             if self.is_backup(*track) {
                 self.unpublish_backup(*track, now);
             } else if let Some(track) = self.remove_track(*track) {
+                // Of its second codec, too.
+                self.participants[key].publications.forget_expected(&track);
                 self.report(key, |participant| Event::TrackRemoved { participant, track });
             }
         }

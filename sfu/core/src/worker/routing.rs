@@ -137,21 +137,22 @@ impl Worker {
 
     /// Joins a subscription to its track and queues it for a section.
     pub(super) fn attach(&mut self, key: SubscriptionKey, track: TrackKey, now: Instant) {
+        let fed_from = self.first_codec(track);
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
-        subscription.track = Some(track);
-        self.tracks[track].subscriptions.push(key);
+        subscription.track = Some(fed_from);
+        self.tracks[fed_from].subscriptions.push(key);
         let subscriber = subscription.subscriber;
         self.unsettled.insert(subscriber);
         self.unbalanced.insert(subscriber);
         let room = self.rooms.get(&self.participants[subscriber].room);
         let is_forwarded = room.and_then(|room| room.limited.as_ref()).is_none_or(|room| room.is_forwarded(track));
         subscription.is_left_out = !is_forwarded;
-        subscription.forwarder = Forwarder::new(self.tracks[track].is_simulcast);
+        subscription.forwarder = Forwarder::new(self.tracks[fed_from].is_simulcast);
         let transport = self.participants[subscriber].subscriber;
         self.transports[transport]
             .transport
             .want_section(key, subscription.kind, subscription.label.clone());
-        self.weigh_demand(track, now);
+        self.weigh_demand(fed_from, now);
     }
 
     pub(super) fn subscription(&self, subscriber: ParticipantKey, track: &TrackId) -> Option<SubscriptionKey> {

@@ -1,9 +1,9 @@
 //! What clients are told when bandwidth, codecs or tracks are wanting.
 
 use livekit_protocol::{
-    AudioTrackFeature, BackupCodecPolicy, ConnectionQuality, PacketTrailerFeature, StreamState, SubscribedCodec,
-    SubscriptionError, UpdateSubscription, UpdateTrackSettings, VideoQuality, client_info, encryption,
-    signal_request as ask, signal_response as told,
+    AudioTrackFeature, ConnectionQuality, PacketTrailerFeature, StreamState, SubscribedCodec, SubscriptionError,
+    UpdateSubscription, UpdateTrackSettings, VideoQuality, client_info, encryption, signal_request as ask,
+    signal_response as told,
 };
 
 use super::*;
@@ -342,14 +342,6 @@ fn codecs_told(world: &World, client: &Client) -> Vec<Vec<(String, bool)>> {
         }
         _ => None,
     })
-}
-
-fn with_backup(policy: BackupCodecPolicy) -> AddTrackRequest {
-    let second = SimulcastCodec { codec: "vp8".into(), ..Default::default() };
-    let mut request = AddTrackRequest { backup_codec_policy: policy as i32, ..camera("c") };
-    request.simulcast_codecs[0].codec = "vp9".into();
-    request.simulcast_codecs.push(second);
-    request
 }
 
 fn publish_vp9(world: &mut World, client: &Client, request: AddTrackRequest) -> TrackSid {

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use livekit_protocol::{
-    AddTrackRequest, ClientInfo, ConnectionSettings, JoinRequest, ParticipantPermission, SimulcastCodec, TrackSource,
-    TrackType, VideoLayer, signal_request, signal_response,
+    AddTrackRequest, BackupCodecPolicy, ClientInfo, ConnectionSettings, JoinRequest, ParticipantPermission,
+    SimulcastCodec, TrackSource, TrackType, VideoLayer, signal_request, signal_response,
 };
 
 use super::*;
@@ -84,6 +84,15 @@ pub(super) fn camera(cid: &str) -> AddTrackRequest {
         simulcast_codecs: vec![SimulcastCodec { codec: "vp8".into(), cid: cid.into(), layers, ..Default::default() }],
         ..Default::default()
     }
+}
+
+/// A camera in VP9, with VP8 behind it.
+pub(super) fn with_backup(policy: BackupCodecPolicy) -> AddTrackRequest {
+    let second = SimulcastCodec { codec: "vp8".into(), ..Default::default() };
+    let mut request = AddTrackRequest { backup_codec_policy: policy as i32, ..camera("c") };
+    request.simulcast_codecs[0].codec = "vp9".into();
+    request.simulcast_codecs.push(second);
+    request
 }
 
 pub(super) fn microphone(cid: &str) -> AddTrackRequest {

@@ -29,7 +29,9 @@ enum Step {
     Rename { who: usize },
     Data { who: usize, sequence: u32 },
     Speak { who: usize },
-    Wanted { track: usize, max_spatial: Option<u8> },
+    Wanted { track: usize, max_spatial: Option<u8>, backup: bool },
+    Backup { who: usize, track: usize },
+    BackupSection { track: usize, is_there: bool },
     Pause { who: usize, track: usize, paused: bool },
     NotDecodable { who: usize, track: usize },
     Fail { who: usize },
@@ -61,8 +63,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(|who| Step::Rename { who }),
         1 => (who.clone(), 0..5_u32).prop_map(|(who, sequence)| Step::Data { who, sequence }),
         1 => who.clone().prop_map(|who| Step::Speak { who }),
-        1 => (0..8_usize, prop::option::of(0..4_u8))
-            .prop_map(|(track, max_spatial)| Step::Wanted { track, max_spatial }),
+        2 => (0..8_usize, prop::option::of(0..4_u8), any::<bool>())
+            .prop_map(|(track, max_spatial, backup)| Step::Wanted { track, max_spatial, backup }),
+        2 => (who.clone(), 0..8_usize).prop_map(|(who, track)| Step::Backup { who, track }),
+        1 => (0..8_usize, any::<bool>()).prop_map(|(track, is_there)| Step::BackupSection { track, is_there }),
         1 => (who.clone(), 0..8_usize, any::<bool>())
             .prop_map(|(who, track, paused)| Step::Pause { who, track, paused }),
         1 => (who.clone(), 0..8_usize).prop_map(|(who, track)| Step::NotDecodable { who, track }),
@@ -110,7 +114,8 @@ impl Run {
             }
             Step::Bind { track } => {
                 if let Some((track, participant)) = self.track(track) {
-                    let (mid, mime_type) = ("0".into(), "video/VP8".into());
+                    let agreed = self.world.room.track(track.as_str()).map(|(_, info)| info.mime_type.clone());
+                    let (mid, mime_type) = ("0".into(), agreed.filter(|m| !m.is_empty()).unwrap_or("video/VP8".into()));
                     self.world
                         .media(MediaEvent::TrackAdded { participant, track, mid, mime_type, simulcast: true });
                 }
@@ -144,9 +149,28 @@ impl Run {
                     world.media(MediaEvent::AudioLevels(vec![level]));
                 }
             }
-            Step::Wanted { track, max_spatial } => {
+            Step::Wanted { track, max_spatial, backup } => {
                 if let Some((track, participant)) = self.track(track) {
-                    self.world.media(MediaEvent::LayersWanted { participant, track, max_spatial });
+                    self.world.media(match backup {
+                        false => MediaEvent::LayersWanted { participant, track, max_spatial },
+                        true => MediaEvent::BackupWanted { participant, track, max_spatial },
+                    });
+                }
+            }
+            Step::Backup { who, track } => {
+                if let (Some((track, _)), Some(client)) = (self.track(track), self.people[who].clone())
+                    && self.world.is_open(&client)
+                {
+                    let request = AddTrackRequest { sid: track.to_string(), ..camera("second") };
+                    self.world.says(&client, ask::Message::AddTrack(request));
+                }
+            }
+            Step::BackupSection { track, is_there } => {
+                if let Some((track, participant)) = self.track(track) {
+                    self.world.media(match is_there {
+                        true => MediaEvent::BackupAdded { participant, track, mid: "9".into() },
+                        false => MediaEvent::BackupRemoved { participant, track },
+                    });
                 }
             }
             Step::Pause { who, track, paused } => {
@@ -199,7 +223,12 @@ impl Run {
             Step::Leave { who } => (who, ask::Message::Leave(LeaveRequest::default())),
             Step::Announce { who, cid, sound } => {
                 let cid = format!("cid{cid}");
-                (who, ask::Message::AddTrack(if sound { microphone(&cid) } else { camera(&cid) }))
+                let request = match sound {
+                    true => microphone(&cid),
+                    false if cid == "cid2" => AddTrackRequest { cid, ..with_backup(BackupCodecPolicy::Simulcast) },
+                    false => camera(&cid),
+                };
+                (who, ask::Message::AddTrack(request))
             }
             Step::Mute { who, track, muted } => {
                 (who, ask::Message::Mute(MuteTrackRequest { sid: sid_of(track), muted }))
