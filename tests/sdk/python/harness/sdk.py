@@ -13,6 +13,9 @@ needs_simulate = pytest.mark.skipif(
 needs_quality = pytest.mark.skipif(
     not hasattr(rtc.RemoteTrackPublication, "set_video_quality"), reason="this SDK has no set_video_quality"
 )
+needs_frame_metadata = pytest.mark.skipif(
+    not hasattr(rtc, "FrameMetadata"), reason="this SDK attaches nothing to frames"
+)
 # Seen on the wire of 1.0.12: no mute request is ever sent.
 needs_mute = pytest.mark.skipif(not KNOWS_V1, reason="this SDK mutes without telling the server")
 # Seen with 1.0.12: the publication fails as it should, and `disconnect` then waits for ever.
