@@ -41,6 +41,8 @@ pub struct SubscriptionReport {
     pub publisher: ParticipantId,
     /// Sound or pictures.
     pub kind: Kind,
+    /// The codec it is sent in (`video/VP8`): one of two, where its publisher has a second.
+    pub mime_type: String,
     /// Bits per second set aside for it.
     pub allocated_bps: u64,
     /// Bits per second sent as of late.

@@ -14,18 +14,21 @@ fn was_told_not_decodable(sim: &Simulation, name: &str, track: &TrackId) -> usiz
     sim.events.iter().map(|(_, event)| event).filter(told).count()
 }
 
-fn reason(sim: &mut Simulation, name: &str, track: &TrackId) -> Reason {
+fn explained(sim: &mut Simulation, name: &str, track: &TrackId) -> (Reason, String) {
     let before = sim.events.len();
     sim.command(Command::Explain { participant: format!("PA_{name}").into(), request: 1 });
-    let explained = sim.events[before..].iter().find_map(|(_, event)| match event {
-        Event::Explained { report, .. } => report
-            .subscriptions
-            .iter()
-            .find(|report| report.track == *track)
-            .map(|report| report.reason),
+    let found = sim.events[before..].iter().find_map(|(_, event)| match event {
+        Event::Explained { report, .. } => {
+            let of_track = report.subscriptions.iter().find(|report| report.track == *track);
+            of_track.map(|report| (report.reason, report.mime_type.clone()))
+        }
         _ => None,
     });
-    explained.unwrap()
+    found.unwrap()
+}
+
+fn reason(sim: &mut Simulation, name: &str, track: &TrackId) -> Reason {
+    explained(sim, name, track).0
 }
 
 /// Bob's client takes trailers off frames itself; eve's decoder would be handed them.
@@ -147,6 +150,8 @@ fn a_backup_is_sent_beside_the_first_codec_to_whoever_needs_it() {
     let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Simulcast, 35);
     assert_eq!(sim.sink("bob", &cam).codecs, [Media::Vp9]);
     assert_eq!(sim.client("ann").sends(&cam), (true, true));
+    assert_eq!(explained(&mut sim, "bob", &cam), (Reason::Full, "video/VP9".into()));
+    assert_eq!(explained(&mut sim, "eve", &cam), (Reason::Full, "video/VP8".into()));
     sim.demand("eve", &cam, Demand { max_spatial: 0, ..Demand::default() });
     sim.run(Duration::from_secs(1));
     assert_eq!(sim.sink("eve", &cam).layer(), Some(0), "the second has its own layers");

@@ -218,6 +218,7 @@ impl Worker {
             track: track.id.clone(),
             publisher: self.participants.get(track.publisher)?.id.clone(),
             kind: track.kind,
+            mime_type: track.mime_type.clone(),
             allocated_bps: grant.map_or(0, |grant| grant.bps),
             delivered_bps: subscription.sent.bps(now),
             wanted_bps: grant.map_or(0, |grant| grant.wanted_bps),

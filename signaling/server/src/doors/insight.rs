@@ -216,7 +216,7 @@ impl Track {
             kind: kind_name(report.kind),
             source: info.map_or("unknown".into(), |info| info.source().as_str_name().to_lowercase()),
             name: info.map(|info| info.name.clone()).unwrap_or_default(),
-            codec: info.map(|info| info.mime_type.clone()).unwrap_or_default(),
+            codec: report.mime_type.clone(),
             allocated_bps: report.allocated_bps,
             delivered_bps: report.delivered_bps,
             wanted_bps: report.wanted_bps,

@@ -296,6 +296,7 @@ mod tests {
             track: "TR_1".into(),
             publisher: "PA_other".into(),
             kind: Kind::Video,
+            mime_type: "video/VP8".into(),
             allocated_bps: 0,
             delivered_bps: 0,
             wanted_bps: 0,
