@@ -10,6 +10,10 @@
 //! One seed is one run: the same events at the same times with the same packets. What the engine draws from the
 //! system (keys, signatures, hash maps, the clock behind SCTP's first timer) is kept out of it: see
 //! [`Conditions::loss`] and the two comments on order in `simulation.rs`.
+//!
+//! The scoreboard is `SCOREBOARD.md`, written by `cargo xtask sim` from [`scenarios`]. Seed 1 is one draw: a change of
+//! policy is judged by several seeds. `tests/scoreboard.rs` plays the quick scenarios that hold all their targets in
+//! every test run, and fails when one no longer does; `cargo xtask sim --strict` does so for all.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
