@@ -14,6 +14,8 @@ import { until } from './poll.mjs';
  * @property {number} bytes of the picture
  * @property {number} samples of sound
  * @property {number} concealed of these
+ * @property {number} packets of sound
+ * @property {number} sound_bytes in them
  */
 
 export class Quality {
@@ -79,6 +81,8 @@ export class Quality {
       frozen_ms: grown('frozen_s') === undefined ? undefined : Math.round(grown('frozen_s') * 1000),
       /** Share of the sound that was made up, in percent. */
       concealed_percent: (100 * grown('concealed')) / Math.max(1, grown('samples')),
+      /** With RED a packet of sound holds the one before it as well. */
+      sound_packet_bytes: grown('sound_bytes') / Math.max(1, grown('packets')),
     };
   }
 }
@@ -139,6 +143,8 @@ async function recordInPage(identity) {
       bytes: picture.bytesReceived ?? 0,
       samples: sound.totalSamplesReceived ?? 0,
       concealed: sound.concealedSamples ?? 0,
+      packets: sound.packetsReceived ?? 0,
+      sound_bytes: sound.bytesReceived ?? 0,
     });
   };
   await sample();

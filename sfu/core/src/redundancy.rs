@@ -115,19 +115,19 @@ mod tests {
     const LENGTH: u16 = 960;
 
     /// A packet with pieces so many packets back, oldest first; each holds its own number.
-    fn packet(number: u8, back: &[u16]) -> Vec<u8> {
+    fn packet(number: u8, back: &[u8]) -> Vec<u8> {
         let mut payload = Vec::new();
         for back in back {
-            let [high, low] = (back * LENGTH << 2).to_be_bytes();
+            let [high, low] = ((u16::from(*back) * LENGTH) << 2).to_be_bytes();
             payload.extend([0x80 | OPUS, high, low, 1]);
         }
         payload.push(OPUS);
-        payload.extend(back.iter().map(|back| number - *back as u8));
+        payload.extend(back.iter().map(|back| number - back));
         payload.push(number);
         payload
     }
 
-    fn unfold(redundancy: &mut Redundancy, number: u8, back: &[u16]) -> Vec<(u64, u32, Vec<u8>)> {
+    fn unfold(redundancy: &mut Redundancy, number: u8, back: &[u8]) -> Vec<(u64, u32, Vec<u8>)> {
         let payload = packet(number, back);
         let timestamp = u32::from(number) * u32::from(LENGTH);
         let unfolded = redundancy.unfold(u64::from(number), timestamp, &payload, OPUS).unwrap();
