@@ -32,6 +32,26 @@ fn five_per_cent_loss_is_repaired() {
     }
 }
 
+/// Where repairs are lost as well they are sent twice: a second round trip is what freezes pictures.
+#[test]
+fn a_way_that_loses_gets_each_repair_twice() {
+    let mut sim = Simulation::new(35);
+    sim.join("ann", Single);
+    sim.join("bob", Single);
+    let cam = sim.publish("ann", "cam", Publication::CAMERA);
+    sim.run(Duration::from_secs(2));
+    sim.network("bob", Conditions { delay: Duration::from_millis(50), ..Conditions::with_loss(0.1) });
+    sim.run(Duration::from_secs(5));
+    let before = sim.stats();
+    let frames = sim.frames_during(Duration::from_secs(20), "bob", &cam);
+    let after = sim.stats();
+    let asked = after.packets_nacked - before.packets_nacked;
+    let repaired = after.packets_repaired - before.packets_repaired;
+    assert!(asked > 50 && repaired > asked * 3 / 2, "{repaired} repairs of {asked} packets asked for");
+    assert!(frames > 590, "{frames} of 600 frames");
+    sim.audit(false);
+}
+
 #[test]
 fn reordered_and_jittered_packets_play() {
     let (mut sim, [_, cam]) = ann_and_bob(33, Dual, Single);

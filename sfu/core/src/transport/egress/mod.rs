@@ -306,6 +306,15 @@ impl Egress {
             }
             Again::Repair(_) => (Class::Retransmission, sent.packet.packet.payload.len(), Queued::Repair(place, sent)),
         };
+        // A repair that is lost as well costs another round trip, which is what freezes pictures.
+        let is_doubled = class == Class::Retransmission && self.loses_until.is_some_and(|until| now < until);
+        if is_doubled
+            && !estimate.is_queued
+            && let Queued::Repair(place, sent) = &queued
+        {
+            self.repaired.add(len, now);
+            self.pacer.push(class, len, Queued::Repair(*place, sent.clone()), now);
+        }
         self.repaired.add(len, now);
         self.pacer.push(class, len, queued, now);
     }
