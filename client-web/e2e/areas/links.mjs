@@ -11,22 +11,22 @@ import { Quality } from '../harness/quality.mjs';
 import { Server } from '../harness/server.mjs';
 
 /**
- * What is measured. `aim` is what the design wants; `most` is what a test accepts today, and nothing says so far more
- * than that: tighten it as the server learns to adapt.
+ * What is measured. `aim` is what the design wants, and what is seen on a quiet machine; `most` is what a test accepts
+ * on one that is busy with other things, and no more than that.
  */
 const FIGURES = {
   narrow: {
     /** From the link's change until a smaller picture is there and moves. */
-    smaller_after_ms: { aim: 2000, most: Infinity },
+    smaller_after_ms: { aim: 2000, most: 8000 },
     /** From the link's relief until the large picture is there and moves. */
-    large_after_ms: { aim: 5000, most: 30_000 },
+    large_after_ms: { aim: 5000, most: 20_000 },
     /** Down and up again. */
-    changes_of_size: { aim: 2, most: 20 },
-    longest_gap_ms: { aim: 200, most: 30_000 },
+    changes_of_size: { aim: 2, most: 8 },
+    longest_gap_ms: { aim: 200, most: 5000 },
     concealed_percent: { aim: 0.5, most: 10 },
   },
   lossy: {
-    longest_gap_ms: { aim: 400, most: 10_000 },
+    longest_gap_ms: { aim: 400, most: 2000 },
     concealed_percent: { aim: 0.5, most: 2 },
   },
 };
