@@ -138,6 +138,7 @@ struct Arrived {
     /// What it would have waited on a link just as fast as the estimate.
     own_wait: Micros,
     is_shaded: bool,
+    is_repeated: bool,
 }
 
 /// Congestion control of one transport.
@@ -175,6 +176,8 @@ pub struct CongestionController {
     standing_since: Option<Micros>,
     /// The last packet was in a probe's shade and is not in the trend.
     trend_is_broken: bool,
+    /// When the newest packet that arrived was sent.
+    newest_arrived: Micros,
     scratch: Vec<Arrived>,
 }
 
@@ -211,6 +214,7 @@ impl CongestionController {
             drain_at: 0,
             standing_since: None,
             trend_is_broken: false,
+            newest_arrived: Micros::MIN,
             scratch: Vec::new(),
         }
     }
@@ -238,10 +242,17 @@ impl CongestionController {
         }
     }
 
-    /// A packet left once more, with the number it had: which of the two arrived nobody can tell, so its delay says
+    /// Share of packets lost lately while no queue stood, 0 to 1: the path's own loss, not that of sending too much.
+    #[must_use]
+    pub fn path_loss(&self) -> f32 {
+        let estimate = self.estimate();
+        if estimate.source == Source::Transport { share(self.loss.path_fraction()) } else { estimate.loss }
+    }
+
+    /// A packet left once more, with the number it had. Overtaken by others it is taken for the second, whose delay says
     /// nothing.
     pub fn handle_repeated(&mut self, sequence: u16) {
-        self.history.shade(sequence);
+        self.history.repeat(sequence);
     }
 
     /// A transport-wide feedback. Reports about packets never sent, or reported before, are ignored; a feedback of
@@ -386,8 +397,9 @@ impl CongestionController {
             };
             if let Some(arrived) = arrived {
                 let is_shaded = sent.is_shaded();
+                let is_repeated = sent.is_repeated();
                 self.scratch
-                    .push(Arrived { arrived, sent: sent.at, size: sent.size, own_wait, is_shaded });
+                    .push(Arrived { arrived, sent: sent.at, size: sent.size, own_wait, is_shaded, is_repeated });
             }
         }
         self.scratch.sort_by_key(|arrived| (arrived.arrived, arrived.sent));
@@ -398,6 +410,10 @@ impl CongestionController {
     fn follow_arrivals(&mut self) {
         for arrived in &self.scratch {
             self.throughput.add(arrived.sent, arrived.arrived, arrived.size);
+            if arrived.is_repeated && arrived.sent < self.newest_arrived {
+                continue;
+            }
+            self.newest_arrived = self.newest_arrived.max(arrived.sent);
             if arrived.is_shaded {
                 // The queue a probe leaves is its own doing and drains: no reason to slow down.
                 self.trend_is_broken = true;

@@ -33,6 +33,8 @@ const ARRIVED: u8 = 3;
 const STATE: u8 = 0x0f;
 /// Delay of this packet says more about a probe than about the media.
 const SHADED: u8 = 0x10;
+/// It left twice under one number.
+const REPEATED: u8 = 0x20;
 
 impl Sent {
     const NONE: Self = Self { at: 0, sequence: 0, size: 0, cluster: 0, state: EMPTY };
@@ -40,6 +42,11 @@ impl Sent {
     /// The packet was part of a probe, or sent while the queue a probe may have left was draining.
     pub(crate) fn is_shaded(self) -> bool {
         self.state & SHADED != 0
+    }
+
+    /// It left twice: nobody can tell which of the two arrived.
+    pub(crate) fn is_repeated(self) -> bool {
+        self.state & REPEATED != 0
     }
 }
 
@@ -115,14 +122,14 @@ impl History {
         })
     }
 
-    /// A packet was sent once more under its number: when it arrives says nothing of the queue.
-    pub(crate) fn shade(&mut self, sequence: u16) {
+    /// A packet was sent once more under its number.
+    pub(crate) fn repeat(&mut self, sequence: u16) {
         let Some(newest) = self.newest else { return };
         let Some(extended) = newest.checked_sub(u64::from(low16(newest).wrapping_sub(sequence))) else { return };
         let index = self.index(extended);
         let sent = &mut self.ring[index];
         if sent.sequence == low32(extended) && sent.state != EMPTY {
-            sent.state |= SHADED;
+            sent.state |= REPEATED;
         }
     }
 
@@ -178,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_sent_twice_is_shaded() {
+    fn a_packet_sent_twice_is_known_by_it() {
         let mut history = History::new();
         history.insert(7, 10, 100, 0, false);
         history.insert(8, 20, 100, 0, false);
-        history.shade(7);
-        history.shade(9);
-        assert!(matches!(history.report(7, true), Some(Reported::Arrived(sent)) if sent.is_shaded()));
-        assert!(matches!(history.report(8, true), Some(Reported::Arrived(sent)) if !sent.is_shaded()));
+        history.repeat(7);
+        history.repeat(9);
+        assert!(matches!(history.report(7, true), Some(Reported::Arrived(sent)) if sent.is_repeated()));
+        assert!(matches!(history.report(8, true), Some(Reported::Arrived(sent)) if !sent.is_repeated()));
     }
 
     #[test]

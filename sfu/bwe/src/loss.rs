@@ -44,6 +44,11 @@ struct Observation {
     is_queued: bool,
 }
 
+fn share_lost<'a>(observations: impl Iterator<Item = &'a Observation>) -> f64 {
+    let (arrived, lost) = observations.fold((0.0, 0.0), |(a, l), seen| (a + seen.arrived, l + seen.lost));
+    if arrived + lost > 0.0 { lost / (arrived + lost) } else { 0.0 }
+}
+
 /// The estimator.
 #[derive(Debug)]
 pub(crate) struct LossBound {
@@ -96,9 +101,12 @@ impl LossBound {
 
     /// Share lost lately, 0 to 1.
     pub(crate) fn fraction(&self) -> f64 {
-        let recent = self.observations.iter().rev().take(4);
-        let (arrived, lost) = recent.fold((0.0, 0.0), |(a, l), seen| (a + seen.arrived, l + seen.lost));
-        if arrived + lost > 0.0 { lost / (arrived + lost) } else { 0.0 }
+        share_lost(self.observations.iter().rev().take(4))
+    }
+
+    /// The same without what was lost while a queue stood, which may be its overflow.
+    pub(crate) fn path_fraction(&self) -> f64 {
+        share_lost(self.observations.iter().rev().take(4).filter(|seen| !seen.is_queued))
     }
 
     /// A probe was delivered at this rate: what was lost above the bound before is out of date.

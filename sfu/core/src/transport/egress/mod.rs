@@ -323,7 +323,7 @@ impl Egress {
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
         self.control.handle_timeout(now);
         let estimate = self.control.estimate();
-        if estimate.loss >= ECHO_LOSS {
+        if self.control.path_loss() >= ECHO_LOSS {
             self.loses_until = Some(now + ECHO_FOR);
         }
         self.pacer.set_rate(estimate.target_bps, estimate.is_queued);
