@@ -279,6 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_queue_may_have_lost_is_not_the_paths_own() {
+        let mut bound = LossBound::new();
+        for (step, is_queued) in (1..).zip([false, true]) {
+            for packet in 0..40 {
+                let is_lost = if is_queued { packet % 2 == 0 } else { packet == 3 };
+                bound.add(step * SECOND + packet * 10 * MILLISECOND, 1000, !is_lost);
+            }
+            bound.update(1e6, is_queued);
+        }
+        assert!((bound.path_fraction() - 0.025).abs() < 1e-9, "{}", bound.path_fraction());
+        assert!(bound.fraction() > 0.2, "{}", bound.fraction());
+    }
+
+    #[test]
     fn what_is_cut_off_above_a_rate_is_bounded_there() {
         // 2 Mbit/s into 500 kbit/s.
         let bound = after(&[(5e5, 3.0, 0.0), (2e6, 2.0, 0.75)]);
