@@ -398,8 +398,14 @@ impl CongestionController {
             if let Some(arrived) = arrived {
                 let is_shaded = sent.is_shaded();
                 let is_repeated = sent.is_repeated();
-                self.scratch
-                    .push(Arrived { arrived, sent: sent.at, size: sent.size, own_wait, is_shaded, is_repeated });
+                self.scratch.push(Arrived {
+                    arrived,
+                    sent: sent.at,
+                    size: sent.size,
+                    own_wait,
+                    is_shaded,
+                    is_repeated,
+                });
             }
         }
         self.scratch.sort_by_key(|arrived| (arrived.arrived, arrived.sent));
