@@ -7,8 +7,9 @@ use sluice_rtp::rtcp::{self, ReportBlock, Rtcp};
 use str0m::media::Mid;
 
 use super::{Egress, EgressCounts};
+use crate::Kind;
 
-/// Numbers of one NACK that are looked at: what is more than that is no loss but a lie or a lost link.
+/// Numbers that are looked at of what one datagram asks for: what is more than that is no loss but a lie or a lost link.
 const MAX_NACKED: usize = 256;
 
 /// What a datagram of feedback asks of others.
@@ -38,6 +39,7 @@ impl Egress {
             }
         }
         self.scratch = scratch;
+        self.repair_nacked(now, counts);
         heard
     }
 
@@ -50,10 +52,8 @@ impl Egress {
             Rtcp::ReceiverReport { reports, .. } => reports.iter().for_each(|block| self.handle_report(&block, now)),
             Rtcp::Nack { media_ssrc, lost } => {
                 if let Some(place) = self.place(*media_ssrc) {
-                    for sequence in lost.iter().take(MAX_NACKED) {
-                        counts.nacked += 1;
-                        self.repair(place, sequence, now);
-                    }
+                    let room = MAX_NACKED.saturating_sub(self.nacked.len());
+                    self.nacked.extend(lost.iter().take(room).map(|sequence| (place, sequence)));
                 }
             }
             Rtcp::Pli { media_ssrc } => heard.keyframes.extend(self.mid(*media_ssrc)),
@@ -66,6 +66,18 @@ impl Egress {
             // Names: nobody here asks for them.
             Rtcp::Sdes => {}
         }
+    }
+
+    /// Repairs what a datagram asked for: sound first, so that its pictures do not use up what may be spent on repairs,
+    /// and otherwise stream by stream, in whatever order they were named.
+    fn repair_nacked(&mut self, now: Instant, counts: &mut EgressCounts) {
+        let mut nacked = std::mem::take(&mut self.nacked);
+        nacked.sort_by_key(|(place, _)| (self.streams[*place].kind == Kind::Video, *place));
+        for (place, sequence) in nacked.drain(..) {
+            counts.nacked += 1;
+            self.repair(place, sequence, now);
+        }
+        self.nacked = nacked;
     }
 
     fn handle_report(&mut self, block: &ReportBlock, now: Instant) {

@@ -103,6 +103,8 @@ pub(crate) struct Egress {
     /// Packets were lost of late: sound is sent twice until then.
     loses_until: Option<Instant>,
     scratch: Vec<u8>,
+    /// What the datagram being read asks for again: places of streams, and numbers.
+    nacked: Vec<(usize, u16)>,
     /// The client takes packet trailers off frames itself.
     takes_trailers: bool,
     /// Of all that is sent: one endpoint, one name (RFC 7022).
@@ -126,6 +128,7 @@ impl Egress {
             repaired: RateMeter::default(),
             loses_until: None,
             scratch: Vec::new(),
+            nacked: Vec::new(),
             takes_trailers: false,
             cname,
         }
