@@ -241,9 +241,8 @@ impl Transport {
         if !self.egress.is_ready() {
             return true;
         }
-        let heard = self.egress.handle_rtcp(datagram, now, &mut out.counts);
+        let heard = self.egress.handle_rtcp(datagram, now);
         out.happenings.extend(heard.keyframes.into_iter().map(Happening::KeyframeWanted));
-        self.egress.handle_timeout(now, out);
         // What is not authentic the engine refuses as well, and counts.
         heard.is_for_engine || !heard.is_authentic
     }

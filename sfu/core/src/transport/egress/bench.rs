@@ -155,7 +155,7 @@ impl SendSide {
 
     /// An SRTCP datagram from the client; what it asks for is sent. False when it is not authentic.
     pub fn handle_rtcp(&mut self, datagram: &[u8], now: Instant) -> bool {
-        let heard = self.egress.handle_rtcp(datagram, now, &mut self.out.counts);
+        let heard = self.egress.handle_rtcp(datagram, now);
         self.egress.handle_timeout(now, &mut self.out);
         heard.is_authentic
     }

@@ -9,8 +9,10 @@ use str0m::media::Mid;
 use super::{Egress, EgressCounts};
 use crate::Kind;
 
-/// Numbers that are looked at of what one datagram asks for: what is more than that is no loss but a lie or a lost link.
+/// Numbers of one NACK that are looked at: what is more than that is no loss but a lie or a lost link.
 const MAX_NACKED: usize = 256;
+/// and of all that wait to be repaired: more than a datagram of NACKs can hold.
+const MAX_WAITING: usize = 8192;
 
 /// What a datagram of feedback asks of others.
 #[derive(Debug, Default)]
@@ -24,8 +26,8 @@ pub(in super::super) struct Heard {
 }
 
 impl Egress {
-    /// An SRTCP datagram from the client.
-    pub(in super::super) fn handle_rtcp(&mut self, datagram: &[u8], now: Instant, counts: &mut EgressCounts) -> Heard {
+    /// An SRTCP datagram from the client. What it asks for leaves at the next deadline, which is now.
+    pub(in super::super) fn handle_rtcp(&mut self, datagram: &[u8], now: Instant) -> Heard {
         let mut heard = Heard::default();
         let mut scratch = std::mem::take(&mut self.scratch);
         let clear = self
@@ -35,15 +37,15 @@ impl Egress {
         if let Some(clear) = clear {
             heard.is_authentic = true;
             for packet in rtcp::packets(clear) {
-                self.handle_packet(&packet, now, &mut heard, counts);
+                self.handle_packet(&packet, now, &mut heard);
             }
+            self.heard_at = Some(now);
         }
         self.scratch = scratch;
-        self.repair_nacked(now, counts);
         heard
     }
 
-    fn handle_packet(&mut self, packet: &Rtcp<'_>, now: Instant, heard: &mut Heard, counts: &mut EgressCounts) {
+    fn handle_packet(&mut self, packet: &Rtcp<'_>, now: Instant, heard: &mut Heard) {
         match packet {
             Rtcp::SenderReport { reports, .. } => {
                 heard.is_for_engine = true;
@@ -52,7 +54,7 @@ impl Egress {
             Rtcp::ReceiverReport { reports, .. } => reports.iter().for_each(|block| self.handle_report(&block, now)),
             Rtcp::Nack { media_ssrc, lost } => {
                 if let Some(place) = self.place(*media_ssrc) {
-                    let room = MAX_NACKED.saturating_sub(self.nacked.len());
+                    let room = MAX_WAITING.saturating_sub(self.nacked.len()).min(MAX_NACKED);
                     self.nacked.extend(lost.iter().take(room).map(|sequence| (place, sequence)));
                 }
             }
@@ -68,9 +70,9 @@ impl Egress {
         }
     }
 
-    /// Repairs what a datagram asked for: sound first, so that its pictures do not use up what may be spent on repairs,
-    /// and otherwise stream by stream, in whatever order they were named.
-    fn repair_nacked(&mut self, now: Instant, counts: &mut EgressCounts) {
+    /// Repairs what was asked for since the last time: sound first, so that pictures do not use up what may be spent on
+    /// repairs, and otherwise stream by stream, in whatever order they were named.
+    pub(super) fn repair_nacked(&mut self, now: Instant, counts: &mut EgressCounts) {
         let mut nacked = std::mem::take(&mut self.nacked);
         nacked.sort_by_key(|(place, _)| (self.streams[*place].kind == Kind::Video, *place));
         for (place, sequence) in nacked.drain(..) {

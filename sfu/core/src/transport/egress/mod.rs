@@ -103,8 +103,10 @@ pub(crate) struct Egress {
     /// Packets were lost of late: sound is sent twice until then.
     loses_until: Option<Instant>,
     scratch: Vec<u8>,
-    /// What the datagram being read asks for again: places of streams, and numbers.
+    /// What is asked for again and not yet repaired: places of streams, and numbers.
     nacked: Vec<(usize, u16)>,
+    /// Feedback came that was not acted on yet.
+    heard_at: Option<Instant>,
     /// The client takes packet trailers off frames itself.
     takes_trailers: bool,
     /// Of all that is sent: one endpoint, one name (RFC 7022).
@@ -129,6 +131,7 @@ impl Egress {
             loses_until: None,
             scratch: Vec::new(),
             nacked: Vec::new(),
+            heard_at: None,
             takes_trailers: false,
             cname,
         }
@@ -330,9 +333,11 @@ impl Egress {
             self.loses_until = Some(now + ECHO_FOR);
         }
         self.pacer.set_rate(estimate.target_bps, estimate.is_queued);
+        self.heard_at = None;
         if !self.is_ready() {
             return;
         }
+        self.repair_nacked(now, &mut out.counts);
         while let Some(queued) = self.pacer.poll(now) {
             match queued {
                 Queued::Media(place, packet, placement, format) => {
@@ -435,7 +440,7 @@ impl Egress {
             .filter(|_| self.is_estimated())
             .map(|at| at.max(self.control_at));
         let ready = self.is_ready().then_some(());
-        ready.and_then(|()| reports.chain(control).chain(self.pacer.poll_timeout()).min())
+        ready.and_then(|()| reports.chain(control).chain(self.pacer.poll_timeout()).chain(self.heard_at).min())
     }
 
     /// What is known of the link.
