@@ -13,6 +13,7 @@ use crate::dynacast::Dynacast;
 use crate::forwarder::{Inspector, LayerInfo, PacketInfo, Received};
 use crate::keyframe::KeyframeRequests;
 use crate::levels::LevelMeter;
+use crate::policer::Policer;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::redundancy::Redundancy;
 use crate::transport::{OutFormat, Packet, video_codec};
@@ -48,6 +49,8 @@ pub(crate) struct Track {
     pub(crate) is_simulcast: bool,
     pub(crate) subscriptions: Vec<SubscriptionKey>,
     pub(crate) levels: LevelMeter,
+    /// Of sound, since that is never paused.
+    pub(crate) sound: Policer,
     pub(crate) dynacast: Dynacast,
     redundancy: Redundancy,
     /// Formats its packets came in; the worker fills in what is missing.
@@ -205,6 +208,7 @@ impl Track {
             is_simulcast,
             subscriptions: Vec::new(),
             levels: LevelMeter::default(),
+            sound: Policer::of_sound(),
             dynacast: Dynacast::default(),
             redundancy: Redundancy::default(),
             formats: Vec::new(),

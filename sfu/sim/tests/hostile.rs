@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 use sluice_core::Connection::{Dual, Single};
 use sluice_core::{Client, Command, Event, Failure, TrackId};
-use sluice_sim::{Publication, Simulation, Wiretap};
+use sluice_sim::{Conditions, Load, Publication, Simulation, Wiretap};
 
 /// An RTP packet with naming extensions and an authentication tag of noise.
 fn forged_rtp(payload_type: u8, ssrc: u32, extensions: &[(u8, &str)]) -> Vec<u8> {
@@ -294,7 +294,7 @@ fn a_bug_in_one_participant_ends_that_participant() {
 }
 
 /// A publisher far above what it may send is cut before its packets cost anything; others do not notice, and it is
-/// heard again as soon as it behaves.
+/// seen as soon as it behaves.
 #[test]
 fn a_flood_is_cut_and_hurts_nobody_else() {
     let mut sim = Simulation::new(59);
@@ -302,20 +302,58 @@ fn a_flood_is_cut_and_hurts_nobody_else() {
         sim.join(name, Single);
     }
     let of_ann = sim.publish("ann", "cam", Publication::CAMERA);
-    let of_eve = sim.publish("eve", "cam", Publication::CAMERA);
+    sim.publish("eve", "cam", Publication::CAMERA);
     sim.run(Duration::from_secs(2));
     assert_eq!(sim.stats().packets_policed, 0, "a camera is no flood");
 
-    let datagram = forged_rtp(96, 0x0bad_cafe, &[]);
-    let packets_per_second = 50_000_000 / 8 / datagram.len();
-    for _ in 0..2 * packets_per_second {
-        sim.forge("eve", &datagram);
-    }
-    let policed = sim.stats().packets_policed;
-    assert!(policed > packets_per_second as u64 / 2, "{policed} of {packets_per_second}");
+    let load = Load::Camera { fps: 30, kbps: [65_000; 3] };
+    let before = sim.stats();
+    let flood = sim.publish("eve", "flood", Publication { load, ..Publication::CAMERA });
+    sim.run(Duration::from_secs(7));
     let frames = sim.frames_during(Duration::from_secs(1), "bob", &of_ann);
     assert!(frames >= 29, "{frames} frames of somebody else");
+    let after = sim.stats();
+    assert!(after.packets_policed > 1000, "{} packets cut", after.packets_policed);
+    let read = (after.packets_received - before.packets_received) * 1100 * 8;
+    assert!(read < 9 * 52_000_000, "{read} bits read in eight seconds, with a burst of one");
+
+    sim.unpublish("eve", &flood);
+    sim.run(Duration::from_secs(2));
+    let of_eve = sim.publish("eve", "again", Publication::CAMERA);
     sim.run(Duration::from_secs(1));
     let frames = sim.frames_during(Duration::from_secs(1), "bob", &of_eve);
     assert!(frames >= 29, "{frames} frames of who flooded, afterwards");
+}
+
+/// Sound is never paused and never waits, so that a flood of it would take everybody's link.
+#[test]
+fn a_flood_of_sound_is_cut() {
+    let mut sim = Simulation::new(60);
+    for name in ["ann", "bob", "eve"] {
+        sim.join(name, Single);
+    }
+    let cam = sim.publish("ann", "cam", Publication::CAMERA);
+    let load = Load::Camera { fps: 50, kbps: [20_000; 3] };
+    sim.publish("eve", "mic", Publication { load, ..Publication::MICROPHONE });
+    sim.links("bob", Conditions::CLEAN, Conditions::narrow(8_000_000, Duration::from_millis(10)));
+    sim.run(Duration::from_secs(5));
+    assert!(sim.stats().packets_policed > 1000, "{} packets cut", sim.stats().packets_policed);
+    let frames = sim.frames_during(Duration::from_secs(2), "bob", &cam);
+    assert!(frames >= 55, "{frames} of 60 frames beside it");
+}
+
+/// Forgeries under somebody's address do not use up what that one may send.
+#[test]
+fn a_forged_flood_cuts_nobody() {
+    let mut sim = Simulation::new(61);
+    sim.join("ann", Single);
+    sim.join("bob", Single);
+    let cam = sim.publish("ann", "cam", Publication::CAMERA);
+    sim.run(Duration::from_secs(2));
+    let datagram = forged_rtp(96, 0x0bad_cafe, &[]);
+    for _ in 0..2 * 50_000_000 / 8 / datagram.len() {
+        sim.forge("ann", &datagram);
+    }
+    assert!(sim.frames_during(Duration::from_secs(1), "bob", &cam) >= 29);
+    assert_eq!(sim.stats().packets_policed, 0);
 }

@@ -74,7 +74,7 @@ pub struct WorkerStats {
     pub datagrams_received: u64,
     /// Datagrams no transport took: unknown address or fragment, wrong integrity, forged.
     pub datagrams_refused: u64,
-    /// Media packets of publishers that sent more than they may.
+    /// Media packets of publishers that sent more than they may: not read, or of sound, not passed on.
     pub packets_policed: u64,
     /// Media packets decrypted.
     pub packets_received: u64,
@@ -209,7 +209,7 @@ impl Worker {
             self.stats.datagrams_refused += 1;
             return;
         };
-        if is_media(datagram) && !slot.policer.admits(datagram.len(), now) {
+        if is_media(datagram) && !slot.policer.has_room(now) {
             self.stats.packets_policed += 1;
             return;
         }

@@ -13,6 +13,9 @@ use crate::track::{Ingested, Role};
 use crate::transport::{Happening, Packet};
 use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
+/// What a packet has around its payload: header, extensions, authentication tag, UDP and IP. Roughly.
+const OVERHEAD: usize = 80;
+
 impl Worker {
     /// A transport was driven: acts on what came out, then notes when it wants to be driven again.
     pub(super) fn after_transport(&mut self, key: TransportKey, now: Instant) {
@@ -56,6 +59,9 @@ impl Worker {
     /// A packet of a published track: noted, then handed to each subscription.
     pub(super) fn ingest(&mut self, publisher: ParticipantKey, packet: Packet, now: Instant) {
         self.stats.packets_received += 1;
+        if let Some(slot) = self.transports.get_mut(self.participants[publisher].publisher) {
+            slot.policer.spend(packet.payload.len() + OVERHEAD, now);
+        }
         let Some(key) = self.participants[publisher].publications.track(packet.mid) else { return };
         let Some(track) = self.tracks.get_mut(key) else { return };
         let Some(format) = track.format(packet.payload_type).or_else(|| {
@@ -80,6 +86,10 @@ impl Worker {
     /// A packet of a track goes to everybody who takes it.
     fn distribute(&mut self, key: TrackKey, packet: Packet, format: PayloadParams, primary_at: usize, now: Instant) {
         let Some(track) = self.tracks.get_mut(key) else { return };
+        if track.kind == Kind::Audio && !track.sound.admits(packet.payload.len() + OVERHEAD, now) {
+            self.stats.packets_policed += 1;
+            return;
+        }
         let Some((ingested, is_news)) = track.ingest(packet, format, primary_at) else { return };
         if is_news {
             if let Role::Backup { primary } = track.role {
