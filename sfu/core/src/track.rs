@@ -117,6 +117,15 @@ impl Ingested {
         self.format.red() == Some(self.packet.payload_type)
     }
 
+    /// Appends what goes out of it in a format.
+    pub(crate) fn write_payload(&self, format: OutFormat, datagram: &mut Vec<u8>) {
+        let begin = datagram.len();
+        datagram.extend_from_slice(self.payload(format));
+        if let Some(codec) = self.info.codec.filter(|_| self.trailer_len > 0 && !format.takes_trailers) {
+            trailer::mend_length(codec, &mut datagram[begin..]);
+        }
+    }
+
     /// What goes out of it in a format: all, or not the older blocks of RED, or not the packet trailer.
     pub(crate) fn payload(&self, format: OutFormat) -> &[u8] {
         let payload = &self.packet.payload;

@@ -6,8 +6,16 @@
 //! trailer is appended after end-to-end encryption, so it is readable here.
 //!
 //! It ends a *frame*: only the packet with the marker bit is worth asking. Where the packetizer cut a trailer in two,
-//! its beginning has left with the packet before, and it is left alone. In AV1 the last unit of a payload must be one
-//! without a length of its own (W not 0 in the aggregation header, as browsers send it): cutting does not mend lengths.
+//! its beginning has left with the packet before, and it is left alone. It is part of the frame's last unit, whose length
+//! [`mend_length`] makes right in payloads that aggregate units of H.264 and H.265. In AV1 the last unit must be one
+//! without a length of its own (W not 0 in the aggregation header, as browsers send it).
+
+use crate::VideoCodec;
+
+/// Type of an H.264 payload that aggregates units (RFC 6184 section 5.7.1).
+const STAP_A: u8 = 24;
+/// The same of H.265 (RFC 7798 section 4.4.2).
+const AGGREGATION: u8 = 48;
 
 const MAGIC: &[u8] = b"LKTS";
 
@@ -35,9 +43,61 @@ pub fn len(payload: &[u8]) -> Option<usize> {
     (is_known && elements.is_empty()).then_some(len)
 }
 
+/// Makes the length of the last unit right in a payload whose end was cut off. Does nothing where units have no lengths.
+pub fn mend_length(codec: VideoCodec, payload: &mut [u8]) {
+    let first = payload.first().copied().unwrap_or_default();
+    let mut at = match codec {
+        VideoCodec::H264 if first & 0x1f == STAP_A => 1,
+        VideoCodec::H265 if first >> 1 & 0x3f == AGGREGATION => 2,
+        _ => return,
+    };
+    while let Some((field, rest)) = payload.get_mut(at..).and_then(|units| units.split_first_chunk_mut::<2>()) {
+        let (len, left) = (usize::from(u16::from_be_bytes(*field)), rest.len());
+        if len > left {
+            // Less than a length that fits 16 bits.
+            *field = u16::try_from(left).unwrap_or_default().to_be_bytes();
+            return;
+        }
+        at += 2 + len;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Units behind a header, each with its length in front.
+    fn aggregate(header: &[u8], units: &[&[u8]]) -> Vec<u8> {
+        let mut payload = header.to_vec();
+        for unit in units {
+            payload.extend(u16::try_from(unit.len()).unwrap_or_default().to_be_bytes());
+            payload.extend(*unit);
+        }
+        payload
+    }
+
+    #[test]
+    fn the_last_unit_of_an_aggregate_has_the_length_that_is_left() {
+        for (codec, header) in [(VideoCodec::H264, &[0x78][..]), (VideoCodec::H265, &[0x60, 1])] {
+            let slice = with_trailer(b"\x65slice", &[(2, &[9; 4])]);
+            let mut payload = aggregate(header, &[b"\x67sps", b"\x68pps", &slice]);
+            payload.truncate(payload.len() - len(&payload).unwrap_or_default());
+            mend_length(codec, &mut payload);
+            assert_eq!(payload, aggregate(header, &[b"\x67sps", b"\x68pps", b"\x65slice"]), "{codec:?}");
+            let whole = payload.clone();
+            mend_length(codec, &mut payload);
+            assert_eq!(payload, whole, "what is right stays");
+        }
+    }
+
+    #[test]
+    fn a_payload_of_one_unit_has_no_length() {
+        let mut payload = *b"\x65\xff\xff\xff";
+        for codec in [VideoCodec::H264, VideoCodec::H265, VideoCodec::Vp8, VideoCodec::Av1] {
+            mend_length(codec, &mut payload);
+            assert_eq!(payload, *b"\x65\xff\xff\xff");
+        }
+    }
 
     fn with_trailer(frame: &[u8], elements: &[(u8, &[u8])]) -> Vec<u8> {
         let mut payload = frame.to_vec();
@@ -71,6 +131,15 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn lengths_are_mended_within_the_payload(bytes: Vec<u8>) {
+            for (codec, header) in [(VideoCodec::H264, &[0x78][..]), (VideoCodec::H265, &[0x60, 1])] {
+                let mut payload = [header, &bytes].concat();
+                mend_length(codec, &mut payload);
+                assert_eq!(payload.len(), header.len() + bytes.len());
+            }
+        }
+
         #[test]
         fn never_more_than_there_is(bytes: Vec<u8>, trailer_len: u8) {
             let mut bytes = bytes;

@@ -182,6 +182,8 @@ impl Forwarder {
         let is_switch = self.enters(packet, target);
         if is_switch {
             numbers.switch(packet, arrival);
+            // What was to stop has been left.
+            self.is_stopping = false;
             self.source = Some(Source { stream: packet.stream, selector: Selector::new(packet, limit) });
         }
         let Some(source) = self.source.as_mut().filter(|source| source.stream == packet.stream) else {

@@ -76,3 +76,25 @@ fn late_packets_of_the_old_encoding_are_dropped_and_a_cut_picture_is_all_that_is
     call.run(4);
     call.assert_decodable();
 }
+
+/// The larger encoding was to stop behind its picture, since it fills the link; the smaller one comes first, and goes on.
+#[test]
+fn who_was_to_stop_goes_on_in_the_encoding_it_enters() {
+    let mut call = Call::new(Kind::Vp8, 2);
+    call.forwarder.set_target(layer(1, 2));
+    call.run(4);
+    call.forwarder.set_target(layer(0, 2));
+    let all = call.capture(true, 3, false);
+    let (new, old): (Vec<_>, Vec<_>) = all.into_iter().partition(|sent| sent.stream == 0);
+    call.receive(&old[0]).unwrap();
+    call.forwarder.stop();
+    for sent in &new {
+        call.receive(sent).unwrap();
+    }
+    call.answers = false;
+    let from = call.out.len();
+    call.run(4);
+    assert_eq!(call.frames_since(from).len(), 4);
+    assert_eq!(call.forwarder.waits_for_keyframe(), None);
+    call.assert_decodable();
+}

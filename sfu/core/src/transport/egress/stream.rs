@@ -167,10 +167,9 @@ impl OutStream {
             timestamp: placement.timestamp,
             ssrc: self.main.ssrc(),
         };
-        let payload = packet.payload(format);
-        let mut datagram = Vec::with_capacity(payload.len() + HEADROOM);
+        let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
-        datagram.extend_from_slice(payload);
+        packet.write_payload(format, &mut datagram);
         packet
             .info
             .descriptor
@@ -213,12 +212,11 @@ impl OutStream {
     pub(super) fn write_repair(&mut self, sent: &Sent, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
         let Again::Repair(format) = sent.again else { return None };
         let header = self.repair_header(format.repair?, sent.placement.marker, sent.placement.timestamp);
-        let payload = sent.packet.payload(format);
-        let mut datagram = Vec::with_capacity(payload.len() + HEADROOM);
+        let mut datagram = Vec::with_capacity(sent.packet.packet.payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, &sent.packet, &sent.placement, transport_sequence);
         datagram.extend_from_slice(&sent.placement.sequence.to_be_bytes()[6..]);
         let payload_at = datagram.len();
-        datagram.extend_from_slice(payload);
+        sent.packet.write_payload(format, &mut datagram);
         let Placement { picture_id, tl0_pic_idx, .. } = sent.placement;
         sent.packet.info.descriptor.patch(&mut datagram[payload_at..], picture_id, tl0_pic_idx);
         crypto
