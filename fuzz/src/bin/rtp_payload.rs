@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sluice_rtp::{PictureIdRewriter, VideoCodec, h264, h265, red, starts_keyframe, trailer, vp8, vp9};
+use sluice_rtp::{VideoCodec, h264, h265, red, starts_keyframe, trailer, vp8, vp9};
 
 fuzz_target!(|payload: &[u8]| {
     for codec in [VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::H264, VideoCodec::H265, VideoCodec::Av1] {
@@ -10,17 +10,20 @@ fuzz_target!(|payload: &[u8]| {
     }
     let _ = (h264::temporal_layer(payload), h265::temporal_layer(payload));
     assert!(trailer::len(payload).is_none_or(|len| len <= payload.len()));
+    for codec in [VideoCodec::H264, VideoCodec::H265] {
+        let mut cut = payload.to_vec();
+        trailer::mend_length(codec, &mut cut);
+        assert_eq!(cut.len(), payload.len());
+    }
     if let Some(blocks) = red::blocks(payload) {
         let total: usize = blocks.map(|block| block.data.len() + 1).sum();
         assert!(total <= payload.len());
     }
     // A patched descriptor is read as what was patched in, and nothing behind it changes.
-    let mut rewriter = PictureIdRewriter::default();
     let mut copy = payload.to_vec();
     if let Some(descriptor) = vp8::Descriptor::parse(payload) {
-        rewriter.switch(&descriptor);
-        let (picture_id, tl0) = rewriter.rewrite(&descriptor);
-        descriptor.patch(&mut copy, picture_id, tl0);
+        let picture_id = descriptor.picture_id.map(|id| id.value);
+        descriptor.patch(&mut copy, picture_id, descriptor.tl0_pic_idx);
         assert_eq!(vp8::Descriptor::parse(&copy), Some(descriptor));
         assert_eq!(copy[descriptor.len..], payload[descriptor.len..]);
     }

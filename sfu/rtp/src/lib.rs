@@ -25,6 +25,6 @@ pub mod vp8;
 pub mod vp9;
 
 pub use keyframe::{VideoCodec, starts_keyframe};
-pub use picture_id::{Numbers, PictureId, PictureIdRewriter};
+pub use picture_id::{Numbers, PictureId};
 pub use renumber::{Number, Renumber, Unwrap};
 pub use rewrite::{Rewritten, StreamRewriter};

@@ -198,7 +198,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::picture_id::PictureIdRewriter;
 
     #[test]
     fn only_the_first_packet_of_an_independent_base_picture_enters() {
@@ -257,9 +256,6 @@ mod tests {
             let _ = starts_keyframe(&bytes);
             if let Some(d) = Descriptor::parse(&bytes) {
                 assert!(d.len < bytes.len());
-                let mut rewriter = PictureIdRewriter::default();
-                rewriter.switch(&d);
-                rewriter.rewrite(&d);
                 let mut patched = bytes.clone();
                 d.patch(&mut patched, Some(picture_id), Some(tl0));
                 let read = Descriptor::parse(&patched).unwrap();
