@@ -1,13 +1,15 @@
 //! Which media section carries which track the client announced.
 //!
 //! The announcement (`add_track`) and the offer travel apart and may come in either order. A section's
-//! `a=msid` names the client's track id; where it does not, the first announced track of the kind is meant.
+//! `a=msid` names the client's track id; where it does not, the first announced track of the kind is meant. A second
+//! codec goes by its name alone: clients may announce one and never send it, and the next section of the kind is
+//! somebody else's.
 
 use sluice_sdp::Sdp;
 use str0m::media::Mid;
 
 use crate::transport::kind;
-use crate::{ExpectedTrack, Kind, TrackKey};
+use crate::{CodecRole, ExpectedTrack, Kind, TrackKey};
 
 /// Sections that send without an announced track, remembered; a client announces what it sends within one
 /// round trip.
@@ -29,6 +31,14 @@ struct Unclaimed {
     msid_track: Option<String>,
     is_simulcast: bool,
     mime_type: Option<String>,
+}
+
+impl Unclaimed {
+    /// It brings what was announced: so its name says, or where that need not be, its kind.
+    fn may_be(&self, expected: &ExpectedTrack, by_name: bool) -> bool {
+        let is_named = || self.msid_track.as_ref().is_some_and(|track| expected.cids.contains(track));
+        self.kind == expected.kind && (is_named() || !by_name && expected.role != CodecRole::Backup)
+    }
 }
 
 /// A track that met its section.
@@ -61,14 +71,11 @@ impl Publications {
         self.bound.iter().map(|(_, track)| *track)
     }
 
-    /// A track is announced. The binding, when its section was offered already.
+    /// A track is announced; announced again, the last word counts. The binding, when its section was offered already.
     pub(crate) fn expect(&mut self, expected: ExpectedTrack) -> Option<Binding> {
-        let by_name = |u: &Unclaimed| u.msid_track.as_ref().is_some_and(|t| expected.cids.contains(t));
-        let place = self
-            .unclaimed
-            .iter()
-            .position(|u| u.kind == expected.kind && by_name(u))
-            .or_else(|| self.unclaimed.iter().position(|u| u.kind == expected.kind));
+        self.forget_expected(&expected.track);
+        let find = |by_name| self.unclaimed.iter().position(|section| section.may_be(&expected, by_name));
+        let place = find(true).or_else(|| find(false));
         let Some(place) = place else {
             self.expected.push(expected);
             return None;
@@ -106,10 +113,7 @@ impl Publications {
         let mut expected: Vec<&ExpectedTrack> = self.expected.iter().collect();
         for by_name in [true, false] {
             free.retain(|section| {
-                let found = expected.iter().position(|e| {
-                    let named = section.msid_track.as_ref().is_some_and(|t| e.cids.contains(t));
-                    e.kind == section.kind && (named || !by_name)
-                });
+                let found = expected.iter().position(|e| section.may_be(e, by_name));
                 let Some(found) = found else { return true };
                 plan.bindings.push(Binding {
                     mid: section.mid,
@@ -196,6 +200,38 @@ mod tests {
             ("video", "2", "sendonly", "cid-screen"),
         ]));
         assert_eq!(bound(&plan), [("2".into(), "TR_screen".into()), ("1".into(), "TR_camera".into())]);
+    }
+
+    fn expected_backup(track: &str, cid: &str) -> ExpectedTrack {
+        ExpectedTrack { role: CodecRole::Backup, ..expected(track, cid, Kind::Video) }
+    }
+
+    #[test]
+    fn a_backup_that_never_came_takes_no_other_section() {
+        let mut publications = Publications::default();
+        assert!(publications.expect(expected_backup("TR_camera", "cid-vp8")).is_none());
+        let strange = offer(&[("video", "2", "sendonly", "renamed-by-the-browser")]);
+        assert!(publications.plan(&strange).bindings.is_empty(), "nor one that nobody announced");
+        publications.expect(expected("TR_screen", "cid-screen", Kind::Video));
+        assert_eq!(bound(&publications.plan(&strange)), [("2".into(), "TR_screen".into())]);
+
+        // The other way round: the section first.
+        let mut publications = Publications::default();
+        publications.apply(&publications.plan(&strange));
+        assert!(publications.expect(expected_backup("TR_camera", "cid-vp8")).is_none());
+        assert_eq!(publications.expect(expected("TR_screen", "cid-screen", Kind::Video)).unwrap().mid, Mid::from("2"));
+    }
+
+    #[test]
+    fn a_backup_announced_again_goes_by_its_new_name_alone() {
+        let mut publications = Publications::default();
+        publications.expect(expected_backup("TR_camera", "first"));
+        publications.expect(expected_backup("TR_camera", "second"));
+        assert!(publications.plan(&offer(&[("video", "2", "sendonly", "first")])).bindings.is_empty());
+        let plan = publications.plan(&offer(&[("video", "3", "sendonly", "second")]));
+        assert_eq!(bound(&plan), [("3".into(), "TR_camera".into())]);
+        publications.apply(&plan);
+        assert!(publications.expected.is_empty());
     }
 
     #[test]

@@ -14,8 +14,6 @@ use crate::{BackupCodec, BackupPolicy, CodecRole, ExpectedTrack, MediaKind};
 pub(crate) struct Backup {
     /// The best layer of it anybody wants, as the media plane said last; outer `None`: it said nothing yet.
     pub(crate) wanted: Option<Option<u8>>,
-    /// Its section is awaited, or there.
-    is_expected: bool,
 }
 
 /// The second codec an announcement of video names beside its `first`.
@@ -34,15 +32,19 @@ pub(crate) fn announced(request: &AddTrackRequest, first: Option<&str>) -> Optio
 }
 
 impl Publication {
-    /// The client will publish the second codec. What to expect; `None` when there is none, or it is expected already.
+    /// The client will publish the second codec. What to expect, in the place of what was expected of it before: who
+    /// gave up and tries again does so under a new id. `None` when there is none, or it is there, or expected under
+    /// that id already.
     pub(crate) fn announce_backup(&mut self, request: &AddTrackRequest) -> Option<ExpectedTrack> {
-        let backup = self.backup.as_mut().filter(|backup| self.live && !backup.is_expected)?;
+        self.backup.as_ref().filter(|_| self.live)?;
         let [_, info] = &mut self.info.codecs[..] else { return None };
+        if !info.mid.is_empty() || info.cid == request.cid {
+            return None;
+        }
         let named = request.simulcast_codecs.first().and_then(|c| canonical_codec(&c.codec, MediaKind::Video));
         if named != Some(&info.mime_type) || !(1..=TEXT_BYTES).contains(&request.cid.len()) {
             return None;
         }
-        backup.is_expected = true;
         info.cid.clone_from(&request.cid);
         info.layers = layers(request);
         let layers = declared(&info.layers, info.video_layer_mode());
@@ -64,8 +66,7 @@ impl Publication {
 
     /// The second codec met its section, or lost it.
     pub(crate) fn bind_backup(&mut self, mid: Option<&str>) {
-        let (Some(backup), [_, info]) = (&mut self.backup, &mut self.info.codecs[..]) else { return };
-        backup.is_expected = mid.is_some();
+        let (Some(_), [_, info]) = (&self.backup, &mut self.info.codecs[..]) else { return };
         info.mid = mid.unwrap_or_default().to_owned();
         if mid.is_none() {
             info.cid.clear();

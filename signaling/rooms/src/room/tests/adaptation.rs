@@ -377,12 +377,17 @@ fn a_backup_codec_is_asked_for_published_and_listed() {
         assert_eq!(codecs_told(&world, &ada).last(), Some(&both(true, is_told)), "nothing was said of the first");
     }
 
-    let announced = AddTrackRequest { sid: track.to_string(), ..camera("c2") };
-    for _ in 0..2 {
+    for (cid, is_news) in [("c1", true), ("c1", false), ("c2", true), ("c2", false)] {
         world.expected = None;
-        world.says(&ada, ask::Message::AddTrack(announced.clone()));
+        let announced = AddTrackRequest { sid: track.to_string(), ..camera(cid) };
+        world.says(&ada, ask::Message::AddTrack(announced));
+        let cids = world.expected.take().map(|expected| expected.cids);
+        assert_eq!(
+            cids,
+            is_news.then(|| vec![cid.to_owned()]),
+            "expected once, under the id it was announced with last"
+        );
     }
-    assert_eq!(world.expected, None, "announced again, it is expected once");
     let answers = world.heard(&ada, |message| match message {
         told::Message::TrackPublished(answer) => Some((answer.cid.clone(), answer.track.clone().unwrap())),
         _ => None,
@@ -394,6 +399,8 @@ fn a_backup_codec_is_asked_for_published_and_listed() {
     let (participant, bound) = (ada.sid.clone(), track.clone());
     world.media(MediaEvent::BackupAdded { participant, track: bound, mid: "2".into() });
     assert_eq!(codecs(&world), [codec("video/VP9", "c", "1"), codec("video/VP8", "c2", "2")]);
+    world.says(&ada, ask::Message::AddTrack(AddTrackRequest { sid: track.to_string(), ..camera("c3") }));
+    assert_eq!(world.expected, None, "it is there");
 
     wanted_is_retold(&mut world, &ada, &track);
 }
