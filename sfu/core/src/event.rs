@@ -194,7 +194,8 @@ pub enum Event {
         /// Track, and whether it is paused now.
         paused: Vec<(TrackId, bool)>,
     },
-    /// The subscriber takes none of the codecs a track comes in.
+    /// The subscriber takes none of the codecs a track comes in, or only a second one that was announced and does not
+    /// come. Should it come after all, it is forwarded.
     NotDecodable {
         /// Receiver.
         subscriber: ParticipantId,

@@ -39,6 +39,18 @@ pub(crate) struct Participant {
     pub(crate) has_failed: bool,
 }
 
+/// How long a subscriber who takes only the second codec of a track has waited for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum BackupWait {
+    /// It need not.
+    #[default]
+    Over,
+    /// Since then.
+    Since(Instant),
+    /// Too long: it was told. What comes after all is forwarded.
+    InVain,
+}
+
 /// A participant's wish for a track, and how far it got.
 #[derive(Debug)]
 pub(crate) struct Subscription {
@@ -66,6 +78,8 @@ pub(crate) struct Subscription {
     /// Of a track in two codecs: the subscriber takes the first, or the second, of them not.
     pub(crate) lacks_primary: bool,
     pub(crate) lacks_backup: bool,
+    /// It depends on the second, and that is not there.
+    pub(crate) wait: BackupWait,
     pub(crate) sent: RateMeter,
     pub(crate) frames: FrameRateMeter,
     /// The publisher's payload types and how the subscriber numbers the same format; `None` where it has none.
@@ -91,6 +105,7 @@ impl Subscription {
             is_undecodable: false,
             lacks_primary: false,
             lacks_backup: false,
+            wait: BackupWait::Over,
             sent: RateMeter::default(),
             frames: FrameRateMeter::default(),
             formats: Vec::new(),
@@ -103,6 +118,7 @@ impl Subscription {
         self.stream = stream;
         self.formats.clear();
         (self.is_undecodable, self.lacks_primary, self.lacks_backup) = (false, false, false);
+        self.wait = BackupWait::Over;
         self.forwarder.pause();
     }
 

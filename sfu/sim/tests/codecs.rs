@@ -216,6 +216,50 @@ fn a_backup_is_muted_with_its_track() {
     sim.audit(true);
 }
 
+/// Ann's client hears that VP8 is wanted and does nothing, at first.
+#[test]
+fn who_waits_for_a_backup_that_does_not_come_is_told_and_sees_it_when_it_comes() {
+    let mut sim = Simulation::new(40);
+    sim.speaks.insert("eve".to_owned(), WITHOUT_VP9.to_vec());
+    sim.join("ann", Single);
+    sim.join("bob", Dual);
+    let backup = (Publication::SIMULCAST, BackupPolicy::Simulcast);
+    let cam = sim.publish_with_backup("ann", "cam", Publication::video(Media::Vp9), backup);
+    sim.run(Duration::from_secs(1));
+    sim.join("eve", Single);
+    sim.run(Duration::from_secs(3));
+    assert_eq!(was_told_not_decodable(&sim, "eve", &cam), 0, "it may still come");
+
+    // While there is nothing to see, nothing is late.
+    sim.mute(&cam, true);
+    sim.run(Duration::from_secs(6));
+    sim.mute(&cam, false);
+    sim.demand("eve", &cam, Demand { enabled: false, ..Demand::default() });
+    sim.run(Duration::from_secs(6));
+    sim.demand("eve", &cam, Demand::default());
+    sim.run(Duration::from_secs(4));
+    assert_eq!(was_told_not_decodable(&sim, "eve", &cam), 0, "nobody was waiting");
+    sim.run(Duration::from_secs(2));
+    assert_eq!(was_told_not_decodable(&sim, "eve", &cam), 1);
+    assert_eq!(reason(&mut sim, "eve", &cam), Reason::NotDecodable);
+    sim.run(Duration::from_secs(12));
+    assert_eq!(was_told_not_decodable(&sim, "eve", &cam), 1, "once");
+    assert_eq!((was_told_not_decodable(&sim, "bob", &cam), reason(&mut sim, "bob", &cam)), (0, Reason::Full));
+
+    // She looks away and back, so that ann's client hears once more what is wanted.
+    sim.dynacast = true;
+    sim.demand("eve", &cam, Demand { enabled: false, ..Demand::default() });
+    sim.run(Duration::from_secs(6));
+    sim.demand("eve", &cam, Demand::default());
+    sim.run_until(Duration::from_secs(2), "eve sees a picture", |sim| {
+        sim.find_sink("eve", &cam).is_some_and(|sink| sink.frames > 0)
+    });
+    sim.run(Duration::from_secs(7));
+    assert_eq!(explained(&mut sim, "eve", &cam), (Reason::Full, "video/VP8".into()));
+    assert_eq!(was_told_not_decodable(&sim, "eve", &cam), 1);
+    sim.audit(true);
+}
+
 #[test]
 fn who_takes_neither_codec_is_told_so() {
     let mut sim = Simulation::new(39);

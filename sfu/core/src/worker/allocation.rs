@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::Worker;
 use crate::allocator::{self, LayerRate, Want};
 use crate::explain::{LinkReport, Reason, SubscriptionReport};
+use crate::participant::BackupWait;
 use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
 /// Of the estimate, what is shared out: the rest is for reports, repairs and the unevenness of encoders.
@@ -57,6 +58,7 @@ impl Worker {
                 self.tell_publisher(key, wanted);
             }
         }
+        self.tell_who_waits_in_vain(now);
     }
 
     /// Settles what was unbalanced.
@@ -205,7 +207,7 @@ impl Worker {
         let current = subscription.forwarder.current();
         let pair = |layer: allocator::LayerId| (layer.spatial, layer.temporal);
         let reason = match grant {
-            _ if subscription.is_undecodable => Reason::NotDecodable,
+            _ if subscription.is_undecodable || subscription.wait == BackupWait::InVain => Reason::NotDecodable,
             _ if subscription.section.is_none() => Reason::Connecting,
             _ if subscription.is_left_out => Reason::RoomLimit,
             None => Reason::Connecting,

@@ -8,14 +8,23 @@
 //! publisher is to encode one codec only (regression), everybody who takes the backup moves to it when its first
 //! packet has come, and the first one is wanted no more. There is no way back while the backup is published: it
 //! would cost everybody a freeze, and the next one to come may need the backup again.
+//!
+//! A publisher may announce a backup and not bring it when it is asked to: clients have reasons and do not tell them.
+//! Who depends on it is told, after [`BACKUP_PATIENCE`], that it cannot decode the track. It stays wanted, and is
+//! forwarded when it comes after all.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::forwarder::Forwarder;
+use crate::participant::BackupWait;
 use crate::publications::Binding;
 use crate::track::{Role, Track};
 use crate::{BackupPolicy, CodecRole, Event, Kind, ParticipantKey, SubscriptionKey, TrackKey};
+
+/// How long a second codec may take to come, once somebody depends on it: the publisher is asked, announces, offers and
+/// sends a key frame, which on a bad link is some round trips and repairs.
+const BACKUP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Worker {
     pub(super) fn is_backup(&self, key: TrackKey) -> bool {
@@ -128,9 +137,19 @@ impl Worker {
                 track.role = Role::Primary { backup, policy, has_moved };
             }
         }
+        let is_muted = self.tracks.get(primary).is_some_and(|track| track.is_muted);
         for key in takers {
-            let Some(subscription) = self.subscriptions.get(key) else { continue };
+            let Some(subscription) = self.subscriptions.get_mut(key) else { continue };
             let (lacks_primary, lacks_backup) = (subscription.lacks_primary, subscription.lacks_backup);
+            let depends = lacks_primary && !lacks_backup && !has_come;
+            // Nothing comes of what is muted, or not looked at.
+            let is_due = !is_muted && subscription.demand.enabled;
+            subscription.wait = match subscription.wait {
+                BackupWait::Since(since) if depends && is_due => BackupWait::Since(since),
+                BackupWait::Over if depends && is_due => BackupWait::Since(now),
+                BackupWait::InVain if depends => BackupWait::InVain,
+                _ => BackupWait::Over,
+            };
             if lacks_primary && lacks_backup {
                 self.tell_not_decodable(key);
             }
@@ -139,6 +158,23 @@ impl Worker {
         }
         self.weigh_demand(primary, now);
         self.weigh_demand(backup, now);
+    }
+
+    /// Time went by: tells whoever has waited too long for a second codec.
+    pub(super) fn tell_who_waits_in_vain(&mut self, now: Instant) {
+        for (_, subscription) in &mut self.subscriptions {
+            let BackupWait::Since(since) = subscription.wait else { continue };
+            if now.saturating_duration_since(since) < BACKUP_PATIENCE {
+                continue;
+            }
+            subscription.wait = BackupWait::InVain;
+            // Not `is_undecodable`: that nobody wants, and the publisher would be told so.
+            let track = subscription.track_id.clone();
+            if let Some(participant) = self.participants.get(subscription.subscriber) {
+                let (room, subscriber) = (participant.room.clone(), participant.id.clone());
+                self.events.push_back((room, Event::NotDecodable { subscriber, track }));
+            }
+        }
     }
 
     /// What a subscriber's description says of both codecs. Packets have the last word, which is no.

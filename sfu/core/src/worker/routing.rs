@@ -108,6 +108,7 @@ impl Worker {
 
     pub(super) fn mute_track(&mut self, id: &TrackId, muted: bool) {
         let Some(key) = self.tracks_by_id.get(id).copied() else { return };
+        self.reconsidered.insert(key);
         for key in self.codecs_of(key) {
             if let Some(track) = self.tracks.get_mut(key) {
                 track.is_muted = muted;
@@ -190,9 +191,8 @@ impl Worker {
         subscription.demand = demand;
         let track = subscription.track;
         self.unbalance(subscriber);
-        if let Some(track) = track {
-            self.weigh_demand(track, now);
-        }
+        self.reconsidered.extend(track);
+        self.reconsider(now);
     }
 
     /// Bounds on what is forwarded in a room, from now on.
