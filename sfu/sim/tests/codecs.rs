@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sluice_core::Connection::{Dual, Single};
-use sluice_core::{BackupPolicy, Command, Demand, Event, Reason, TrackId};
+use sluice_core::{BackupPolicy, CodecRole, Command, Demand, Event, ExpectedTrack, Kind, Reason, Source, TrackId};
 use sluice_sim::{Conditions, Media, Publication, Simulation, Structure};
 
 const WITHOUT_H265: [Media; 4] = [Media::Vp8, Media::Vp9, Media::H264, Media::Av1];
@@ -198,6 +198,54 @@ fn a_backup_that_stops_is_asked_for_again() {
     sim.run(Duration::from_secs(2));
     assert!(sim.frames_during(Duration::from_secs(1), "bob", &cam) >= 29);
     sim.audit(true);
+}
+
+/// A description in which the section of one client track says something else.
+fn with_section(offer: &str, cid: &str, change: (&str, &str)) -> String {
+    let of_track =
+        |section: &&str| section.lines().any(|l| l.starts_with("a=msid:") && l.ends_with(&format!(" {cid}")));
+    let sections = offer.split("\r\nm=");
+    let changed = sections.map(|s| if of_track(&s) { s.replace(change.0, change.1) } else { s.to_owned() });
+    changed.collect::<Vec<_>>().join("\r\nm=")
+}
+
+/// A client may take away the first codec's section and leave the second's. When that goes too, it is free for another track.
+#[test]
+fn the_section_of_a_backup_left_behind_can_carry_another_track() {
+    let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Simulcast, 41);
+    let (first, second) = (format!("cid-{cam}"), format!("cid-{cam}-backup"));
+    let mut sdp = with_section(sim.client("ann").last_offer(), &first, ("a=sendonly", "a=inactive"));
+    let mut offer = |sim: &mut Simulation, sdp: &str| {
+        sim.say(Command::Offer { participant: "PA_ann".into(), id: 1000, sdp: sdp.to_owned() });
+        sim.run(Duration::from_millis(500));
+    };
+    offer(&mut sim, &sdp);
+    assert_eq!((sim.stats().tracks, sim.stats().subscriptions), (0, 0), "the track is gone, in both codecs");
+    sdp = with_section(&sdp, &second, ("a=sendonly", "a=inactive"));
+    offer(&mut sim, &sdp);
+    sdp = with_section(&sdp, &second, ("a=inactive", "a=sendonly"));
+    let sdp = sdp.replace(&second, "cid-screen");
+    sim.command(Command::ExpectTrack { participant: "PA_ann".into(), expected: screen() });
+    offer(&mut sim, &sdp);
+    let is_added =
+        |event: &Event| matches!(event, Event::TrackAdded { track, .. } if track.as_str() == "TR_ann_screen");
+    assert!(sim.events.iter().any(|(_, event)| is_added(event)));
+}
+
+fn screen() -> ExpectedTrack {
+    ExpectedTrack {
+        track: "TR_ann_screen".into(),
+        cids: vec!["cid-screen".to_owned()],
+        kind: Kind::Video,
+        source: Source::Screen,
+        layers: Vec::new(),
+        codecs: vec!["video/VP8".to_owned()],
+        stereo: false,
+        dtx: false,
+        red: false,
+        has_trailers: false,
+        role: CodecRole::Only,
+    }
 }
 
 #[test]
