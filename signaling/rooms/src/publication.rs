@@ -175,8 +175,10 @@ impl Publication {
         Ok((Self { info, cids, live: false, heard: false, layers_wanted: None, backup }, expected))
     }
 
-    /// The track met its section.
+    /// The track met its section, on which `mime_type` was agreed, as the client's description spells it.
     pub(crate) fn bind(&mut self, mid: &str, mime_type: &str, simulcast: bool) {
+        let kind = media_kind(&self.info);
+        let mime_type = canonical_codec(mime_type, kind).unwrap_or(mime_type);
         self.live = true;
         self.info.mid = mid.to_owned();
         self.info.mime_type = mime_type.to_owned();
@@ -192,7 +194,6 @@ impl Publication {
                 ..Default::default()
             });
         }
-        let kind = media_kind(&self.info);
         if self.info.codecs.get(1).is_some_and(|second| second.mime_type == mime_type) {
             // What was agreed on is the second itself: there is no other.
             self.info.codecs.truncate(1);
@@ -309,6 +310,21 @@ mod tests {
     fn stream_names_are_safe_in_sdp() {
         let request = AddTrackRequest { stream: "x y\r\na=evil".into(), ..camera() };
         assert_eq!(Publication::announce(&request, sid).unwrap().0.info.stream, "camera");
+    }
+
+    /// Payload names are the client's to spell (RFC 8866, section 6.6: letter case does not matter).
+    #[test]
+    fn a_section_may_spell_its_codec_as_it_likes() {
+        let codec = |codec: &str| SimulcastCodec { codec: codec.into(), ..Default::default() };
+        let request = AddTrackRequest { simulcast_codecs: vec![codec("vp9"), codec("vp8")], ..camera() };
+        let (mut publication, _) = Publication::announce(&request, sid).unwrap();
+        publication.bind("1", "video/vp9", false);
+        assert_eq!(publication.info.mime_type, "video/VP9");
+        assert_eq!(publication.info.codecs.len(), 2);
+        publication.bind("1", "video/vp8", false);
+        assert_eq!(publication.info.codecs.len(), 1, "the section brought the second: there is nothing behind it");
+        assert_eq!(publication.info.codecs[0].mime_type, "video/VP8");
+        assert!(publication.backup.is_none());
     }
 
     #[test]

@@ -100,9 +100,10 @@ impl RoomState {
         let Some(participant) = self.participants.get_mut(publisher) else { return };
         let Some(publication) = participant.tracks.get_mut(track) else { return };
         let was_live = publication.live;
-        let is_new_codec = !was_live || publication.info.mime_type != mime_type;
+        let codec_before = publication.info.mime_type.clone();
         publication.bind(mid, mime_type, simulcast);
         let info = publication.info.clone();
+        let is_new_codec = !was_live || info.mime_type != codec_before;
         self.announce(publisher);
         if is_new_codec {
             // The media plane may have said what is wanted before the codec was known.
