@@ -127,8 +127,6 @@ pub enum Event {
         track: TrackId,
         /// Its section.
         mid: String,
-        /// The codec agreed for it.
-        mime_type: String,
     },
     /// The client stopped sending the second codec of a track, which goes on with the first.
     BackupRemoved {

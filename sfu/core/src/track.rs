@@ -14,6 +14,7 @@ use crate::forwarder::{Inspector, LayerInfo, PacketInfo, Received};
 use crate::keyframe::KeyframeRequests;
 use crate::levels::LevelMeter;
 use crate::policer::Policer;
+use crate::publications::Binding;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::redundancy::Redundancy;
 use crate::transport::{OutFormat, Packet, video_codec};
@@ -237,9 +238,12 @@ impl Track {
         }
     }
 
-    /// A second codec met its section.
-    pub(crate) fn publish(&mut self, expected: ExpectedTrack, mid: Mid, is_simulcast: bool) {
+    /// A second codec met its section, on which `mime_type` was agreed. True when that is not what was announced.
+    pub(crate) fn publish(&mut self, binding: Binding) -> bool {
+        let Binding { mid, expected, is_simulcast, mime_type } = binding;
         (self.expected, self.mid, self.is_simulcast) = (expected, Some(mid), is_simulcast);
+        let agreed = mime_type.filter(|agreed| !agreed.eq_ignore_ascii_case(&self.mime_type));
+        agreed.map(|agreed| self.mime_type = agreed).is_some()
     }
 
     /// A second codec is published no longer. It may be again.

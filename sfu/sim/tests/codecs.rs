@@ -215,7 +215,7 @@ fn the_section_of_a_backup_left_behind_can_carry_another_track() {
     let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Simulcast, 41);
     let (first, second) = (format!("cid-{cam}"), format!("cid-{cam}-backup"));
     let mut sdp = with_section(sim.client("ann").last_offer(), &first, ("a=sendonly", "a=inactive"));
-    let mut offer = |sim: &mut Simulation, sdp: &str| {
+    let offer = |sim: &mut Simulation, sdp: &str| {
         sim.say(Command::Offer { participant: "PA_ann".into(), id: 1000, sdp: sdp.to_owned() });
         sim.run(Duration::from_millis(500));
     };
@@ -246,6 +246,51 @@ fn screen() -> ExpectedTrack {
         has_trailers: false,
         role: CodecRole::Only,
     }
+}
+
+/// VP8 was announced, and the section agrees on H264: what counts is what was agreed.
+#[test]
+fn a_backup_is_of_the_codec_its_section_agrees_on() {
+    let mut sim = Simulation::new(42);
+    sim.join("ann", Single);
+    let backup = (Publication::CAMERA, BackupPolicy::Simulcast);
+    let cam = sim.publish_with_backup("ann", "cam", Publication::video(Media::Vp9), backup);
+    for (name, takes) in [("eve", WITHOUT_VP9.to_vec()), ("kim", vec![Media::H264]), ("joe", vec![Media::Vp8])] {
+        sim.speaks.insert(name.to_owned(), takes);
+        sim.join(name, Dual);
+    }
+    sim.run(Duration::from_secs(1));
+    assert_eq!(explained(&mut sim, "eve", &cam).1, "video/VP8");
+    let told = |sim: &Simulation| ["eve", "kim", "joe"].map(|name| was_told_not_decodable(sim, name, &cam));
+    assert_eq!(told(&sim), [0, 1, 0]);
+
+    let expected = ExpectedTrack {
+        track: cam.clone(),
+        cids: vec!["cid-second".to_owned()],
+        codecs: vec!["video/H264".to_owned()],
+        role: CodecRole::Backup,
+        ..screen()
+    };
+    sim.command(Command::ExpectTrack { participant: "PA_ann".into(), expected });
+    let sdp = with_another_section(sim.client("ann").last_offer(), &format!("cid-{cam}"), "cid-second");
+    sim.say(Command::Offer { participant: "PA_ann".into(), id: 1000, sdp });
+    sim.run(Duration::from_millis(500));
+    assert_eq!(explained(&mut sim, "eve", &cam).1, "video/H264");
+    assert_eq!(told(&sim), [0, 1, 1], "joe takes neither now");
+    let (why, codec) = explained(&mut sim, "kim", &cam);
+    assert_eq!((why == Reason::NotDecodable, codec.as_str()), (false, "video/H264"), "kim takes the second now");
+}
+
+/// A description with the section of one client track once more, for another.
+fn with_another_section(offer: &str, cid: &str, another: &str) -> String {
+    let section = offer.split("\r\nm=").find(|section| section.contains(&format!(" {cid}\r\n"))).unwrap();
+    let mid = section.lines().find_map(|line| line.strip_prefix("a=mid:")).unwrap();
+    let lines = section.trim_end().lines().filter(|line| !line.starts_with("a=ssrc"));
+    let lines = lines.map(|line| line.replace(cid, another).replace(&format!("a=mid:{mid}"), "a=mid:new"));
+    let section = lines.collect::<Vec<_>>().join("\r\n");
+    let bundle = offer.lines().find(|line| line.starts_with("a=group:BUNDLE")).unwrap();
+    let offer = offer.replacen(bundle, &format!("{bundle} new"), 1);
+    format!("{}\r\nm={section}\r\n", offer.trim_end())
 }
 
 #[test]

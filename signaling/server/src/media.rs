@@ -172,7 +172,7 @@ pub(crate) fn event(event: core::Event) -> Option<rooms::MediaEvent> {
         From::BackupWanted { participant: who, track, max_spatial } => {
             To::BackupWanted { participant: participant_sid(&who), track: track_sid(&track), max_spatial }
         }
-        From::BackupAdded { participant: who, track, mid, .. } => {
+        From::BackupAdded { participant: who, track, mid } => {
             To::BackupAdded { participant: participant_sid(&who), track: track_sid(&track), mid }
         }
         From::BackupRemoved { participant: who, track } => {

@@ -71,8 +71,7 @@ impl Worker {
 
     /// The second codec of a track met its section.
     pub(super) fn publish_backup(&mut self, publisher: ParticipantKey, binding: Binding) {
-        let Binding { mid, expected, is_simulcast, mime_type } = binding;
-        let id = expected.track.clone();
+        let (id, mid) = (binding.expected.track.clone(), binding.mid);
         let primary = self.tracks_by_id.get(&id).and_then(|key| self.tracks.get(*key));
         let Some(Role::Primary { backup, .. }) = primary.filter(|t| t.publisher == publisher).map(|t| t.role) else {
             tracing::debug!(track = %id, "a backup of nothing");
@@ -82,11 +81,19 @@ impl Worker {
             tracing::warn!(track = %id, "backup announced twice");
             return;
         };
-        track.publish(expected, mid, is_simulcast);
+        if track.publish(binding) {
+            // Who takes it was read of what was announced.
+            for key in self.takers(backup) {
+                if let Some(subscription) = self.subscriptions.get_mut(key) {
+                    (subscription.lacks_backup, subscription.is_undecodable) = (false, false);
+                }
+            }
+            self.reconsidered.insert(backup);
+        }
         self.participants[publisher].publications.bind(mid, backup);
         self.unbalance_takers(backup);
-        let (mid, mime_type) = (mid.to_string(), mime_type.unwrap_or_default());
-        self.report(publisher, |participant| Event::BackupAdded { participant, track: id, mid, mime_type });
+        let mid = mid.to_string();
+        self.report(publisher, |participant| Event::BackupAdded { participant, track: id, mid });
     }
 
     /// The client stopped sending a second codec.
