@@ -242,7 +242,8 @@ impl CongestionController {
         }
     }
 
-    /// Share of packets lost lately while no queue stood, 0 to 1: the path's own loss, not that of sending too much.
+    /// Share of packets lost over the last seconds while no queue stood, 0 to 1: the path's own loss, not that of
+    /// sending too much. 0 while so few were lost that it may be chance.
     #[must_use]
     pub fn path_loss(&self) -> f32 {
         let estimate = self.estimate();
@@ -382,7 +383,8 @@ impl CongestionController {
                     continue;
                 }
                 Reported::Recovered(sent) => {
-                    if sent.cluster == 0 {
+                    // What came of a packet that left twice is most likely the second: the first was lost all the same.
+                    if sent.cluster == 0 && !sent.is_repeated() {
                         self.loss.recover();
                     }
                     sent

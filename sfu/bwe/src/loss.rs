@@ -14,6 +14,8 @@ const OBSERVATION: Micros = 250 * MILLISECOND;
 const MIN_PACKETS: u32 = 12;
 /// Observations kept: some five seconds and more.
 const WINDOW: usize = 20;
+/// Fewer losses than this may be chance: five seconds of sound alone are 250 packets.
+const TELLING_LOSSES: f64 = 3.0;
 /// Weight of an observation against the next newer one.
 const AGEING: f64 = 0.93;
 /// Losses come in bursts: so many packets are as telling as one independent one.
@@ -104,9 +106,12 @@ impl LossBound {
         share_lost(self.observations.iter().rev().take(4))
     }
 
-    /// The same without what was lost while a queue stood, which may be its overflow.
+    /// Share the path loses of its own, 0 to 1, over all observations kept: without those made while a queue stood,
+    /// whose losses may be its overflow. 0 while too few were lost to tell.
     pub(crate) fn path_fraction(&self) -> f64 {
-        share_lost(self.observations.iter().rev().take(4).filter(|seen| !seen.is_queued))
+        let unqueued = self.observations.iter().filter(|seen| !seen.is_queued);
+        let lost: f64 = unqueued.clone().map(|seen| seen.lost).sum();
+        if lost < TELLING_LOSSES { 0.0 } else { share_lost(unqueued) }
     }
 
     /// A probe was delivered at this rate: what was lost above the bound before is out of date.
@@ -283,13 +288,35 @@ mod tests {
         let mut bound = LossBound::new();
         for (step, is_queued) in (1..).zip([false, true]) {
             for packet in 0..40 {
-                let is_lost = if is_queued { packet % 2 == 0 } else { packet == 3 };
+                let is_lost = if is_queued { packet % 2 == 0 } else { packet % 10 == 3 };
                 bound.add(step * SECOND + packet * 10 * MILLISECOND, 1000, !is_lost);
             }
             bound.update(1e6, is_queued);
         }
-        assert!((bound.path_fraction() - 0.025).abs() < 1e-9, "{}", bound.path_fraction());
+        assert!((bound.path_fraction() - 0.1).abs() < 1e-9, "{}", bound.path_fraction());
         assert!(bound.fraction() > 0.2, "{}", bound.fraction());
+    }
+
+    /// The share the path loses as it is known at each packet of sound alone, 50 a second, when one of so many is lost.
+    fn of_path(one_in: i64, packets: i64) -> Vec<f64> {
+        let mut bound = LossBound::new();
+        let shares = (1..=packets).map(|packet| {
+            bound.add(packet * 20 * MILLISECOND, 150, packet % one_in != 0);
+            bound.update(1e5, false);
+            bound.path_fraction()
+        });
+        shares.collect()
+    }
+
+    #[test]
+    fn a_packet_lost_in_a_while_is_not_told_for_a_path_that_loses() {
+        assert!(of_path(1000, 5000).iter().all(|share| *share == 0.0), "one in a thousand");
+        for (one_in, within) in [(20, 80), (50, 170)] {
+            let shares = of_path(one_in, 1000);
+            let known_at = shares.iter().position(|share| *share >= 0.01);
+            assert!(known_at.is_some_and(|at| at < within), "one in {one_in} after {known_at:?} packets");
+            assert!(shares[within..].iter().all(|share| *share >= 0.01), "and it stays known");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod link;
 use std::time::Duration;
 
 use link::{Call, Link, Traffic};
-use sluice_bwe::{Config, Source};
+use sluice_bwe::{Config, PacketResult, SentKind, Source};
 
 const SEEDS: std::ops::Range<u64> = 0..3;
 
@@ -289,6 +289,31 @@ fn a_longer_way_is_no_queue() {
             call.run_seconds(16.0);
             assert!(call.target() > 1.7e6, "seed {seed}, {longer_ms} ms more: {}", call.target());
         }
+    }
+}
+
+/// Sound is sent again under the number it had. That the second copy came does not undo that the way lost the first;
+/// a packet that was only late was not lost.
+#[test]
+fn what_comes_by_its_second_copy_was_lost_all_the_same() {
+    for (is_repeated, lost) in [(true, 0.05), (false, 0.0)] {
+        let Call { mut controller, .. } = Call::new(Link::of(2e6), layers(), 1);
+        let begin = Call::new(Link::of(2e6), layers(), 1).now();
+        for sequence in 0..400u16 {
+            let now = begin + ms(20) * u32::from(sequence);
+            controller.handle_sent(sequence, 150, now, SentKind::Media);
+            let arrived = PacketResult { sequence, arrived_at_us: Some(20_000 * i64::from(sequence)) };
+            if sequence % 20 == 7 {
+                let missing = PacketResult { arrived_at_us: None, ..arrived };
+                controller.handle_feedback([missing].into_iter(), now + ms(5));
+                if is_repeated {
+                    controller.handle_repeated(sequence);
+                }
+            }
+            controller.handle_feedback([arrived].into_iter(), now + ms(10));
+        }
+        let told = controller.path_loss();
+        assert!((told - lost).abs() < 0.01, "{told} where copies were sent: {is_repeated}");
     }
 }
 

@@ -41,13 +41,14 @@ fn a_way_that_loses_gets_each_repair_twice() {
     let cam = sim.publish("ann", "cam", Publication::CAMERA);
     sim.run(Duration::from_secs(2));
     sim.network("bob", Conditions { delay: Duration::from_millis(50), ..Conditions::with_loss(0.1) });
-    sim.run(Duration::from_secs(5));
+    // For five seconds the longer way is taken for a queue, whose losses say nothing.
+    sim.run(Duration::from_secs(10));
     let before = sim.stats();
     let frames = sim.frames_during(Duration::from_secs(20), "bob", &cam);
     let after = sim.stats();
     let asked = after.packets_nacked - before.packets_nacked;
     let repaired = after.packets_repaired - before.packets_repaired;
-    assert!(asked > 50 && repaired > asked * 3 / 2, "{repaired} repairs of {asked} packets asked for");
+    assert!(asked > 50 && repaired > asked * 4 / 3, "{repaired} repairs of {asked} packets asked for");
     assert!(frames > 590, "{frames} of 600 frames");
     sim.audit(false);
 }

@@ -44,10 +44,11 @@ const MAX_BPS: u64 = 60_000_000;
 const REPAIR_SHARE: f64 = 0.5;
 /// A round trip until one was measured.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
-/// Sound is sent twice where more than this is lost: below, a player hides it.
-const ECHO_LOSS: f32 = 0.01;
+/// A way that loses this share of its own is a lossy one, where sound and repairs are sent twice: below, a player hides
+/// it.
+const LOSSY_FROM: f32 = 0.01;
 /// and for so long afterwards, since what the second packet brings is not lost any more.
-const ECHO_FOR: Duration = Duration::from_secs(30);
+const LOSSY_FOR: Duration = Duration::from_secs(30);
 /// Behind a pause the second packet would come too late to be played.
 const ECHO_WITHIN: Duration = Duration::from_millis(70);
 /// A packet that waited for a second is late, but dropping it would make a hole that only a key frame mends: what is
@@ -100,8 +101,8 @@ pub(crate) struct Egress {
     expired: u64,
     sent: RateMeter,
     repaired: RateMeter,
-    /// Packets were lost of late: sound is sent twice until then.
-    loses_until: Option<Instant>,
+    /// The way is a lossy one until then: sound that goes without RED, and repairs of pictures, are sent twice.
+    lossy_until: Option<Instant>,
     scratch: Vec<u8>,
     /// What is asked for again and not yet repaired: places of streams, and numbers.
     nacked: Vec<(usize, u16)>,
@@ -128,7 +129,7 @@ impl Egress {
             expired: 0,
             sent: RateMeter::default(),
             repaired: RateMeter::default(),
-            loses_until: None,
+            lossy_until: None,
             scratch: Vec::new(),
             nacked: Vec::new(),
             heard_at: None,
@@ -313,7 +314,7 @@ impl Egress {
             Again::Repair(_) => (Class::Retransmission, sent.packet.packet.payload.len(), Queued::Repair(place, sent)),
         };
         // A repair that is lost as well costs another round trip, which is what freezes pictures.
-        let is_doubled = class == Class::Retransmission && self.loses_until.is_some_and(|until| now < until);
+        let is_doubled = class == Class::Retransmission && self.is_lossy(now);
         if is_doubled
             && !estimate.is_queued
             && let Queued::Repair(place, sent) = &queued
@@ -329,8 +330,8 @@ impl Egress {
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
         self.control.handle_timeout(now);
         let estimate = self.control.estimate();
-        if self.control.path_loss() >= ECHO_LOSS {
-            self.loses_until = Some(now + ECHO_FOR);
+        if self.control.path_loss() >= LOSSY_FROM {
+            self.lossy_until = Some(now + LOSSY_FOR);
         }
         self.pacer.set_rate(estimate.target_bps, estimate.is_queued);
         self.heard_at = None;
@@ -361,12 +362,19 @@ impl Egress {
         self.leave(place, datagram, SentKind::Retransmission, path, now, out);
     }
 
+    /// Of what the way loses so much is its own that sending twice pays.
+    fn is_lossy(&self, now: Instant) -> bool {
+        self.lossy_until.is_some_and(|until| now < until)
+    }
+
     /// On a way that loses, who has no RED (Firefox, and everybody where sound is encrypted) gets each packet of sound
     /// twice: the second time behind the next one, as RED would have it, long before it could be asked for.
     fn echo(&mut self, place: usize, format: OutFormat, now: Instant, out: &mut Outbox) {
         let stream = &self.streams[place];
-        let is_lossy = self.loses_until.is_some_and(|until| now < until);
-        if !is_lossy || !stream.is_without_redundancy(format) || self.control.estimate().state == Usage::Overusing {
+        if !self.is_lossy(now)
+            || !stream.is_without_redundancy(format)
+            || self.control.estimate().state == Usage::Overusing
+        {
             return;
         }
         let before = stream.ring.before_newest(ECHO_WITHIN, now).map(|sent| sent.again.clone());
