@@ -31,7 +31,7 @@ use crate::forwarder::{OutNumbers, Placement};
 use crate::random::Random;
 use crate::rate::RateMeter;
 use crate::track::Ingested;
-use ring::{Again, Sent};
+use ring::Again;
 use stream::OutStream;
 
 /// What a link is taken for until it has shown: three layers of one camera.
@@ -83,9 +83,10 @@ pub(crate) struct EgressCounts {
 #[derive(Debug)]
 enum Queued {
     Media(usize, Arc<Ingested>, Placement, OutFormat),
-    Repair(usize, Sent),
-    /// Sound that left before, byte for byte, with its transport-wide number.
-    Copy(Arc<[u8]>, u16),
+    /// The same of a packet that left before.
+    Repair(usize, Arc<Ingested>, Placement, OutFormat),
+    /// Sound that left before, byte for byte, with its transport-wide number if it has one.
+    Copy(Arc<[u8]>, Option<u16>),
 }
 
 pub(crate) struct Egress {
@@ -269,6 +270,7 @@ impl Egress {
         let number = self.transport_sequence;
         // Refused is a packet so late that nobody waits for it, or one that was sent already.
         let Ok(datagram) = stream.write(packet, &placement, format, number, crypto) else { return };
+        let number = stream.is_numbered().then_some(number);
         stream.sent(packet, placement, format, (&datagram, number), now);
         self.leave(place, datagram, SentKind::Media, path, now, out);
         self.echo(place, format, now, out);
@@ -307,23 +309,22 @@ impl Egress {
         }
         let useful = stream.useful;
         let Some(sent) = stream.ring.resend(sequence, round_trip, now, useful) else { return };
-        let (class, len, queued) = match &sent.again {
+        match sent.again {
             Again::Copy(datagram, number) => {
-                (Class::Audio, datagram.len(), Queued::Copy(Arc::clone(datagram), *number))
+                self.repaired.add(datagram.len(), now);
+                self.pacer.push(Class::Audio, datagram.len(), Queued::Copy(datagram, number), now);
             }
-            Again::Repair(_) => (Class::Retransmission, sent.packet.packet.payload.len(), Queued::Repair(place, sent)),
-        };
-        // A repair that is lost as well costs another round trip, which is what freezes pictures.
-        let is_doubled = class == Class::Retransmission && self.is_lossy(now);
-        if is_doubled
-            && !estimate.is_queued
-            && let Queued::Repair(place, sent) = &queued
-        {
-            self.repaired.add(len, now);
-            self.pacer.push(class, len, Queued::Repair(*place, sent.clone()), now);
+            Again::Repair(packet, format) => {
+                let len = packet.packet.payload.len();
+                // A repair that is lost as well costs another round trip, which is what freezes pictures.
+                let times = if self.is_lossy(now) && !estimate.is_queued { 2 } else { 1 };
+                for _ in 0..times {
+                    self.repaired.add(len, now);
+                    let queued = Queued::Repair(place, Arc::clone(&packet), sent.placement, format);
+                    self.pacer.push(Class::Retransmission, len, queued, now);
+                }
+            }
         }
-        self.repaired.add(len, now);
-        self.pacer.push(class, len, queued, now);
     }
 
     /// Time has come, or something was queued.
@@ -344,7 +345,9 @@ impl Egress {
                 Queued::Media(place, packet, placement, format) => {
                     self.send(place, &packet, placement, format, now, out);
                 }
-                Queued::Repair(place, sent) => self.send_repair(place, &sent, now, out),
+                Queued::Repair(place, packet, placement, format) => {
+                    self.send_repair(place, &packet, &placement, format, now, out);
+                }
                 Queued::Copy(datagram, number) => self.send_copy(&datagram, number, now, out),
             }
         }
@@ -355,9 +358,20 @@ impl Egress {
         self.report(now, out);
     }
 
-    fn send_repair(&mut self, place: usize, sent: &Sent, now: Instant, out: &mut Outbox) {
+    fn send_repair(
+        &mut self,
+        place: usize,
+        packet: &Ingested,
+        placement: &Placement,
+        format: OutFormat,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
         let (Some(crypto), Some(path)) = (&self.crypto, self.path) else { return };
-        let Some(datagram) = self.streams[place].write_repair(sent, self.transport_sequence, crypto) else { return };
+        let number = self.transport_sequence;
+        let Some(datagram) = self.streams[place].write_repair(packet, placement, format, number, crypto) else {
+            return;
+        };
         out.counts.repairs += 1;
         self.leave(place, datagram, SentKind::Retransmission, path, now, out);
     }
@@ -385,9 +399,11 @@ impl Egress {
 
     /// Sends sound once more as it left: its transport-wide number is part of what is protected, so it has no new one
     /// and the estimate counts it once.
-    fn send_copy(&mut self, datagram: &[u8], number: u16, now: Instant, out: &mut Outbox) {
+    fn send_copy(&mut self, datagram: &[u8], number: Option<u16>, now: Instant, out: &mut Outbox) {
         let Some((source, destination)) = self.path else { return };
-        self.control.handle_repeated(number);
+        if let Some(number) = number {
+            self.control.handle_repeated(number);
+        }
         out.counts.repairs += 1;
         out.counts.bytes += datagram.len() as u64;
         self.sent.add(datagram.len(), now);

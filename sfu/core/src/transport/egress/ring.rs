@@ -28,17 +28,17 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) enum Again {
     /// On the repair stream, in the format it left in: the section may carry another
     /// track by then.
-    Repair(OutFormat),
-    /// As it left, with its transport-wide number.
-    Copy(Arc<[u8]>, u16),
+    Repair(Arc<Ingested>, OutFormat),
+    /// As it left, with its transport-wide number if it has one.
+    Copy(Arc<[u8]>, Option<u16>),
 }
 
 /// A packet sent.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
-    pub(super) packet: Arc<Ingested>,
     pub(super) placement: Placement,
     pub(super) again: Again,
+    layer: LayerId,
     sent_at: Instant,
     resent_at: Option<Instant>,
     resends: u8,
@@ -56,11 +56,11 @@ impl Ring {
         Self { sent: VecDeque::new(), capacity }
     }
 
-    pub(super) fn push(&mut self, packet: Arc<Ingested>, placement: Placement, again: Again, now: Instant) {
+    pub(super) fn push(&mut self, layer: LayerId, placement: Placement, again: Again, now: Instant) {
         while self.sent.len() >= self.capacity || self.sent.front().is_some_and(|sent| is_old(sent, now)) {
             self.sent.pop_front();
         }
-        let sent = Sent { packet, placement, again, sent_at: now, resent_at: None, resends: 0 };
+        let sent = Sent { placement, again, layer, sent_at: now, resent_at: None, resends: 0 };
         // A late packet goes where its number belongs; almost always that is the end.
         let place = self.sent.partition_point(|s| s.placement.sequence < sent.placement.sequence);
         if self.sent.get(place).is_none_or(|s| s.placement.sequence != sent.placement.sequence) {
@@ -83,7 +83,7 @@ impl Ring {
         let wanted = newest.checked_sub(u64::from(behind))?;
         let place = self.sent.binary_search_by_key(&wanted, |s| s.placement.sequence).ok()?;
         let sent = self.sent.get_mut(place)?;
-        if !useful.is_some_and(|useful| is_within(sent.packet.info.layer(), useful)) {
+        if !useful.is_some_and(|useful| is_within(sent.layer, useful)) {
             return None;
         }
         let too_soon = |at: Instant| now.saturating_duration_since(at) < round_trip.max(MIN_INTERVAL);

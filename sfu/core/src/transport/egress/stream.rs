@@ -14,7 +14,7 @@ use str0m::media::Mid;
 
 use super::super::SenderClock;
 use super::carried::ExtensionIds;
-use super::ring::{Again, MAX_PACKETS, MAX_SOUNDS, Ring, Sent};
+use super::ring::{Again, MAX_PACKETS, MAX_SOUNDS, Ring};
 use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, Placement};
@@ -178,13 +178,14 @@ impl OutStream {
         Ok(datagram)
     }
 
-    /// Takes note of a packet sent for the first time, of the datagram it became and its transport-wide number.
+    /// Takes note of a packet sent for the first time, of the datagram it became and its transport-wide number, if the
+    /// section has such.
     pub(super) fn sent(
         &mut self,
         packet: &Arc<Ingested>,
         placement: Placement,
         format: OutFormat,
-        (datagram, number): (&[u8], u16),
+        (datagram, number): (&[u8], Option<u16>),
         now: Instant,
     ) {
         let payload_len = packet.payload(format).len();
@@ -202,23 +203,32 @@ impl OutStream {
         });
         self.format = Some(format);
         if self.kind == Kind::Audio {
-            self.ring.push(Arc::clone(packet), placement, Again::Copy(datagram.into(), number), now);
+            self.ring.push(packet.info.layer(), placement, Again::Copy(datagram.into(), number), now);
         } else if format.repair.is_some() {
-            self.ring.push(Arc::clone(packet), placement, Again::Repair(format), now);
+            self.ring
+                .push(packet.info.layer(), placement, Again::Repair(Arc::clone(packet), format), now);
         }
     }
 
     /// A packet sent before, on the repair stream (RFC 4588 section 4).
-    pub(super) fn write_repair(&mut self, sent: &Sent, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
-        let Again::Repair(format) = sent.again else { return None };
-        let header = self.repair_header(format.repair?, sent.placement.marker, sent.placement.timestamp);
-        let mut datagram = Vec::with_capacity(sent.packet.packet.payload.len() + HEADROOM);
-        let header_len = self.write_header(&mut datagram, header, &sent.packet, &sent.placement, transport_sequence);
-        datagram.extend_from_slice(&sent.placement.sequence.to_be_bytes()[6..]);
+    pub(super) fn write_repair(
+        &mut self,
+        packet: &Ingested,
+        placement: &Placement,
+        format: OutFormat,
+        transport_sequence: u16,
+        crypto: &Sender,
+    ) -> Option<Vec<u8>> {
+        let header = self.repair_header(format.repair?, placement.marker, placement.timestamp);
+        let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
+        let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
+        datagram.extend_from_slice(&placement.sequence.to_be_bytes()[6..]);
         let payload_at = datagram.len();
-        sent.packet.write_payload(format, &mut datagram);
-        let Placement { picture_id, tl0_pic_idx, .. } = sent.placement;
-        sent.packet.info.descriptor.patch(&mut datagram[payload_at..], picture_id, tl0_pic_idx);
+        packet.write_payload(format, &mut datagram);
+        packet
+            .info
+            .descriptor
+            .patch(&mut datagram[payload_at..], placement.picture_id, placement.tl0_pic_idx);
         crypto
             .protect(&mut self.repair, self.repair_sequence, &mut datagram, 0, header_len)
             .ok()?;
