@@ -76,7 +76,9 @@ impl Worker {
         let transport = participant.subscriber;
         let Some(slot) = self.transports.get(transport) else { return };
         let egress = slot.transport.egress();
-        let budget = egress.is_estimated().then(|| usable(egress.estimate().target_bps));
+        // Whoever is sent sound twice has that much less for pictures.
+        let room = || usable(egress.estimate().target_bps).saturating_sub(egress.echoed_bps(now));
+        let budget = egress.is_estimated().then(room);
         // What is not there yet, or cannot be shown, takes no room.
         let taken: Vec<(SubscriptionKey, TrackKey, Vec<LayerRate>)> = participant
             .subscriptions

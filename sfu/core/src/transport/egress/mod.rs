@@ -29,7 +29,7 @@ use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, Placement};
 use crate::random::Random;
-use crate::rate::RateMeter;
+use crate::rate::{RateMeter, SteadyRateMeter};
 use crate::track::Ingested;
 use ring::Again;
 use stream::OutStream;
@@ -102,6 +102,8 @@ pub(crate) struct Egress {
     expired: u64,
     sent: RateMeter,
     repaired: RateMeter,
+    /// Of sound, what left twice.
+    echoed: SteadyRateMeter,
     /// The way is a lossy one until then: sound that goes without RED, and repairs of pictures, are sent twice.
     lossy_until: Option<Instant>,
     scratch: Vec<u8>,
@@ -130,6 +132,7 @@ impl Egress {
             expired: 0,
             sent: RateMeter::default(),
             repaired: RateMeter::default(),
+            echoed: SteadyRateMeter::default(),
             lossy_until: None,
             scratch: Vec::new(),
             nacked: Vec::new(),
@@ -393,6 +396,11 @@ impl Egress {
         }
         let before = stream.ring.before_newest(ECHO_WITHIN, now).map(|sent| sent.again.clone());
         if let Some(Again::Copy(datagram, number)) = before {
+            // As the first did, it leaves at once where there are numbers, and pictures wait for it.
+            if number.is_some() {
+                self.pacer.try_send(Class::Audio, datagram.len(), now);
+            }
+            self.echoed.add(datagram.len(), now);
             self.send_copy(&datagram, number, now, out);
         }
     }
@@ -485,6 +493,11 @@ impl Egress {
     /// Bits per second as of late, everything included.
     pub(crate) fn sent_bps(&self, now: Instant) -> u64 {
         self.sent.bps(now)
+    }
+
+    /// Bits per second that sound takes by being sent twice: what is left for all else is less by that.
+    pub(crate) fn echoed_bps(&self, now: Instant) -> u64 {
+        self.echoed.bps(now)
     }
 
     /// Loss and jitter of all streams, as their receiver reports say: the worst of the last reports.
