@@ -272,20 +272,26 @@ impl Track {
         self.formats.push((pt, format));
     }
 
-    /// A packet of sound came. Pieces of it that were lost before and that it repeats, oldest first, and where its own
-    /// begins. `None`: it is RED where none was agreed (the track may be encrypted), or malformed.
+    /// A packet of sound came: its level counts. Pieces of it that were lost before and that it repeats, oldest first,
+    /// and where its own begins. `None`: it is RED where none was agreed (the track may be encrypted), or malformed.
     pub(crate) fn unfold(&mut self, packet: &Packet, format: PayloadParams) -> Option<(usize, Vec<Packet>)> {
+        let mut unfolded = (0, Vec::new());
         if format.red() != Some(packet.payload_type) {
             self.redundancy.handle(packet.sequence, packet.timestamp);
-            return Some((0, Vec::new()));
-        }
-        if !self.expected.red {
+        } else if self.expected.red {
+            let of = format.pt();
+            let red = self.redundancy.unfold(packet.sequence, packet.timestamp, &packet.payload, *of)?;
+            let lost = red.recovered.iter();
+            let lost = lost.map(|lost| packet.recovered(of, lost.sequence, lost.timestamp, lost.data));
+            unfolded = (red.primary_at, lost.collect());
+        } else {
             return None;
         }
-        let unfolded = self.redundancy.unfold(packet.sequence, packet.timestamp, &packet.payload, *format.pt())?;
-        let lost = unfolded.recovered.iter();
-        let lost = lost.map(|lost| packet.recovered(format.pt(), lost.sequence, lost.timestamp, lost.data));
-        Some((unfolded.primary_at, lost.collect()))
+        // Not of the pieces: they bear the level of this packet, which would count again with each.
+        if let Some(level) = packet.carried.audio_level_dbov() {
+            self.levels.handle_level(level);
+        }
+        Some(unfolded)
     }
 
     /// Takes note of a packet and reads what it is. `None` when it is of an encoding beyond those a track can have.
@@ -301,9 +307,6 @@ impl Track {
         let stream = self.streams[index].get_or_insert_with(|| Stream::new(place, &packet));
         stream.last_packet_at = packet.arrived_at;
         stream.missed_frames = 0;
-        if let Some(level) = packet.carried.audio_level_dbov() {
-            self.levels.handle_level(level);
-        }
         let info = stream.inspector.inspect(Received {
             codec: video_codec(&format),
             sequence: packet.sequence,

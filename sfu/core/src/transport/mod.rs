@@ -500,6 +500,11 @@ impl Transport {
 
     /// The engine asks for what is lost only where a repair stream is agreed. Of sound none is; browsers send it again
     /// as it was.
+    ///
+    /// What RED brings back meanwhile is asked for all the same: the engine counts packets and never looks into them,
+    /// and cannot be told that one is wanted no more. That costs a publisher whose link loses a small packet for each it
+    /// lost, which comes too late to be placed and goes no further; and where more is lost in a row than RED repeats,
+    /// asking is all there is.
     fn ask_for_lost_sound(&mut self, mid: Mid, ssrc: Ssrc) {
         if self.rtc.media(mid).is_some_and(|media| media.kind() == MediaKind::Audio)
             && let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc)
