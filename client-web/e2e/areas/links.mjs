@@ -21,7 +21,7 @@ const FIGURES = {
     /** From the link's relief until the large picture is there and moves. */
     large_after_ms: { aim: 5000, most: 20_000 },
     /** Down and up again. */
-    changes_of_size: { aim: 2, most: 8 },
+    changes_of_size: { aim: 2, most: 12 },
     longest_gap_ms: { aim: 200, most: 5000 },
     concealed_percent: { aim: 0.5, most: 10 },
   },
