@@ -475,14 +475,14 @@ impl Simulation {
     /// What anybody got wrong. `is_lossless`: no network lost or reordered anything.
     #[must_use]
     pub fn violations(&self, is_lossless: bool) -> Vec<String> {
+        // What waited too long for a link was given up, and is missing on purpose.
+        let is_kept = self.worker.stats().packets_expired == 0;
         let clients = self.clients.values().chain(self.left.values());
-        let mut wrong: Vec<String> = clients.flat_map(|client| client.audit(is_lossless)).collect();
+        let mut wrong: Vec<String> = clients.flat_map(|client| client.audit(is_lossless && is_kept)).collect();
         let mut up = self
             .ways
             .iter()
             .filter(|((owner, end), _)| *end == End::Publisher && self.publishers.contains(owner));
-        // What waited too long for a link was given up, and is missing on purpose.
-        let is_kept = self.worker.stats().packets_expired == 0;
         let is_whole = is_kept && !self.was_harmed && !up.any(|(_, way)| way.has_harmed_up());
         for ((name, end), wire) in &self.wires {
             wrong.extend(wire.audit(is_whole).into_iter().map(|what| format!("to {name} {end:?}: {what}")));
