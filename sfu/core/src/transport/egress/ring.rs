@@ -26,8 +26,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// How a packet is sent again.
 #[derive(Debug, Clone)]
 pub(super) enum Again {
-    /// On the repair stream, in the format it left in: the section may carry another
-    /// track by then.
+    /// On the repair stream, in the format it left in: the section may carry another track by then.
     Repair(Arc<Ingested>, OutFormat),
     /// As it left, with its transport-wide number if it has one.
     Copy(Arc<[u8]>, Option<u16>),

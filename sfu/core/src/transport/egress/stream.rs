@@ -169,11 +169,7 @@ impl OutStream {
         };
         let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
-        packet.write_payload(format, &mut datagram);
-        packet
-            .info
-            .descriptor
-            .patch(&mut datagram[header_len..], placement.picture_id, placement.tl0_pic_idx);
+        write_payload(&mut datagram, packet, placement, format);
         crypto.protect(&mut self.main, placement.sequence, &mut datagram, 0, header_len)?;
         Ok(datagram)
     }
@@ -223,12 +219,7 @@ impl OutStream {
         let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
         let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
         datagram.extend_from_slice(&placement.sequence.to_be_bytes()[6..]);
-        let payload_at = datagram.len();
-        packet.write_payload(format, &mut datagram);
-        packet
-            .info
-            .descriptor
-            .patch(&mut datagram[payload_at..], placement.picture_id, placement.tl0_pic_idx);
+        write_payload(&mut datagram, packet, placement, format);
         crypto
             .protect(&mut self.repair, self.repair_sequence, &mut datagram, 0, header_len)
             .ok()?;
@@ -335,4 +326,14 @@ impl OutStream {
         self.reported = u32::try_from(ntp >> 16 & 0xffff_ffff).ok().map(|middle| (middle, now));
         Some(SenderInfo { ntp, rtp, packets: self.packets, octets: self.octets })
     }
+}
+
+/// Appends what goes out of a packet, with the numbers its place in the outgoing stream gives it.
+fn write_payload(datagram: &mut Vec<u8>, packet: &Ingested, placement: &Placement, format: OutFormat) {
+    let begin = datagram.len();
+    packet.write_payload(format, datagram);
+    packet
+        .info
+        .descriptor
+        .patch(&mut datagram[begin..], placement.picture_id, placement.tl0_pic_idx);
 }
