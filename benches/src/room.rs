@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sluice_core::{
     Certificate, Client, CodecRole, Command, Connection, Event, ExpectedTrack, Kind, ParticipantId, RoomId, Source,
-    TrackId, Transmit, Worker, WorkerConfig,
+    TrackId, Worker, WorkerConfig,
 };
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
@@ -205,15 +205,11 @@ impl Room {
     fn step(&mut self, publishes: bool) {
         self.now += STEP;
         let now = self.now;
-        let mut sent = Vec::new();
         let Self { worker, clients, costs, .. } = self;
         if worker.poll_timeout().is_some_and(|at| at <= now) {
-            costs.timers.time(|| {
-                worker.handle_timeout(now);
-                sent.extend(std::iter::from_fn(|| worker.poll_transmit()));
-            });
+            costs.timers.time(|| worker.handle_timeout(now));
         }
-        deliver(clients, &sent, now);
+        deliver(worker, clients, now);
         while publishes && self.next_packet_at <= now {
             self.publish();
         }
@@ -232,10 +228,8 @@ impl Room {
                 watch.time(|| {
                     worker.handle_datagram(address, server(), &datagram, now);
                     worker.flush(now);
-                    sent.clear();
-                    sent.extend(std::iter::from_fn(|| worker.poll_transmit()));
                 });
-                deliver(clients, &sent, now);
+                deliver(worker, clients, now);
             }
         }
         self.hear();
@@ -302,12 +296,13 @@ fn is_media(datagram: &[u8]) -> bool {
     matches!(datagram, [128..192, second, ..] if !matches!(second, 192..=223))
 }
 
-fn deliver(clients: &mut [Peer], sent: &[Transmit], now: Instant) {
-    for Transmit { destination, contents, .. } in sent {
-        let SocketAddr::V4(address) = destination else { continue };
+fn deliver(worker: &mut Worker, clients: &mut [Peer], now: Instant) {
+    for train in worker.outgoing().trains() {
+        let SocketAddr::V4(address) = train.destination else { continue };
         let [_, _, high, low] = address.ip().octets();
         if let Some(client) = clients.get_mut(usize::from(u16::from_be_bytes([high, low]))) {
-            client.handle_datagram(server(), contents, now);
+            train.datagrams().for_each(|datagram| client.handle_datagram(server(), datagram, now));
         }
     }
+    worker.handle_sent();
 }

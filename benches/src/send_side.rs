@@ -87,8 +87,8 @@ impl Link {
     /// Drains what was sent; how many datagrams of media those were.
     fn drain(&mut self, now: Instant, epoch: Instant) -> usize {
         let mut sent = 0;
-        while let Some(transmit) = self.side.poll_transmit() {
-            let [_, second, high, low, _, _, _, _, ssrc @ ..] = *transmit.contents.first_chunk::<12>().unwrap();
+        for datagram in self.side.outgoing().trains().flat_map(|train| train.datagrams()) {
+            let [_, second, high, low, _, _, _, _, ssrc @ ..] = *datagram.first_chunk::<12>().unwrap();
             if matches!(second, 192..=223) {
                 continue;
             }
@@ -100,6 +100,7 @@ impl Link {
             self.transport_sequence = self.transport_sequence.wrapping_add(1);
             sent += 1;
         }
+        self.side.handle_sent();
         sent
     }
 

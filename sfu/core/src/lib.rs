@@ -16,6 +16,7 @@ mod ids;
 mod keyframe;
 mod levels;
 mod limits;
+mod outgoing;
 mod participant;
 mod policer;
 mod publications;
@@ -33,8 +34,8 @@ pub use command::{
 pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
 pub use explain::{LinkReport, Reason, SubscriptionReport};
 pub use ids::{ParticipantId, RoomId, TrackId};
+pub use outgoing::{Outgoing, Train};
 pub use random::Random;
-pub use transport::Transmit;
 pub use worker::{Certificate, Worker, WorkerConfig, WorkerStats};
 
 slotmap::new_key_type! {

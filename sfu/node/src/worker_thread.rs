@@ -131,14 +131,13 @@ impl WorkerThread {
     }
 
     fn send(&mut self) {
-        while let Some(transmit) = self.worker.poll_transmit() {
-            let bound = self
-                .addresses
-                .iter()
-                .find(|(a, _)| *a == transmit.source)
-                .map_or(transmit.source, |(_, b)| *b);
-            self.ports.send(bound, transmit.destination, &transmit.contents);
+        for train in self.worker.outgoing().trains() {
+            let bound = self.addresses.iter().find(|(a, _)| *a == train.source).map_or(train.source, |(_, b)| *b);
+            for datagram in train.datagrams() {
+                self.ports.send(bound, train.destination, datagram);
+            }
         }
+        self.worker.handle_sent();
     }
 
     fn report(&mut self) {

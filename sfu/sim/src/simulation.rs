@@ -612,10 +612,11 @@ impl Simulation {
                 self.handle_event(event);
             }
             let mut down = Vec::new();
-            while let Some(transmit) = self.worker.poll_transmit() {
+            for train in self.worker.outgoing().trains() {
                 is_quiet = false;
-                down.push((transmit.destination, transmit.contents));
+                down.extend(train.datagrams().map(|datagram| (train.destination, datagram.to_vec())));
             }
+            self.worker.handle_sent();
             in_order_of_streams(&mut down);
             for (destination, contents) in down {
                 self.send_down(destination, contents);

@@ -17,7 +17,6 @@ mod negotiation;
 mod roaming;
 mod sections;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,6 +29,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
+use crate::outgoing::{Outgoing, Way};
 use crate::random::Random;
 use crate::{DataChannel, Kind, SubscriptionKey};
 
@@ -48,17 +48,6 @@ use guard::StreamGuard;
 use negotiation::{Outstanding, ice_credentials};
 use roaming::Roaming;
 use sections::Sections;
-
-/// A datagram to send.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// The local address (as in our candidates) it leaves from.
-    pub source: SocketAddr,
-    /// Where it goes.
-    pub destination: SocketAddr,
-    /// Its bytes.
-    pub contents: Vec<u8>,
-}
 
 /// A decrypted packet of a client's stream.
 #[derive(Debug)]
@@ -119,7 +108,7 @@ pub(crate) enum Happening {
 /// Where transports put what they produce.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) outgoing: Outgoing,
     pub(crate) happenings: Vec<Happening>,
     pub(crate) counts: EgressCounts,
 }
@@ -138,6 +127,8 @@ pub(crate) struct Transport {
     channels: DataChannels,
     sections: Sections,
     egress: Egress,
+    /// On which the engine sent last.
+    way: Option<Way>,
     /// Of all we send: one endpoint, one name (RFC 7022).
     cname: String,
     outstanding: Option<Outstanding>,
@@ -174,6 +165,7 @@ impl Transport {
             channels: DataChannels::default(),
             sections: Sections::default(),
             egress: Egress::new(cname.clone(), now),
+            way: None,
             cname,
             outstanding: None,
             last_offer_id: 0,
@@ -409,12 +401,14 @@ impl Transport {
                     break;
                 }
                 Ok(Output::Transmit(t)) => {
-                    let (source, destination, contents) = (t.source, t.destination, Vec::from(t.contents));
-                    if contents.first().is_some_and(|first| !is_connectivity_check(*first)) {
+                    let (source, destination) = (t.source, t.destination);
+                    if t.contents.first().is_some_and(|first| !is_connectivity_check(*first)) {
                         self.roaming.sent_to(destination);
                         self.egress.set_path(source, destination);
                     }
-                    out.transmits.push_back(Transmit { source, destination, contents });
+                    let way = self.way.take().filter(|way| way.is(source, destination));
+                    let way = self.way.insert(way.unwrap_or_else(|| Way::new(source, destination)));
+                    out.outgoing.copy(way, &t.contents);
                 }
                 Ok(Output::Event(event)) => self.handle_event(event, out),
                 Err(error) => {

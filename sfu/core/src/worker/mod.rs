@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A machine without threads, sockets or clock: `handle_*` takes input, `poll_*` gives output. Whoever owns
-//! it (a thread of the node, a simulation) calls [`Worker::flush`] after each batch of input and then drains
-//! [`Worker::poll_transmit`] and [`Worker::poll_event`] until both are empty.
+//! it (a thread of the node, a simulation) calls [`Worker::flush`] after each batch of input, sends what is in
+//! [`Worker::outgoing`], says so by [`Worker::handle_sent`], and drains [`Worker::poll_event`].
 
 mod allocation;
 mod codecs;
@@ -23,12 +23,13 @@ use std::time::{Duration, Instant};
 
 use crate::demux::Demux;
 use crate::limits::LimitedRoom;
+use crate::outgoing::Outgoing;
 use crate::participant::{Participant, Subscription};
 use crate::policer::Policer;
 use crate::publications::Publications;
 use crate::random::Random;
 use crate::track::Track;
-use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transmit, Transport, is_media, observed};
+use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transport, is_media, observed};
 use crate::{
     Client, Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey,
     TrackId, TrackKey, TransportKey,
@@ -321,9 +322,15 @@ impl Worker {
             .min()
     }
 
-    /// The next datagram to send.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.outbox.transmits.pop_front()
+    /// The datagrams to send.
+    #[must_use]
+    pub fn outgoing(&self) -> &Outgoing {
+        &self.outbox.outgoing
+    }
+
+    /// All of [`Self::outgoing`] was sent, or given up.
+    pub fn handle_sent(&mut self) {
+        self.outbox.outgoing.clear();
     }
 
     /// The next report to the control plane, with the room it is about.

@@ -11,11 +11,12 @@ use sluice_rtp::srtp::Keys;
 use str0m::format::{Codec, CodecSpec, FormatParams, PayloadParams};
 use str0m::media::{Frequency, Mid, Pt};
 
-use super::super::{Packet, RawDependencyDescriptor, Transmit, video_codec};
+use super::super::{Packet, RawDependencyDescriptor, video_codec};
 use super::{Carried, Egress, ExtensionIds, OutFormat, Outbox, StreamIndex};
 use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{Arrival, Forwarder, Inspector, Received, Verdict};
+use crate::outgoing::Outgoing;
 use crate::random::Random;
 use crate::track::Ingested;
 
@@ -171,9 +172,15 @@ impl SendSide {
         self.egress.deadline()
     }
 
-    /// The next datagram to send.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.out.transmits.pop_front()
+    /// What is to be sent.
+    #[must_use]
+    pub fn outgoing(&self) -> &Outgoing {
+        &self.out.outgoing
+    }
+
+    /// That was sent.
+    pub fn handle_sent(&mut self) {
+        self.out.outgoing.clear();
     }
 
     /// Packets sent again.

@@ -24,15 +24,16 @@ pub(super) use carried::ntp;
 pub(crate) use carried::{Carried, ExtensionIds};
 pub(crate) use stream::OutFormat;
 
-use super::{Outbox, Transmit};
+use super::Outbox;
 use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, Placement};
+use crate::outgoing::Way;
 use crate::random::Random;
 use crate::rate::{RateMeter, SteadyRateMeter};
 use crate::track::Ingested;
 use ring::Again;
-use stream::OutStream;
+use stream::{Departure, OutStream};
 
 /// What a link is taken for until it has shown: three layers of one camera.
 const START_BPS: u64 = 2_000_000;
@@ -86,13 +87,13 @@ enum Queued {
     /// The same of a packet that left before.
     Repair(usize, Arc<Ingested>, Placement, OutFormat),
     /// Sound that left before, byte for byte, with its transport-wide number if it has one.
-    Copy(Arc<[u8]>, Option<u16>),
+    Copy(Vec<u8>, Option<u16>),
 }
 
 pub(crate) struct Egress {
     crypto: Option<Sender>,
     feedback: Option<Receiver>,
-    path: Option<(SocketAddr, SocketAddr)>,
+    way: Option<Way>,
     streams: Vec<OutStream>,
     transport_sequence: u16,
     control: CongestionController,
@@ -123,7 +124,7 @@ impl Egress {
         Self {
             crypto: None,
             feedback: None,
-            path: None,
+            way: None,
             streams: Vec::new(),
             transport_sequence: 0,
             control: CongestionController::new(config, now),
@@ -154,7 +155,9 @@ impl Egress {
 
     /// Where the client is.
     pub(super) fn set_path(&mut self, source: SocketAddr, destination: SocketAddr) {
-        self.path = Some((source, destination));
+        if !self.way.as_ref().is_some_and(|way| way.is(source, destination)) {
+            self.way = Some(Way::new(source, destination));
+        }
     }
 
     /// Whether packet trailers are left on what is sent. Said before anything is.
@@ -169,7 +172,7 @@ impl Egress {
 
     /// Media can be sent.
     pub(super) fn is_ready(&self) -> bool {
-        self.crypto.is_some() && self.path.is_some()
+        self.crypto.is_some() && self.way.is_some()
     }
 
     /// The outgoing stream of a section, made when it is first asked for.
@@ -268,34 +271,28 @@ impl Egress {
         now: Instant,
         out: &mut Outbox,
     ) {
-        let (Some(crypto), Some(path)) = (&self.crypto, self.path) else { return };
+        let (Some(crypto), Some(way)) = (&self.crypto, &mut self.way) else { return };
         let stream = &mut self.streams[place];
         let number = self.transport_sequence;
+        let departure = Departure { packet, placement: &placement, format, transport_sequence: number };
         // Refused is a packet so late that nobody waits for it, or one that was sent already.
-        let Ok(datagram) = stream.write(packet, &placement, format, number, crypto) else { return };
+        let written = out.outgoing.write(way, |buf, start| stream.write(&departure, crypto, buf, start));
+        let Ok(datagram) = written else { return };
         let number = stream.is_numbered().then_some(number);
-        stream.sent(packet, placement, format, (&datagram, number), now);
-        self.leave(place, datagram, SentKind::Media, path, now, out);
+        stream.sent(packet, placement, format, (datagram, number), now);
+        let len = datagram.len();
+        self.left(place, len, SentKind::Media, now, &mut out.counts);
         self.echo(place, format, now, out);
     }
 
     /// A datagram goes to the network: counted, and numbered for the estimate.
-    fn leave(
-        &mut self,
-        place: usize,
-        datagram: Vec<u8>,
-        kind: SentKind,
-        (source, destination): (SocketAddr, SocketAddr),
-        now: Instant,
-        out: &mut Outbox,
-    ) {
+    fn left(&mut self, place: usize, len: usize, kind: SentKind, now: Instant, counts: &mut EgressCounts) {
         if self.streams[place].is_numbered() {
-            self.control.handle_sent(self.transport_sequence, datagram.len(), now, kind);
+            self.control.handle_sent(self.transport_sequence, len, now, kind);
             self.transport_sequence = self.transport_sequence.wrapping_add(1);
         }
-        out.counts.bytes += datagram.len() as u64;
-        self.sent.add(datagram.len(), now);
-        out.transmits.push_back(Transmit { source, destination, contents: datagram });
+        counts.bytes += len as u64;
+        self.sent.add(len, now);
     }
 
     /// Sends again what the receiver misses.
@@ -370,13 +367,14 @@ impl Egress {
         now: Instant,
         out: &mut Outbox,
     ) {
-        let (Some(crypto), Some(path)) = (&self.crypto, self.path) else { return };
-        let number = self.transport_sequence;
-        let Some(datagram) = self.streams[place].write_repair(packet, placement, format, number, crypto) else {
-            return;
-        };
+        let (Some(crypto), Some(way)) = (&self.crypto, &mut self.way) else { return };
+        let stream = &mut self.streams[place];
+        let departure = Departure { packet, placement, format, transport_sequence: self.transport_sequence };
+        let written = out.outgoing.write(way, |buf, start| stream.write_repair(&departure, crypto, buf, start));
+        let Ok(datagram) = written else { return };
+        let len = datagram.len();
         out.counts.repairs += 1;
-        self.leave(place, datagram, SentKind::Retransmission, path, now, out);
+        self.left(place, len, SentKind::Retransmission, now, &mut out.counts);
     }
 
     /// Of what the way loses so much is its own that sending twice pays.
@@ -408,32 +406,34 @@ impl Egress {
     /// Sends sound once more as it left: its transport-wide number is part of what is protected, so it has no new one
     /// and the estimate counts it once.
     fn send_copy(&mut self, datagram: &[u8], number: Option<u16>, now: Instant, out: &mut Outbox) {
-        let Some((source, destination)) = self.path else { return };
+        let Some(way) = &mut self.way else { return };
         if let Some(number) = number {
             self.control.handle_repeated(number);
         }
         out.counts.repairs += 1;
         out.counts.bytes += datagram.len() as u64;
         self.sent.add(datagram.len(), now);
-        out.transmits.push_back(Transmit { source, destination, contents: datagram.to_vec() });
+        out.outgoing.copy(way, datagram);
     }
 
     /// Looks for room with padding. False when no stream can carry any.
     fn probe(&mut self, now: Instant, out: &mut Outbox) -> bool {
         let able = self.streams.iter().position(|s| s.can_pad() && s.is_numbered());
-        let (Some(place), Some(path)) = (able, self.path) else { return false };
+        let Some(place) = able else { return false };
         if let Some(probe) = self.control.poll_probe(now) {
             self.pacer.start_probe(probe, now);
         }
         while let Some(padding) = self.pacer.poll_padding(now) {
-            let Some(crypto) = &self.crypto else { return false };
-            let Some(datagram) = self.streams[place].write_padding(self.transport_sequence, crypto) else {
+            let (Some(crypto), Some(way)) = (&self.crypto, &mut self.way) else { return false };
+            let (stream, number) = (&mut self.streams[place], self.transport_sequence);
+            let Ok(datagram) = out.outgoing.write(way, |buf, start| stream.write_padding(number, crypto, buf, start))
+            else {
                 self.pacer.cancel_probe();
                 return false;
             };
             let len = datagram.len();
             out.counts.padding += 1;
-            self.leave(place, datagram, SentKind::Probe(padding.cluster), path, now, out);
+            self.left(place, len, SentKind::Probe(padding.cluster), now, &mut out.counts);
             self.pacer.padding_sent(len, now);
         }
         true
@@ -441,25 +441,22 @@ impl Egress {
 
     /// Sender reports that are due, several to a datagram.
     fn report(&mut self, now: Instant, out: &mut Outbox) {
-        let (Some(crypto), Some((source, destination))) = (&mut self.crypto, self.path) else { return };
-        let mut compound = Vec::new();
-        let mut leave = |compound: &mut Vec<u8>| {
-            let mut contents = std::mem::take(compound);
-            if crypto.protect_rtcp(&mut contents, 0).is_ok() {
-                out.transmits.push_back(Transmit { source, destination, contents });
-            }
-        };
-        for stream in &mut self.streams {
-            let Some(info) = stream.poll_report(now) else { continue };
-            stream.ring.expire(now);
-            rtcp::write_sender_report(&mut compound, stream.ssrc(), info, &[]);
-            rtcp::write_sdes_cname(&mut compound, stream.ssrc(), &self.cname);
-            if compound.len() > MAX_REPORTS_LEN {
-                leave(&mut compound);
-            }
-        }
-        if !compound.is_empty() {
-            leave(&mut compound);
+        let (Some(crypto), Some(way)) = (&mut self.crypto, &mut self.way) else { return };
+        let (mut streams, cname) = (self.streams.iter_mut(), &self.cname);
+        // Nothing to say leaves no datagram; neither do keys that are used up.
+        while !streams.as_slice().is_empty() {
+            let _ = out.outgoing.write(way, |compound, start| {
+                for stream in streams.by_ref() {
+                    let Some(info) = stream.poll_report(now) else { continue };
+                    stream.ring.expire(now);
+                    rtcp::write_sender_report(compound, stream.ssrc(), info, &[]);
+                    rtcp::write_sdes_cname(compound, stream.ssrc(), cname);
+                    if compound.len() - start > MAX_REPORTS_LEN {
+                        break;
+                    }
+                }
+                crypto.protect_rtcp(compound, start)
+            });
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) enum Again {
     /// On the repair stream, in the format it left in: the section may carry another track by then.
     Repair(Arc<Ingested>, OutFormat),
     /// As it left, with its transport-wide number if it has one.
-    Copy(Arc<[u8]>, Option<u16>),
+    Copy(Vec<u8>, Option<u16>),
 }
 
 /// A packet sent.
@@ -55,10 +55,34 @@ impl Ring {
         Self { sent: VecDeque::new(), capacity }
     }
 
-    pub(super) fn push(&mut self, layer: LayerId, placement: Placement, again: Again, now: Instant) {
+    /// Keeps a datagram, in the room of one that is too old now.
+    pub(super) fn push_copy(
+        &mut self,
+        layer: LayerId,
+        placement: Placement,
+        (datagram, number): (&[u8], Option<u16>),
+        now: Instant,
+    ) {
+        let mut copy = match self.make_room(now).map(|sent| sent.again) {
+            Some(Again::Copy(copy, _)) => copy,
+            Some(Again::Repair(..)) | None => Vec::new(),
+        };
+        copy.clear();
+        copy.extend_from_slice(datagram);
+        self.push(layer, placement, Again::Copy(copy, number), now);
+    }
+
+    /// Forgets what is too old, or too much for one more; the last of it.
+    fn make_room(&mut self, now: Instant) -> Option<Sent> {
+        let mut last = None;
         while self.sent.len() >= self.capacity || self.sent.front().is_some_and(|sent| is_old(sent, now)) {
-            self.sent.pop_front();
+            last = self.sent.pop_front();
         }
+        last
+    }
+
+    pub(super) fn push(&mut self, layer: LayerId, placement: Placement, again: Again, now: Instant) {
+        self.make_room(now);
         let sent = Sent { placement, again, layer, sent_at: now, resent_at: None, resends: 0 };
         // A late packet goes where its number belongs; almost always that is the end.
         let place = self.sent.partition_point(|s| s.placement.sequence < sent.placement.sequence);

@@ -50,6 +50,26 @@ pub(super) struct Reception {
     pub(super) jitter: Duration,
 }
 
+/// A packet as it goes out.
+pub(super) struct Departure<'a> {
+    pub(super) packet: &'a Ingested,
+    pub(super) placement: &'a Placement,
+    pub(super) format: OutFormat,
+    /// Its number among all packets of the connection.
+    pub(super) transport_sequence: u16,
+}
+
+/// There is no repair stream to send it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unrepaired;
+
+impl From<Reused> for Unrepaired {
+    /// The number of a repair is always a new one, until there are none left.
+    fn from(Reused: Reused) -> Self {
+        Self
+    }
+}
+
 /// One outgoing stream.
 pub(super) struct OutStream {
     pub(super) mid: Mid,
@@ -150,15 +170,15 @@ impl OutStream {
         self.ids.transport_sequence.is_some()
     }
 
-    /// The packet as a protected datagram.
+    /// Appends the packet as a protected datagram, which begins at `start`.
     pub(super) fn write(
         &mut self,
-        packet: &Ingested,
-        placement: &Placement,
-        format: OutFormat,
-        transport_sequence: u16,
+        departure: &Departure<'_>,
         crypto: &Sender,
-    ) -> Result<Vec<u8>, Reused> {
+        buf: &mut Vec<u8>,
+        start: usize,
+    ) -> Result<(), Reused> {
+        let Departure { placement, format, .. } = departure;
         let [.., high, low] = placement.sequence.to_be_bytes();
         let header = Header {
             payload_type: format.payload_type,
@@ -167,11 +187,9 @@ impl OutStream {
             timestamp: placement.timestamp,
             ssrc: self.main.ssrc(),
         };
-        let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
-        let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
-        write_payload(&mut datagram, packet, placement, format);
-        crypto.protect(&mut self.main, placement.sequence, &mut datagram, 0, header_len)?;
-        Ok(datagram)
+        let header_len = self.write_header(buf, header, departure);
+        departure.write_payload(buf);
+        crypto.protect(&mut self.main, placement.sequence, buf, start, header_len)
     }
 
     /// Takes note of a packet sent for the first time, of the datagram it became and its transport-wide number, if the
@@ -199,48 +217,46 @@ impl OutStream {
         });
         self.format = Some(format);
         if self.kind == Kind::Audio {
-            self.ring.push(packet.info.layer(), placement, Again::Copy(datagram.into(), number), now);
+            self.ring.push_copy(packet.info.layer(), placement, (datagram, number), now);
         } else if format.repair.is_some() {
             self.ring
                 .push(packet.info.layer(), placement, Again::Repair(Arc::clone(packet), format), now);
         }
     }
 
-    /// A packet sent before, on the repair stream (RFC 4588 section 4).
+    /// Appends a packet sent before, on the repair stream (RFC 4588 section 4). Refused where none is agreed.
     pub(super) fn write_repair(
         &mut self,
-        packet: &Ingested,
-        placement: &Placement,
-        format: OutFormat,
-        transport_sequence: u16,
+        departure: &Departure<'_>,
         crypto: &Sender,
-    ) -> Option<Vec<u8>> {
-        let header = self.repair_header(format.repair?, placement.marker, placement.timestamp);
-        let mut datagram = Vec::with_capacity(packet.packet.payload.len() + HEADROOM);
-        let header_len = self.write_header(&mut datagram, header, packet, placement, transport_sequence);
-        datagram.extend_from_slice(&placement.sequence.to_be_bytes()[6..]);
-        write_payload(&mut datagram, packet, placement, format);
-        crypto
-            .protect(&mut self.repair, self.repair_sequence, &mut datagram, 0, header_len)
-            .ok()?;
-        Some(datagram)
+        buf: &mut Vec<u8>,
+        start: usize,
+    ) -> Result<(), Unrepaired> {
+        let Departure { placement, format, .. } = departure;
+        let header = self.repair_header(format.repair.ok_or(Unrepaired)?, placement.marker, placement.timestamp);
+        let header_len = self.write_header(buf, header, departure);
+        buf.extend_from_slice(&placement.sequence.to_be_bytes()[6..]);
+        departure.write_payload(buf);
+        Ok(crypto.protect(&mut self.repair, self.repair_sequence, buf, start, header_len)?)
     }
 
-    /// A packet of nothing but padding on the repair stream.
-    pub(super) fn write_padding(&mut self, transport_sequence: u16, crypto: &Sender) -> Option<Vec<u8>> {
-        let timestamp = self.last?.timestamp;
-        let header = self.repair_header(self.repair_payload_type()?, false, timestamp);
-        let mut datagram = Vec::with_capacity(usize::from(MAX_PADDING) + HEADROOM);
+    /// Appends a packet of nothing but padding on the repair stream. Refused before anything was sent.
+    pub(super) fn write_padding(
+        &mut self,
+        transport_sequence: u16,
+        crypto: &Sender,
+        buf: &mut Vec<u8>,
+        start: usize,
+    ) -> Result<(), Unrepaired> {
+        let timestamp = self.last.ok_or(Unrepaired)?.timestamp;
+        let header = self.repair_header(self.repair_payload_type().ok_or(Unrepaired)?, false, timestamp);
         let number = transport_sequence.to_be_bytes();
         let mut elements = Vec::with_capacity(2);
         elements.extend(self.ids.transport_sequence.map(|id| (id, number.as_slice())));
         elements.extend(self.ids.mid.map(|id| (id, self.mid.as_bytes())));
-        let header_len = packet::write_header(&mut datagram, &header, &elements);
-        packet::write_padding(&mut datagram, 0, MAX_PADDING);
-        crypto
-            .protect(&mut self.repair, self.repair_sequence, &mut datagram, 0, header_len)
-            .ok()?;
-        Some(datagram)
+        let header_len = packet::write_header(buf, &header, &elements);
+        packet::write_padding(buf, start, MAX_PADDING);
+        Ok(crypto.protect(&mut self.repair, self.repair_sequence, buf, start, header_len)?)
     }
 
     fn repair_header(&mut self, payload_type: u8, marker: bool, timestamp: u32) -> Header {
@@ -250,14 +266,9 @@ impl OutStream {
         Header { payload_type, marker, sequence, timestamp, ssrc: self.repair.ssrc() }
     }
 
-    fn write_header(
-        &self,
-        out: &mut Vec<u8>,
-        header: Header,
-        packet: &Ingested,
-        placement: &Placement,
-        transport_sequence: u16,
-    ) -> usize {
+    fn write_header(&self, buf: &mut Vec<u8>, header: Header, departure: &Departure<'_>) -> usize {
+        let Departure { packet, placement, transport_sequence, .. } = departure;
+        buf.reserve(packet.packet.payload.len() + HEADROOM);
         let number = transport_sequence.to_be_bytes();
         let mut descriptor = [0; MAX_DEPENDENCY_DESCRIPTOR_LEN];
         // All there can be; the stack holds them.
@@ -278,7 +289,7 @@ impl OutStream {
         ];
         let all = of_ours.into_iter().flatten().chain(packet.packet.carried.elements(&self.ids));
         let count = elements.iter_mut().zip(all).map(|(place, element)| *place = element).count();
-        packet::write_header(out, &header, &elements[..count])
+        packet::write_header(buf, &header, &elements[..count])
     }
 
     /// A receiver report about this stream. The round trip, when it tells one.
@@ -328,12 +339,12 @@ impl OutStream {
     }
 }
 
-/// Appends what goes out of a packet, with the numbers its place in the outgoing stream gives it.
-fn write_payload(datagram: &mut Vec<u8>, packet: &Ingested, placement: &Placement, format: OutFormat) {
-    let begin = datagram.len();
-    packet.write_payload(format, datagram);
-    packet
-        .info
-        .descriptor
-        .patch(&mut datagram[begin..], placement.picture_id, placement.tl0_pic_idx);
+impl Departure<'_> {
+    /// Appends what goes out of the packet, with the numbers its place in the outgoing stream gives it.
+    fn write_payload(&self, buf: &mut Vec<u8>) {
+        let begin = buf.len();
+        self.packet.write_payload(self.format, buf);
+        let Placement { picture_id, tl0_pic_idx, .. } = *self.placement;
+        self.packet.info.descriptor.patch(&mut buf[begin..], picture_id, tl0_pic_idx);
+    }
 }
