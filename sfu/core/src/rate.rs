@@ -122,8 +122,9 @@ impl<const BUCKET_MS: u64> SlidingSum<BUCKET_MS> {
 
     fn number(&self, now: Instant) -> u64 {
         let age = self.origin.map_or(Duration::ZERO, |origin| now.saturating_duration_since(origin));
+        let millis = age.as_secs().saturating_mul(1000).saturating_add(u64::from(age.subsec_millis()));
         // As many as the span's multiplication can take: 13 years.
-        u64::from(u32::try_from(age.as_millis() / u128::from(BUCKET_MS)).unwrap_or(u32::MAX))
+        (millis / BUCKET_MS).min(u64::from(u32::MAX))
     }
 
     fn slot(number: u64) -> usize {

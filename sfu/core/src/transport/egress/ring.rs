@@ -84,7 +84,11 @@ impl Ring {
     pub(super) fn push(&mut self, layer: LayerId, placement: Placement, again: Again, now: Instant) {
         self.make_room(now);
         let sent = Sent { placement, again, layer, sent_at: now, resent_at: None, resends: 0 };
-        // A late packet goes where its number belongs; almost always that is the end.
+        if self.sent.back().is_none_or(|newest| newest.placement.sequence < sent.placement.sequence) {
+            self.sent.push_back(sent);
+            return;
+        }
+        // A late packet goes where its number belongs.
         let place = self.sent.partition_point(|s| s.placement.sequence < sent.placement.sequence);
         if self.sent.get(place).is_none_or(|s| s.placement.sequence != sent.placement.sequence) {
             self.sent.insert(place, sent);
