@@ -31,9 +31,10 @@ Usage: cargo xtask <VERB>
   check                       format, clippy, rustdoc, TypeScript, lint, licences and advisories
   fuzz [TARGET]... [--seconds N]
                               every fuzz target, or these, for so long (60 s)
-  sim [--seeds N] [--seed S --scenario NAME] [--strict]
+  sim [--seeds N] [--from F] [--seed S --scenario NAME] [--strict]
                               rooms on simulated networks: writes sfu/sim/SCOREBOARD.md, then plays N
-                              generated ones (100) and fails where an invariant breaks
+                              generated ones (100) and fails where an invariant breaks; --from F plays
+                              only the generated ones, from seed F on
   bench [--save] [--only PART]
                               what an operation costs, in time and memory, next to benches/BASELINE.json;
                               --save makes these figures the baseline";

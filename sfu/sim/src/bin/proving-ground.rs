@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use sluice_sim::{Outcome, Scenario, generated, play, scenarios, scoreboard};
 
 const USAGE: &str = "\
-Usage: cargo xtask sim [--seeds N] [--seed S --scenario NAME] [--strict]
+Usage: cargo xtask sim [--seeds N] [--from F] [--seed S --scenario NAME] [--strict]
 
   without --scenario: plays every scenario with seed 1, writes sfu/sim/SCOREBOARD.md, then plays N generated ones (100)
+  --from F: plays the N generated ones from seed F on, and nothing else: a long night goes on where it ended
   --seed S --scenario NAME: plays one and prints what came of it; NAME may be `generated` or part of names
   --strict: a missed target is a failure";
 /// The scoreboard is of this seed.
@@ -19,6 +20,7 @@ const GENERATED: u64 = 100;
 #[derive(Debug, Default)]
 struct Wanted {
     seeds: Option<u64>,
+    from: Option<u64>,
     seed: Option<u64>,
     scenario: Option<String>,
     is_strict: bool,
@@ -37,6 +39,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Wanted> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--seeds" => wanted.seeds = Some(arguments.next()?.parse().ok()?),
+            "--from" => wanted.from = Some(arguments.next()?.parse().ok()?),
             "--seed" => wanted.seed = Some(arguments.next()?.parse().ok()?),
             "--scenario" => wanted.scenario = Some(arguments.next()?),
             "--strict" => wanted.is_strict = true,
@@ -69,12 +72,18 @@ fn run(wanted: &Wanted) -> bool {
         }
         return is_good;
     }
+    let is_good = wanted.from.is_some() || play_all(seed, wanted.is_strict);
+    play_generated(wanted.from.unwrap_or(0), wanted.seeds.unwrap_or(GENERATED)) && is_good
+}
+
+/// Every scenario, and the scoreboard of them.
+fn play_all(seed: u64, is_strict: bool) -> bool {
     let mut is_good = true;
     let mut rows = Vec::new();
     for scenario in scenarios::all() {
         eprintln!("{}", scenario.name);
         let outcome = play(&scenario, seed);
-        is_good &= judge(&scenario, &outcome, seed, wanted.is_strict);
+        is_good &= judge(&scenario, &outcome, seed, is_strict);
         rows.push((scenario, outcome));
     }
     let board = scoreboard::render(&rows);
@@ -86,14 +95,18 @@ fn run(wanted: &Wanted) -> bool {
             is_good = false;
         }
     }
-    let seeds = wanted.seeds.unwrap_or(GENERATED);
-    let broken = (0..seeds).filter(|seed| {
+    is_good
+}
+
+fn play_generated(from: u64, count: u64) -> bool {
+    let seeds = from..from.saturating_add(count);
+    let broken = seeds.filter(|seed| {
         let scenario = generated::scenario(*seed);
         !judge(&scenario, &play(&scenario, *seed), *seed, false)
     });
     let broken = broken.count();
-    println!("{seeds} generated scenarios, {broken} broke an invariant");
-    is_good && broken == 0
+    println!("{count} generated scenarios from seed {from} on, {broken} broke an invariant");
+    broken == 0
 }
 
 /// Says what is wrong, with the words that play it again.
