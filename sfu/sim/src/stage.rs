@@ -62,7 +62,10 @@ struct Stage<'a> {
     scenario: &'a Scenario,
     sim: Simulation,
     tracks: Vec<(TrackId, Publication)>,
+    /// What was begun and not ended since.
     extra: Vec<TrackId>,
+    /// How many were begun: no name is given twice, as no server gives one twice.
+    extras: usize,
     began: Instant,
     /// What the way down to each viewer was, from when.
     links: Vec<Vec<(Instant, Conditions)>>,
@@ -110,6 +113,7 @@ impl<'a> Stage<'a> {
             sim,
             tracks,
             extra: Vec::new(),
+            extras: 0,
             began,
             links,
             ups: Vec::new(),
@@ -145,7 +149,8 @@ impl<'a> Stage<'a> {
                 }
             }
             Act::Publish(publication) => {
-                let label = format!("extra{}", self.extra.len());
+                let label = format!("extra{}", self.extras);
+                self.extras += 1;
                 self.extra.push(self.sim.publish(&publisher(0), &label, publication));
             }
             Act::Unpublish => {

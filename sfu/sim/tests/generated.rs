@@ -4,10 +4,14 @@
 use sluice_sim::{generated, play};
 
 const SEEDS: std::ops::Range<u64> = 0..160;
+/// Among ten thousand these found something.
+const FOUND: [u64; 1] = [
+    // A track under the name of one that had ended.
+    1466,
+];
 
-/// A test is a thread: half of the seeds each.
-fn hold(is_mine: impl Fn(u64) -> bool) {
-    for seed in SEEDS.filter(|seed| is_mine(*seed)) {
+fn hold(seeds: impl IntoIterator<Item = u64>) {
+    for seed in seeds {
         let outcome = play(&generated::scenario(seed), seed);
         let shown: Vec<&String> = outcome.violations.iter().take(10).collect();
         assert!(
@@ -18,12 +22,19 @@ fn hold(is_mine: impl Fn(u64) -> bool) {
     }
 }
 
+// A test is a thread: half of the seeds each.
+
 #[test]
 fn no_invariant_breaks_on_even_seeds() {
-    hold(|seed| seed % 2 == 0);
+    hold(SEEDS.step_by(2));
 }
 
 #[test]
 fn no_invariant_breaks_on_odd_seeds() {
-    hold(|seed| seed % 2 == 1);
+    hold(SEEDS.skip(1).step_by(2));
+}
+
+#[test]
+fn what_was_found_once_stays_mended() {
+    hold(FOUND);
 }
