@@ -15,6 +15,9 @@
 //! have to give up anyway when the old one's last packet is the one that got lost. Late packets of the old
 //! encoding are dropped: their places are in front of the switch, and partly given.
 //!
+//! **Who pauses** gets the rest of the picture on its way: a picture without its end is room spent on nothing. A
+//! publisher that does not end it is not waited for ([`MAX_FINISHING_PACKETS`]).
+//!
 //! **Waiting for a smaller encoding** only its lowest temporal layer goes out: there is no room for more. Where even
 //! that is too much, the worker stops what is left ([`Forwarder::stop`]); so it does with a spatial layer that only a
 //! key frame can take the place of.
@@ -39,6 +42,9 @@ use dependency::DependencySelector;
 use spatial::SpatialSelector;
 use temporal::TemporalSelector;
 
+/// So many packets of a picture may follow when it is the last: a key frame of 720 lines has 60. What a pause costs
+/// at most, also where a publisher never ends its picture.
+const MAX_FINISHING_PACKETS: u8 = 64;
 /// No layer of a stream is above it.
 const ALL: LayerId = LayerId { spatial: 7, temporal: 7 };
 
@@ -57,17 +63,28 @@ pub(crate) struct Forwarder {
     target: Option<LayerId>,
     is_simulcast: bool,
     source: Option<Source>,
-    /// The picture that went out last, by its source's timestamp, and whether it is whole.
-    last: Option<(u32, bool)>,
-    /// Stops when that is whole.
-    is_stopping: bool,
+    /// The newest picture of the source that went out.
+    last: Option<LastPicture>,
+    /// Stops when that is whole, or after so many more packets.
+    stops_within: Option<u8>,
 }
 
 /// What goes out now.
 #[derive(Debug, Clone)]
 struct Source {
     stream: u8,
+    /// The highest layers that were wanted of it when anything was.
+    limit: LayerId,
     selector: Selector,
+}
+
+/// A picture that goes out.
+#[derive(Debug, Clone, Copy)]
+struct LastPicture {
+    /// Its source's.
+    timestamp: u32,
+    /// Its end went out.
+    is_whole: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -91,32 +108,53 @@ impl Forwarder {
     }
 
     /// What is to go out: of a simulcast track the encoding `spatial`, of another one its spatial layers up to
-    /// that, and temporal layers up to `temporal`. `None` pauses.
+    /// that, and temporal layers up to `temporal`. `None` pauses as soon as the picture on its way is whole.
     pub(crate) fn set_target(&mut self, target: Option<LayerId>) {
-        self.target = target;
-        if target.is_none() {
-            self.pause();
+        match target {
+            None => self.stop(),
+            // The picture on its way is none that is paused behind any more.
+            Some(_) if self.target.is_none() => self.stops_within = None,
+            Some(_) => {}
         }
+        self.target = target;
     }
 
-    /// Stops: the next packet sent will be an entry, whatever came in between.
+    /// Stops in the middle of a picture if need be: the next packet sent will be an entry, whatever came in between.
     pub(crate) fn pause(&mut self) {
         self.source = None;
-        self.is_stopping = false;
+        self.last = None;
+        self.stops_within = None;
     }
 
     /// Stops as soon as the picture on its way is whole.
     pub(crate) fn stop(&mut self) {
-        self.is_stopping = true;
+        self.stops_within.get_or_insert(MAX_FINISHING_PACKETS);
         self.stop_between_pictures(None);
     }
 
     /// Carries [`Self::stop`] out. `next` is the timestamp of the packet that comes, of the same source.
     fn stop_between_pictures(&mut self, next: Option<u32>) {
-        let is_between = self.last.is_none_or(|(last, is_whole)| is_whole || next.is_some_and(|next| next != last));
-        if self.is_stopping && is_between {
+        let Some(packets_left) = self.stops_within else { return };
+        let is_between = self
+            .last
+            .is_none_or(|last| last.is_whole || next.is_some_and(|next| is_newer(next, last.timestamp)));
+        if is_between || packets_left == 0 {
             self.pause();
         }
+    }
+
+    /// A packet goes out.
+    fn went_out(&mut self, timestamp: u32, marker: bool) {
+        match &mut self.last {
+            Some(last) if last.timestamp == timestamp => last.is_whole |= marker,
+            // Late.
+            Some(last) if is_newer(last.timestamp, timestamp) => {}
+            last => *last = Some(LastPicture { timestamp, is_whole: marker }),
+        }
+        if let Some(packets_left) = &mut self.stops_within {
+            *packets_left = packets_left.saturating_sub(1);
+        }
+        self.stop_between_pictures(None);
     }
 
     /// The layer forwarded now. Layers that cannot be told apart count as the lowest.
@@ -173,23 +211,27 @@ impl Forwarder {
 
     /// Decides on a packet of the track, and places it in the outgoing stream.
     pub(crate) fn forward(&mut self, packet: &PacketInfo, numbers: &mut OutNumbers, arrival: Arrival) -> Verdict {
-        let Some(target) = self.target else { return Verdict::Drop };
+        if self.target.is_none() && self.source.is_none() {
+            return Verdict::Drop;
+        }
         self.is_simulcast = packet.is_simulcast;
-        let limit = self.limit_within(packet.stream, target);
+        let wanted = self.target.map(|target| self.limit_within(packet.stream, target));
         if self.stream() == Some(packet.stream) {
             self.stop_between_pictures(Some(packet.timestamp));
         }
-        let is_switch = self.enters(packet, target);
-        if is_switch {
+        let entered = wanted.filter(|_| self.enters(packet));
+        let is_switch = entered.is_some();
+        if let Some(limit) = entered {
             numbers.switch(packet, arrival);
             // What was to stop has been left.
-            self.is_stopping = false;
-            self.source = Some(Source { stream: packet.stream, selector: Selector::new(packet, limit) });
+            self.pause();
+            self.source = Some(Source { stream: packet.stream, limit, selector: Selector::new(packet, limit) });
         }
         let Some(source) = self.source.as_mut().filter(|source| source.stream == packet.stream) else {
             return Verdict::Drop;
         };
-        match source.selector.choose(packet, limit) {
+        source.limit = wanted.unwrap_or(source.limit);
+        match source.selector.choose(packet, source.limit) {
             Choice::LeaveOut => {
                 numbers.leave_out(packet);
                 if !matches!(packet.layers, LayerInfo::Padding) {
@@ -199,7 +241,7 @@ impl Forwarder {
             }
             Choice::Forward { ends_picture } => numbers.place(packet, arrival).map_or(Verdict::Drop, |place| {
                 let marker = place.marker || ends_picture;
-                self.last = Some((packet.timestamp, marker));
+                self.went_out(packet.timestamp, marker);
                 Verdict::Forward(Placement { marker, is_switch, ..place })
             }),
         }
@@ -207,8 +249,8 @@ impl Forwarder {
 
     /// True when another source begins with the packet. From nothing a smaller encoding will do until the one
     /// wanted shows a key frame: a picture at once.
-    fn enters(&self, packet: &PacketInfo, target: LayerId) -> bool {
-        let wanted = self.wanted_stream(target);
+    fn enters(&self, packet: &PacketInfo) -> bool {
+        let Some(wanted) = self.target.map(|target| self.wanted_stream(target)) else { return false };
         packet.is_entry
             && !matches!(packet.layers, LayerInfo::Padding)
             && match &self.source {
@@ -274,4 +316,9 @@ impl Selector {
             }
         }
     }
+}
+
+/// True for the timestamp of a later picture.
+fn is_newer(timestamp: u32, than: u32) -> bool {
+    timestamp.wrapping_sub(than).cast_signed() > 0
 }

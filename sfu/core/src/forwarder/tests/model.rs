@@ -80,12 +80,17 @@ impl Call {
         }
     }
 
+    pub(super) fn receive_all(&mut self, packets: &[Sent]) {
+        for sent in packets {
+            self.receive(sent);
+        }
+    }
+
     /// Pictures that arrive as they were sent.
     pub(super) fn run(&mut self, pictures: usize) {
         for _ in 0..pictures {
-            for sent in self.capture(false, 2, true) {
-                self.receive(&sent);
-            }
+            let packets = self.capture(false, 2, true);
+            self.receive_all(&packets);
         }
     }
 
@@ -124,7 +129,9 @@ impl Call {
         let last = self.out.last().map(|out| out.sent.frame);
         let all: Vec<_> = pictures.into_values().collect();
         for (i, (_, picture)) in all.iter().enumerate() {
-            let is_cut = all.get(i + 1).is_none_or(|next| next.1[0].place.is_switch);
+            // By another encoding only: who pauses gets the rest of the picture.
+            let next = all.get(i + 1).map(|next| next.1[0]);
+            let is_cut = next.is_none_or(|next| next.place.is_switch && next.sent.stream != picture[0].sent.stream);
             let frames_complete = picture.iter().all(|out| is_complete(out.sent.frame));
             assert!(frames_complete || is_cut || picture.iter().any(|o| Some(o.sent.frame) == last), "cut");
             if !is_cut {

@@ -1,5 +1,6 @@
 //! Codecs with layers in one stream.
 
+use super::super::MAX_FINISHING_PACKETS;
 use super::model::{Call, layer};
 use super::source::Kind;
 use crate::allocator::LayerId;
@@ -266,6 +267,73 @@ fn who_stops_finishes_the_picture_on_its_way() {
     call.run(2);
     assert!(call.out[from].place.is_switch, "but a key frame");
     call.assert_decodable();
+}
+
+#[test]
+fn who_is_paused_gets_the_rest_of_the_picture_and_no_more() {
+    for (kind, target) in
+        [(Kind::H264, layer(0, 0)), (Kind::Vp8, layer(0, 2)), (Kind::Vp9, layer(1, 2)), (L3T3_KEY, layer(1, 2))]
+    {
+        let mut call = showing(kind, target);
+        let picture = call.capture(false, 3, true);
+        call.receive(&picture[0]);
+        call.forwarder.set_target(None);
+        // The allocator says it again with each balance.
+        call.forwarder.set_target(None);
+        assert_eq!(call.forwarder.waits_for_keyframe(), None, "{kind:?}: nothing is wanted");
+        call.receive_all(&picture[1..]);
+        assert!(call.out.last().unwrap().place.marker, "{kind:?}: the picture is whole");
+        assert_eq!(call.forwarder.current(), None, "{kind:?}");
+        let from = call.out.len();
+        call.run(4);
+        let key = call.capture(true, 2, true);
+        call.receive_all(&key);
+        assert_eq!(call.out.len(), from, "{kind:?}: not even a key frame");
+        call.assert_decodable();
+    }
+}
+
+#[test]
+fn a_pause_taken_back_within_the_picture_costs_nothing() {
+    let mut call = showing(Kind::Vp8, layer(0, 2));
+    call.answers = false;
+    let picture = call.capture(false, 3, true);
+    call.receive(&picture[0]);
+    call.forwarder.set_target(None);
+    call.receive(&picture[1]);
+    call.forwarder.set_target(layer(0, 2));
+    call.receive(&picture[2]);
+    assert_eq!(call.forwarder.waits_for_keyframe(), None);
+    let from = call.out.len();
+    call.run(4);
+    assert_eq!(call.frames_since(from).len(), 4);
+    call.assert_decodable();
+}
+
+#[test]
+fn a_picture_that_loses_its_end_holds_no_pause_up() {
+    let mut call = showing(Kind::Vp8, layer(0, 2));
+    let picture = call.capture(false, 3, true);
+    call.receive(&picture[0]);
+    call.forwarder.set_target(None);
+    let from = call.out.len();
+    call.run(1);
+    assert_eq!((call.out.len(), call.forwarder.current()), (from, None), "the next picture has begun");
+}
+
+#[test]
+fn a_picture_without_end_holds_no_pause_up() {
+    let mut call = showing(Kind::H264, layer(0, 0));
+    let picture = call.capture(false, 1_000, true);
+    call.receive(&picture[0]);
+    call.forwarder.set_target(None);
+    let from = call.out.len();
+    for sent in &picture[1..] {
+        call.forwarder.set_target(None);
+        call.receive(sent);
+    }
+    assert_eq!(call.out.len() - from, usize::from(MAX_FINISHING_PACKETS));
+    assert_eq!(call.forwarder.current(), None);
 }
 
 #[test]
