@@ -13,6 +13,9 @@ use super::packet::{
     bit,
 };
 
+/// What is further behind is not late: the stream counts anew.
+const MAX_LATE_PACKETS: u64 = 1024;
+
 /// A packet as it came in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Received<'a> {
@@ -62,6 +65,7 @@ impl Inspector {
             timestamp: packet.timestamp,
             marker: packet.marker,
             is_entry: true,
+            is_overtaken: false,
             codec: packet.codec,
             layers: LayerInfo::Whole,
             descriptor: PayloadDescriptor::None,
@@ -73,6 +77,8 @@ impl Inspector {
         if is_newest {
             self.newest = Some(packet.sequence);
         }
+        let newest = self.newest.unwrap_or(packet.sequence);
+        info.is_overtaken = (1..=MAX_LATE_PACKETS).contains(&newest.saturating_sub(packet.sequence));
         if packet.payload.is_empty() {
             info.is_entry = false;
             info.layers = LayerInfo::Padding;

@@ -18,6 +18,10 @@
 //! **Who pauses** gets the rest of the picture on its way: a picture without its end is room spent on nothing. A
 //! publisher that does not end it is not waited for ([`MAX_FINISHING_PACKETS`]).
 //!
+//! **Nothing is entered late.** Where the first packet of a key frame comes behind later ones, those are gone: they
+//! were not sent, or under other numbers, in a picture that was cut. Entered there, the stream would begin with a hole
+//! that no repair can fill. Another key frame is asked for instead.
+//!
 //! **Waiting for a smaller encoding** only its lowest temporal layer goes out: there is no room for more. Where even
 //! that is too much, the worker stops what is left ([`Forwarder::stop`]); so it does with a spatial layer that only a
 //! key frame can take the place of.
@@ -252,6 +256,7 @@ impl Forwarder {
     fn enters(&self, packet: &PacketInfo) -> bool {
         let Some(wanted) = self.target.map(|target| self.wanted_stream(target)) else { return false };
         packet.is_entry
+            && !packet.is_overtaken
             && !matches!(packet.layers, LayerInfo::Padding)
             && match &self.source {
                 None => packet.stream <= wanted,

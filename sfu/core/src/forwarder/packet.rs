@@ -20,6 +20,8 @@ pub(crate) struct PacketInfo {
     pub(crate) marker: bool,
     /// A decoder can begin here. Always true for sound.
     pub(crate) is_entry: bool,
+    /// A later packet of the stream came before it. Never true for sound.
+    pub(crate) is_overtaken: bool,
     pub(crate) codec: Option<VideoCodec>,
     pub(crate) layers: LayerInfo,
     /// Patches a copy of the payload without another reading.

@@ -336,6 +336,47 @@ fn a_picture_without_end_holds_no_pause_up() {
     assert_eq!(call.forwarder.current(), None);
 }
 
+/// It was lost on the way here, and sent again.
+#[test]
+fn a_key_frame_whose_first_packet_comes_late_is_not_entered() {
+    for kind in [Kind::H264, Kind::Vp8, Kind::Vp9, L3T3, L3T3_KEY] {
+        let mut call = Call::new(kind, 1);
+        call.forwarder.set_target(layer(0, 0));
+        let picture = call.capture(true, 3, true);
+        picture[1..].iter().for_each(|sent| assert_eq!(call.receive(sent), None, "{kind:?}"));
+        assert_eq!(call.receive(&picture[0]), None, "{kind:?}: what follows it has passed");
+        assert_eq!(call.forwarder.waits_for_keyframe(), Some(0), "{kind:?}: another one is asked for");
+        call.run(2);
+        assert!(call.out[0].place.is_switch);
+        call.assert_decodable();
+    }
+}
+
+/// The upper size of a key picture went out while the lowest was lost on the way here; then came a pause.
+#[test]
+fn a_picture_that_was_cut_is_not_entered_again_under_another_timestamp() {
+    let mut call = showing(L3T3_KEY, layer(1, 2));
+    let picture = call.capture(true, 2, false);
+    call.receive_all(&picture[2..4]);
+    let cut = call.out.last().unwrap().place;
+    call.forwarder.pause();
+    assert!(picture[..2].iter().all(|sent| call.receive(sent).is_none()));
+    assert_eq!(call.out.last().unwrap().place, cut);
+    call.run(1);
+    assert!(call.out.last().unwrap().place.timestamp != cut.timestamp, "but another key frame");
+}
+
+#[test]
+fn a_stream_that_counts_anew_is_entered_all_the_same() {
+    let mut call = Call::new(Kind::Vp8, 1);
+    call.forwarder.set_target(layer(0, 2));
+    let mut picture = call.capture(true, 2, false);
+    call.run(1);
+    call.forwarder.pause();
+    picture.iter_mut().for_each(|sent| sent.sequence -= 60_000);
+    assert!(call.receive(&picture[0]).unwrap().is_switch);
+}
+
 #[test]
 fn who_stops_between_pictures_stops_at_once() {
     let mut call = showing(Kind::Vp8, layer(0, 2));
