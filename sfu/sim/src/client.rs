@@ -433,6 +433,7 @@ impl Client {
         let peer = self.subscriber.as_mut().unwrap_or(&mut self.publisher);
         let Some(mid) = peer.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()) else { return };
         let stream = self.streams.entry(mid).or_default();
+        stream.has_missed_packets |= peer.unannounced.contains(&packet.header.ssrc);
         let payload_type = packet.header.payload_type;
         let config = peer.rtc.codec_config();
         let format = config.find(|p| p.pt() == payload_type || p.red() == Some(payload_type)).copied();

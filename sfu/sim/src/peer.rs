@@ -1,5 +1,6 @@
 //! A client's end of one peer connection: a real `str0m::Rtc` with full ICE, driven by hand.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -7,10 +8,12 @@ use std::time::{Duration, Instant};
 use str0m::bwe::Bitrate;
 use str0m::config::DtlsCert;
 use str0m::net::{Protocol, Receive};
+use str0m::rtp::Ssrc;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use crate::dependency::Dependency;
 use crate::media::Media;
+use crate::wire;
 
 /// str0m may ask to be called again at the same instant; a client's timers are no finer than this.
 const TIMER_GRAIN: Duration = Duration::from_millis(1);
@@ -22,6 +25,8 @@ pub(crate) struct Peer {
     pub(crate) is_connected: bool,
     pub(crate) transmits: Vec<(SocketAddr, Vec<u8>)>,
     pub(crate) events: Vec<Event>,
+    /// SSRCs of which something came before the description that names them.
+    pub(crate) unannounced: BTreeSet<Ssrc>,
     now: Instant,
 }
 
@@ -69,7 +74,16 @@ impl Peer {
             .enable_bwe(reads_feedback.then_some(START))
             .build(now);
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).expect("a usable address"));
-        Self { rtc, address, deadline: Some(now), is_connected: false, transmits: Vec::new(), events: Vec::new(), now }
+        Self {
+            rtc,
+            address,
+            deadline: Some(now),
+            is_connected: false,
+            transmits: Vec::new(),
+            events: Vec::new(),
+            unannounced: BTreeSet::new(),
+            now,
+        }
     }
 
     /// One mutation, then drain.
@@ -105,5 +119,8 @@ impl Peer {
         if self.rtc.accepts(&input) {
             let _ = self.mutate(now, |rtc| rtc.handle_input(input));
         }
+        let ssrc = wire::media_ssrc(datagram).map(Ssrc::from);
+        let is_unknown = |ssrc: &Ssrc| self.rtc.direct_api().stream_rx(ssrc).is_none();
+        self.unannounced.extend(ssrc.filter(is_unknown));
     }
 }

@@ -22,7 +22,7 @@ use crate::peer::Abilities;
 use crate::seeded::Seeded;
 use crate::sink::Sink;
 use crate::source::Publication;
-use crate::wire::Wire;
+use crate::wire::{self, Wire};
 
 /// The signal connection's way, each direction. A little faster than media, so that on a clean network what is
 /// said arrives before what it speaks of.
@@ -582,7 +582,7 @@ impl Simulation {
             Delivery::ToClient { name, end, contents } => {
                 self.note(|| format!("worker -> {name} {end:?} {}", shape(&contents)));
                 let address = self.address;
-                if matches!(contents.as_slice(), [128..=191, 192..=223, ..])
+                if wire::is_control(&contents)
                     && let Some(way) = self.ways.get_mut(&(name.clone(), end))
                 {
                     way.heard(now);

@@ -215,6 +215,8 @@ pub(crate) struct Stream {
     received: Vec<Received>,
     /// Packets while the section was closed: in flight, or ahead of the answer.
     pub(crate) unheard: u64,
+    /// Something came before the description that names its SSRC, and no engine takes that.
+    pub(crate) has_missed_packets: bool,
     pub(crate) violations: Vec<String>,
     /// The structure of AV1 or VP9 last announced.
     pub(crate) templates: Option<Vec<Template>>,
@@ -295,6 +297,7 @@ impl Stream {
         packets.sort_by_key(|p| p.sequence);
         if let Some(first) = packets.first()
             && is_lossless
+            && !self.has_missed_packets
             && first.media.is_video()
             && !first.stamp.is_entry()
         {

@@ -34,18 +34,15 @@ impl Wire {
     /// A datagram leaves.
     pub(crate) fn sent(&mut self, datagram: &[u8]) -> Option<Place> {
         let word = |at: usize| Some(u32::from_be_bytes(datagram.get(at..at + 4)?.try_into().ok()?));
-        let (first, second) = (*datagram.first()?, *datagram.get(1)?);
-        if !(128..=191).contains(&first) {
-            return None;
-        }
-        if (192..=223).contains(&second) {
+        if is_control(datagram) {
             let (sender, index) = (word(4)?, word(datagram.len() - SRTCP_INDEX_LEN)?);
             if !self.indices.entry(sender).or_default().insert(index) {
                 self.violations.push(format!("SRTCP nonce twice: sender {sender:08x}, index {index:08x}"));
             }
             return None;
         }
-        let (ssrc, short) = (word(8)?, u16::from_be_bytes([datagram[2], datagram[3]]));
+        let ssrc = media_ssrc(datagram)?;
+        let short = u16::from_be_bytes([datagram[2], datagram[3]]);
         let stream = self
             .streams
             .entry(ssrc)
@@ -90,6 +87,17 @@ impl Wire {
         }
         wrong
     }
+}
+
+/// True for RTCP (RFC 5761 section 4).
+pub(crate) fn is_control(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, 192..=223, ..])
+}
+
+/// The SSRC of a packet of media.
+pub(crate) fn media_ssrc(datagram: &[u8]) -> Option<u32> {
+    let is_media = matches!(datagram, [128..=191, ..]) && !is_control(datagram);
+    Some(u32::from_be_bytes(datagram.get(8..12)?.try_into().ok()?)).filter(|_| is_media)
 }
 
 /// The extended sequence number with these low bits that is nearest to another (RFC 3711 section 3.3.1).
