@@ -13,6 +13,11 @@ impl<'a> Reader<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// Bits read so far.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// `f(count)`, up to 32 bits. `None` at the end.
     pub(super) fn bits(&mut self, count: u32) -> Option<u32> {
         let mut value = 0;

@@ -1,6 +1,7 @@
 //! The descriptor of one packet.
 
 use super::MAX_LEN;
+use super::active::{ActiveTargetsField, FLAGS_END};
 use super::bits::{Reader, Writer};
 use super::lists::{ChainDiffs, Dtis, FrameDiffs};
 use super::structure::Structure;
@@ -74,11 +75,18 @@ impl Descriptor {
     /// does not go with the structure; [`Mandatory::parse`] reads what does not need one.
     #[must_use]
     pub fn parse(bytes: &[u8], known: Option<&Structure>) -> Option<Self> {
+        Self::parse_with_field(bytes, known).map(|(descriptor, _)| descriptor)
+    }
+
+    /// As [`Descriptor::parse`], with the place where a forwarder can tell which decode targets it leaves active.
+    #[must_use]
+    pub fn parse_with_field(bytes: &[u8], known: Option<&Structure>) -> Option<(Self, ActiveTargetsField)> {
         if bytes.len() > MAX_LEN {
             return None;
         }
         let mandatory = Mandatory::parse(bytes)?;
-        let mut reader = Reader::new(bytes.get(3..)?);
+        let mut reader = Reader::new(bytes);
+        reader.bits(24)?;
         let mut flags = [false; 5];
         if bytes.len() > 3 {
             for flag in &mut flags {
@@ -88,6 +96,9 @@ impl Descriptor {
         let [brings_structure, tells_active, has_dtis, has_frame_diffs, has_chain_diffs] = flags;
         let structure = if brings_structure { Some(Structure::read(&mut reader)?) } else { None };
         let holding = structure.as_ref().or(known)?;
+        // A descriptor of three bytes has no flags yet.
+        let at = reader.position().max(FLAGS_END);
+        let field = ActiveTargetsField::new(at, holding.decode_targets(), tells_active)?;
         let active_decode_targets = if tells_active {
             Some(reader.bits(u32::from(holding.decode_targets()))?)
         } else {
@@ -104,7 +115,7 @@ impl Descriptor {
         if has_chain_diffs {
             chain_diffs = ChainDiffs::read(&mut reader, holding.chains(), 8)?;
         }
-        Some(Self {
+        let descriptor = Self {
             start_of_frame: mandatory.start_of_frame,
             end_of_frame: mandatory.end_of_frame,
             template_id: mandatory.template_id,
@@ -116,7 +127,8 @@ impl Descriptor {
             chain_diffs,
             active_decode_targets,
             structure,
-        })
+        };
+        Some((descriptor, field))
     }
 
     /// True for a packet of a key frame that brings the structure with it.

@@ -7,11 +7,13 @@
 //! A structure is the one thing that allocates. It is bounded by the standard's own limits, and by the 255 bytes a
 //! header extension has. Choosing layers is somebody else's.
 
+mod active;
 mod bits;
 mod descriptor;
 mod lists;
 mod structure;
 
+pub use active::ActiveTargetsField;
 pub use descriptor::{Descriptor, Mandatory, set_frame_number};
 pub use lists::{ChainDiffs, DecodeTarget, Dtis, FrameDiffs};
 pub use structure::{Structure, Template};

@@ -94,6 +94,13 @@ impl Structure {
             .reduce(|(s, t), (s2, t2)| (s.max(s2), t.max(t2)))
     }
 
+    /// True when who gets all frames of the one decode target has all frames of the other, as far as templates tell.
+    #[must_use]
+    pub fn contains(&self, decode_target: usize, other: usize) -> bool {
+        let is_of = |template: &Template, target| template.dtis.get(target) != DecodeTarget::NotPresent;
+        self.templates.iter().all(|t| is_of(t, decode_target) || !is_of(t, other))
+    }
+
     /// The decode target that has exactly these layers at the top.
     #[must_use]
     pub fn decode_target_for(&self, spatial_id: u8, temporal_id: u8) -> Option<usize> {

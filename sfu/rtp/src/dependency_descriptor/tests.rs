@@ -87,6 +87,57 @@ fn a_forwarder_renumbers_and_says_which_targets_it_forwards() {
 }
 
 #[test]
+fn a_forwarder_says_in_a_browsers_packets_what_it_leaves_active() {
+    let structure = Descriptor::parse(&hex(KEY), None).unwrap().structure.unwrap();
+    let tell = |text: &str, active| {
+        let bytes = hex(text);
+        let (_, field) = Descriptor::parse_with_field(&bytes, Some(&structure)).unwrap();
+        let mut told = [0; MAX_LEN];
+        told[..bytes.len()].copy_from_slice(&bytes);
+        let len = field.write(active, &mut told, bytes.len()).unwrap();
+        told[..len].to_vec()
+    };
+    assert_eq!(tell("c30175", 0b0_0000_0111), hex("c30175401c"), "five flags and nine targets: two bytes more");
+    assert_eq!(tell("86017340fc", 0b111), hex("860173401c"), "it told already: no byte more, and what follows stays");
+    let mut key = Descriptor::parse(&hex(KEY), None).unwrap();
+    key.active_decode_targets = Some(0b111);
+    let told = tell(KEY, 0b111);
+    assert_eq!(Descriptor::parse(&told, None), Some(key));
+    assert!(told.len() <= hex(KEY).len() + 2);
+}
+
+#[test]
+fn a_mask_that_does_not_fit_is_not_told() {
+    let structure = Descriptor::parse(&hex(KEY), None).unwrap().structure.unwrap();
+    let mut bytes = [0; MAX_LEN];
+    bytes[..4].copy_from_slice(&hex("c3017500"));
+    let (_, field) = Descriptor::parse_with_field(&bytes, Some(&structure)).unwrap();
+    let before = bytes;
+    assert_eq!((field.write(1, &mut bytes, MAX_LEN), bytes), (None, before));
+    assert!(field.write(1, &mut bytes, MAX_LEN - 2).is_some());
+}
+
+#[test]
+fn targets_contain_each_other_as_their_frames_do() {
+    // L3T3: each size builds on the one below.
+    let structure = Descriptor::parse(&hex(KEY), None).unwrap().structure.unwrap();
+    let target = |spatial, temporal| structure.decode_target_for(spatial, temporal).unwrap();
+    assert!(structure.contains(target(1, 2), target(1, 0)) && structure.contains(target(2, 2), target(1, 2)));
+    assert!(!structure.contains(target(1, 0), target(1, 2)) && !structure.contains(target(1, 2), target(2, 2)));
+    // L2T1_KEY: a key frame and the frames behind it, for each size.
+    let template = |spatial_id, dtis: [DecodeTarget; 2]| Template {
+        spatial_id,
+        dtis: Dtis::from_iter(dtis),
+        ..Template::default()
+    };
+    let (switch, none) = (DecodeTarget::Switch, DecodeTarget::NotPresent);
+    let templates = [[switch, switch], [switch, none], [none, switch], [none, switch]];
+    let templates: Vec<_> = [0, 0, 1, 1].into_iter().zip(templates).map(|(s, dtis)| template(s, dtis)).collect();
+    let key_only = Structure::new(0, &templates, &[], &[]).unwrap();
+    assert!(!key_only.contains(1, 0), "the smaller size is not sent along");
+}
+
+#[test]
 fn a_structure_without_end_is_refused() {
     // Same layer for ever: more than 64 templates.
     let mut endless = hex("800000800000");
@@ -196,6 +247,26 @@ proptest! {
         }
     }
 
+    /// A forwarder puts its own mask in, or over another, and changes nothing else.
+    #[test]
+    fn who_is_active_can_be_told_in_any_descriptor((descriptor, structure) in descriptor(), mask: u32) {
+        let mut written = Vec::new();
+        prop_assume!(descriptor.write(Some(&structure), &mut written).is_some());
+        let (_, field) = Descriptor::parse_with_field(&written, Some(&structure)).unwrap();
+        let mut bytes = [0xa5; MAX_LEN];
+        bytes[..written.len()].copy_from_slice(&written);
+        let active = mask & structure.all_decode_targets();
+        let Some(len) = field.write(active, &mut bytes, written.len()) else {
+            prop_assert!(written.len() + 5 > MAX_LEN, "there was room");
+            prop_assert_eq!(&bytes[..written.len()], &written[..]);
+            return Ok(());
+        };
+        prop_assert!(len <= written.len() + 5 && (!field.is_present() || len == written.len()));
+        let (read, field) = Descriptor::parse_with_field(&bytes[..len], Some(&structure)).unwrap();
+        prop_assert!(field.is_present());
+        prop_assert_eq!(read, Descriptor { active_decode_targets: Some(active), ..descriptor });
+    }
+
     /// Whatever a stranger sends: it is refused, or it comes back as the same once written.
     #[test]
     fn never_panics_and_what_was_read_can_be_written(bytes in prop::collection::vec(any::<u8>(), 0..260), flags: u8) {
@@ -206,7 +277,13 @@ proptest! {
         }
         let _ = Mandatory::parse(&bytes);
         for known in [None, key.as_ref()] {
-            let Some(read) = Descriptor::parse(&bytes, known) else { continue };
+            let Some((read, field)) = Descriptor::parse_with_field(&bytes, known) else { continue };
+            let mut told = [0; MAX_LEN];
+            told[..bytes.len()].copy_from_slice(&bytes);
+            if let Some(len) = field.write(1, &mut told, bytes.len()) {
+                let told = Descriptor::parse(&told[..len], known);
+                prop_assert_eq!(told, Some(Descriptor { active_decode_targets: Some(1), ..read.clone() }));
+            }
             let mut written = Vec::new();
             if read.write(known, &mut written).is_some() {
                 prop_assert_eq!(Descriptor::parse(&written, known), Some(read));
