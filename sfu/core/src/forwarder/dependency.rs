@@ -9,6 +9,10 @@
 //!   them for their own viewers only.
 //!
 //! Spatial layers change at the start of a picture only, since the layer below has ended the picture by then.
+//!
+//! The receiver is told which targets are left to it (`active_decode_targets_bitmask`): it counts on an unbroken chain
+//! for each one that is active. As long as that is what the publisher says, nothing is told. From the first
+//! difference on every frame tells, until a structure comes: whatever gets lost, who has a frame knows.
 
 use crate::allocator::LayerId;
 
@@ -28,6 +32,10 @@ pub(super) struct DependencySelector {
     /// Decode targets of which everything went out since they could be begun.
     intact: u32,
     targets: DecodeTargets,
+    /// Those that go out along with the target, by their structure.
+    along: u32,
+    /// Since the structure something else went out than the publisher says.
+    is_telling: bool,
     /// Of the newest frame: frames of one picture share it.
     timestamp: u32,
     history: History,
@@ -39,7 +47,8 @@ impl DependencySelector {
         let target = entry.targets.best(limit)?;
         let mark = DECIDED | GONE_OUT | target;
         let history = History::new(entry.number, mark);
-        Some(Self { target, intact: entry.switch, targets: entry.targets, timestamp, history })
+        let (targets, along) = (entry.targets, entry.targets.along_with(target));
+        Some(Self { target, intact: entry.switch, targets, along, is_telling: false, timestamp, history })
     }
 
     /// The layers that go out.
@@ -79,17 +88,32 @@ impl DependencySelector {
         (mark & GONE_OUT != 0).then_some(frame.ends_frame && frame.layer.spatial == layer.spatial)
     }
 
+    /// Which decode targets the receiver is told to be left with, in a packet that goes out: what its descriptor tells
+    /// by itself, and where it must tell, is replaced.
+    pub(super) fn active_targets(&mut self, frame: &DependentFrame) -> Option<u32> {
+        let active = self.along & (self.intact | bit(self.target));
+        self.is_telling |= active != self.targets.all_active();
+        // To a frame from before, what is left now need not apply.
+        let tells = self.is_telling && frame.starts_frame && frame.number == self.history.newest();
+        (tells || frame.active_field.is_present()).then_some(active)
+    }
+
     /// Decides on a new frame.
     fn take_in(&mut self, frame: &DependentFrame, timestamp: u32, is_entry: bool, limit: LayerId) {
         let before = self.target;
         let is_decodable = self.is_decodable(frame);
+        let has_other_targets = self.targets != frame.targets;
         self.targets = frame.targets;
         if is_entry {
             self.target = frame.targets.best(limit).unwrap_or(before);
             self.intact = 0;
+            self.is_telling = false;
         } else {
             let starts_picture = timestamp != self.timestamp;
             self.target = self.choose(frame, starts_picture, is_decodable, limit);
+        }
+        if has_other_targets || self.target != before {
+            self.along = self.targets.along_with(self.target);
         }
         // The structure and the stream's parameters come with the entry: it goes out whatever it belongs to.
         let goes_out = is_entry || frame.present & bit(self.target) != 0;

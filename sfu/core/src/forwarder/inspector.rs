@@ -128,12 +128,14 @@ impl Inspector {
         let extended = self.frames.extend(mandatory.frame_number, 16, is_newest);
         *number = Some(extended);
         let known = self.dependencies.as_ref();
-        let descriptor = dependency_descriptor::Descriptor::parse(bytes, known.map(|known| &known.structure))?;
+        let structure = known.map(|known| &known.structure);
+        let (descriptor, active_field) = dependency_descriptor::Descriptor::parse_with_field(bytes, structure)?;
         let mut targets = known.map(|known| known.targets);
         if let Some(structure) = descriptor.structure {
             let layers = (0..usize::from(structure.decode_targets())).map(|target| structure.layer_of(target));
             let layers = layers.map(|layer| layer.map(|(spatial, temporal)| LayerId { spatial, temporal }));
-            let own = DecodeTargets::new(layers, descriptor.active_decode_targets.unwrap_or(u32::MAX));
+            let active = descriptor.active_decode_targets.unwrap_or(u32::MAX);
+            let own = DecodeTargets::new(layers, structure.contained(), active);
             targets = Some(own);
             // A key frame that comes late does not bring back what was replaced.
             if known.is_none_or(|known| extended >= known.since) {
@@ -154,8 +156,10 @@ impl Inspector {
         Some(DependentFrame {
             number: extended,
             layer: LayerId { spatial: descriptor.spatial_id, temporal: descriptor.temporal_id },
+            starts_frame: descriptor.start_of_frame,
             ends_frame: descriptor.end_of_frame,
-            present: mask(|dti| dti != DecodeTarget::NotPresent),
+            active_field,
+            present: descriptor.dtis.present(),
             switch: mask(|dti| dti == DecodeTarget::Switch),
             builds_on: descriptor.frame_diffs,
             targets: targets?,

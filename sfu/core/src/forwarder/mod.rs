@@ -245,8 +245,9 @@ impl Forwarder {
             }
             Choice::Forward { ends_picture } => numbers.place(packet, arrival).map_or(Verdict::Drop, |place| {
                 let marker = place.marker || ends_picture;
+                let active_targets = source.selector.active_targets(packet);
                 self.went_out(packet.timestamp, marker);
-                Verdict::Forward(Placement { marker, is_switch, ..place })
+                Verdict::Forward(Placement { marker, active_targets, is_switch, ..place })
             }),
         }
     }
@@ -291,6 +292,14 @@ impl Selector {
             LayerInfo::Dependency(frame) => {
                 DependencySelector::new(frame, entry.timestamp, limit).map_or(Self::Whole, Self::Dependency)
             }
+        }
+    }
+
+    /// What the receiver is told of decode targets with a packet that goes out.
+    fn active_targets(&mut self, packet: &PacketInfo) -> Option<u32> {
+        match (self, &packet.layers) {
+            (Self::Dependency(selector), LayerInfo::Dependency(frame)) => selector.active_targets(frame),
+            _ => None,
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Placement {
     pub(crate) tl0_pic_idx: Option<u8>,
     /// For the dependency descriptor.
     pub(crate) frame_number: Option<u16>,
+    /// Decode targets that go out, for the dependency descriptor of a packet that tells; `None` leaves it as it is.
+    pub(crate) active_targets: Option<u32>,
     /// The first packet of another source: another layer or track, or after a pause.
     pub(crate) is_switch: bool,
 }
@@ -91,6 +93,7 @@ impl OutNumbers {
             picture_id: picture_id.map(|number| low_bits(number, if packet.picture.is_long { 15 } else { 7 })),
             tl0_pic_idx: self.place_tl0(packet.picture),
             frame_number: frame_number.map(|number| low_bits(number, 16)),
+            active_targets: None,
             is_switch: false,
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Made by the [`Inspector`](super::Inspector). Values only: nothing here chooses or rewrites.
 
-use sluice_rtp::dependency_descriptor::{FrameDiffs, MAX_DECODE_TARGETS};
+use sluice_rtp::dependency_descriptor::{self, ActiveTargetsField, FrameDiffs, MAX_DECODE_TARGETS};
 use sluice_rtp::{VideoCodec, vp8, vp9};
 
 use crate::allocator::LayerId;
@@ -42,6 +42,27 @@ impl PacketInfo {
             LayerInfo::Dependency(frame) => frame.layer,
         };
         if self.is_simulcast { LayerId { spatial: self.stream, ..within } } else { within }
+    }
+
+    /// Writes other numbers, and which decode targets are left, into a copy of the packet's dependency descriptor:
+    /// the first `len` bytes of `bytes`. How many it has then; `None` for none at all.
+    pub(crate) fn patch_dependency(
+        &self,
+        bytes: &mut [u8; dependency_descriptor::MAX_LEN],
+        len: usize,
+        frame_number: Option<u16>,
+        active_targets: Option<u32>,
+    ) -> Option<usize> {
+        if let Some(number) = frame_number
+            && !dependency_descriptor::set_frame_number(bytes.get_mut(..len)?, number)
+        {
+            return None;
+        }
+        let told = match (&self.layers, active_targets) {
+            (LayerInfo::Dependency(frame), Some(active)) => frame.active_field.write(active, bytes, len),
+            _ => None,
+        };
+        Some(told.unwrap_or(len))
     }
 
     /// Last packet of a frame as its encoder gave it away: a picture, or one spatial layer of it.
@@ -127,7 +148,10 @@ pub(crate) struct SpatialPicture {
 pub(crate) struct DependentFrame {
     pub(crate) number: u64,
     pub(crate) layer: LayerId,
+    pub(crate) starts_frame: bool,
     pub(crate) ends_frame: bool,
+    /// Where the packet's descriptor tells which decode targets are active.
+    pub(crate) active_field: ActiveTargetsField,
     /// Decode targets it belongs to.
     pub(crate) present: u32,
     /// Decode targets that can be begun with it, once it is decodable itself.
@@ -155,20 +179,54 @@ pub(crate) struct DecodeTargets {
     known: u32,
     /// Those the publisher sends.
     active: u32,
+    /// Those that come with everything below them. The others come without lower spatial layers.
+    inclusive: u32,
 }
 
 impl DecodeTargets {
-    /// The highest layers of each, `None` for one no frame belongs to; at most 32. `active` has a bit for each
-    /// that the publisher sends.
-    pub(super) fn new(layers: impl IntoIterator<Item = Option<LayerId>>, active: u32) -> Self {
-        let mut targets = Self { layers: [LayerId::default(); MAX_DECODE_TARGETS], known: 0, active };
+    /// The highest layers of each, `None` for one no frame belongs to; at most 32. `contained`: for each those that
+    /// are part of it. `active` has a bit for each that the publisher sends.
+    pub(super) fn new(
+        layers: impl IntoIterator<Item = Option<LayerId>>,
+        contained: [u32; MAX_DECODE_TARGETS],
+        active: u32,
+    ) -> Self {
+        let mut targets = Self { layers: [LayerId::default(); MAX_DECODE_TARGETS], known: 0, active, inclusive: 0 };
         for ((target, to), layer) in (0u8..).zip(&mut targets.layers).zip(layers) {
             if let Some(layer) = layer {
                 *to = layer;
                 targets.known |= bit(target);
             }
         }
+        for (target, contained) in (0u8..).zip(contained) {
+            let below = targets.below(targets.layer(target));
+            if below & !contained == 0 {
+                targets.inclusive |= bit(target);
+            }
+        }
         targets
+    }
+
+    /// Targets without a layer above `limit`.
+    fn below(&self, limit: LayerId) -> u32 {
+        let all = (0u8..).zip(self.layers).filter(|(target, _)| self.known & bit(*target) != 0);
+        all.filter(|(_, layer)| is_within(*layer, limit))
+            .fold(0, |mask, (target, _)| mask | bit(target))
+    }
+
+    /// What goes out along with a target, itself included, as a bitmask of those the publisher sends.
+    pub(super) fn along_with(&self, target: u8) -> u32 {
+        let layer = self.layer(target);
+        let below = self.below(layer);
+        let is_inclusive = self.inclusive & bit(target) != 0;
+        let smaller = layer.spatial.checked_sub(1).filter(|_| !is_inclusive);
+        let left_out = smaller.map_or(0, |spatial| self.below(LayerId { spatial, temporal: layer.temporal }));
+        below & !left_out & self.active
+    }
+
+    /// What the publisher sends, as a bitmask.
+    pub(super) fn all_active(&self) -> u32 {
+        self.known & self.active
     }
 
     /// The publisher sends other targets from now on.

@@ -67,6 +67,14 @@ impl Dtis {
         }
     }
 
+    /// Decode targets that the frame is part of, as a bitmask.
+    #[must_use]
+    pub fn present(&self) -> u32 {
+        (0..self.len())
+            .rev()
+            .fold(0, |mask, target| mask << 1 | u32::from(self.get(target) != DecodeTarget::NotPresent))
+    }
+
     /// In the order of the decode targets.
     pub fn iter(&self) -> impl Iterator<Item = DecodeTarget> + use<> {
         let dtis = *self;

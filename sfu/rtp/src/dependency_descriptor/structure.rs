@@ -2,7 +2,7 @@
 
 use super::bits::{Reader, Writer};
 use super::lists::{ChainDiffs, DecodeTarget, Dtis, FrameDiffs};
-use super::{MAX_SPATIAL_LAYERS, MAX_TEMPLATES, MAX_TEMPORAL_LAYERS};
+use super::{MAX_DECODE_TARGETS, MAX_SPATIAL_LAYERS, MAX_TEMPLATES, MAX_TEMPORAL_LAYERS};
 
 /// `next_layer_idc` (table A.2).
 const SAME_LAYER: u32 = 0;
@@ -94,11 +94,20 @@ impl Structure {
             .reduce(|(s, t), (s2, t2)| (s.max(s2), t.max(t2)))
     }
 
-    /// True when who gets all frames of the one decode target has all frames of the other, as far as templates tell.
+    /// For each decode target a bitmask of those whose frames all belong to it as well, as far as templates tell.
+    /// [`Structure::decode_targets`] of them count.
     #[must_use]
-    pub fn contains(&self, decode_target: usize, other: usize) -> bool {
-        let is_of = |template: &Template, target| template.dtis.get(target) != DecodeTarget::NotPresent;
-        self.templates.iter().all(|t| is_of(t, decode_target) || !is_of(t, other))
+    pub fn contained(&self) -> [u32; MAX_DECODE_TARGETS] {
+        let mut contained = [self.all_decode_targets(); MAX_DECODE_TARGETS];
+        for template in &self.templates {
+            let present = template.dtis.present();
+            for (target, contained) in contained.iter_mut().enumerate() {
+                if present >> target & 1 == 0 {
+                    *contained &= !present;
+                }
+            }
+        }
+        contained
     }
 
     /// The decode target that has exactly these layers at the top.

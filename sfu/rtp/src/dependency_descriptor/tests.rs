@@ -122,8 +122,10 @@ fn targets_contain_each_other_as_their_frames_do() {
     // L3T3: each size builds on the one below.
     let structure = Descriptor::parse(&hex(KEY), None).unwrap().structure.unwrap();
     let target = |spatial, temporal| structure.decode_target_for(spatial, temporal).unwrap();
-    assert!(structure.contains(target(1, 2), target(1, 0)) && structure.contains(target(2, 2), target(1, 2)));
-    assert!(!structure.contains(target(1, 0), target(1, 2)) && !structure.contains(target(1, 2), target(2, 2)));
+    let contained = structure.contained();
+    assert_eq!(contained[target(2, 2)], structure.all_decode_targets());
+    let below = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(spatial, temporal)| 1 << target(spatial, temporal));
+    assert_eq!(contained[target(1, 1)], below.iter().sum::<u32>());
     // L2T1_KEY: a key frame and the frames behind it, for each size.
     let template = |spatial_id, dtis: [DecodeTarget; 2]| Template {
         spatial_id,
@@ -134,7 +136,7 @@ fn targets_contain_each_other_as_their_frames_do() {
     let templates = [[switch, switch], [switch, none], [none, switch], [none, switch]];
     let templates: Vec<_> = [0, 0, 1, 1].into_iter().zip(templates).map(|(s, dtis)| template(s, dtis)).collect();
     let key_only = Structure::new(0, &templates, &[], &[]).unwrap();
-    assert!(!key_only.contains(1, 0), "the smaller size is not sent along");
+    assert_eq!(key_only.contained()[..2], [0b01, 0b10], "the smaller size is not sent along");
 }
 
 #[test]

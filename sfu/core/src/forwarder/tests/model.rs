@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use super::super::{Arrival, Forwarder, Inspector, OutNumbers, Placement, Verdict};
+use sluice_rtp::dependency_descriptor::{Descriptor, MAX_LEN, Structure};
+
+use super::super::{Arrival, Forwarder, Inspector, LayerInfo, OutNumbers, PacketInfo, Placement, Verdict};
 use super::source::{Encoder, Frame, Kind, Sent};
 use crate::allocator::LayerId;
 
@@ -17,6 +19,8 @@ pub(super) fn layer(spatial: u8, temporal: u8) -> Option<LayerId> {
 pub(super) struct Out {
     pub(super) sent: Sent,
     pub(super) place: Placement,
+    /// The dependency descriptor as it leaves.
+    descriptor: Vec<u8>,
 }
 
 pub(super) struct Call {
@@ -28,6 +32,8 @@ pub(super) struct Call {
     pub(super) log: Vec<Frame>,
     pub(super) out: Vec<Out>,
     pub(super) now: Instant,
+    /// Decode targets that each frame belongs to, and those that can be begun with it, once it came.
+    targets: HashMap<usize, (u32, u32)>,
     /// The publisher answers requests with a key frame of its next picture.
     pub(super) answers: bool,
 }
@@ -46,6 +52,7 @@ impl Call {
             log: Vec::new(),
             out: Vec::new(),
             now,
+            targets: HashMap::new(),
             answers: true,
         }
     }
@@ -70,11 +77,14 @@ impl Call {
 
     pub(super) fn receive(&mut self, sent: &Sent) -> Option<Placement> {
         let info = sent.inspect(&mut self.inspectors[usize::from(sent.stream)]);
+        if let LayerInfo::Dependency(frame) = &info.layers {
+            self.targets.insert(sent.frame, (frame.present, frame.switch));
+        }
         let arrival = Arrival { at: self.now, clock_rate_hz: 90_000 };
         match self.forwarder.forward(&info, &mut self.numbers, arrival) {
             Verdict::Drop => None,
             Verdict::Forward(place) => {
-                self.out.push(Out { sent: sent.clone(), place });
+                self.out.push(Out { sent: sent.clone(), place, descriptor: patched(sent, &info, place) });
                 Some(place)
             }
         }
@@ -124,6 +134,7 @@ impl Call {
             pictures.entry(part).or_insert((out.sent.timestamp, Vec::new())).1.push(out);
         }
         self.assert_references();
+        self.assert_told_what_is_left();
         let packets = self.packets_of_frames();
         let is_complete = |frame: usize| packets.get(&frame) == Some(&self.log[frame].packets);
         let last = self.out.last().map(|out| out.sent.frame);
@@ -161,6 +172,38 @@ impl Call {
         }
     }
 
+    /// Decode targets that the receiver knows to be active behind each packet, as descriptors tell it; `None` where
+    /// there are no descriptors.
+    pub(super) fn active_targets(&self) -> Vec<Option<u32>> {
+        let mut structure: Option<Structure> = None;
+        let mut active = None;
+        let read = |out: &Out| {
+            let descriptor = Descriptor::parse(&out.descriptor, structure.as_ref())?;
+            active = descriptor.active_decode_targets.or(active);
+            structure = descriptor.structure.or(structure.take());
+            active
+        };
+        self.out.iter().map(read).collect()
+    }
+
+    /// Each frame that goes out belongs to a target said to be active, and no frame of such a target stays behind,
+    /// unless the next that goes out begins the target anew: in between there was nothing to tell it with.
+    fn assert_told_what_is_left(&self) {
+        let active = self.active_targets();
+        for (i, out) in self.out.iter().enumerate() {
+            let told = active[i].zip(self.targets.get(&out.sent.frame));
+            let Some((active_now, (present, switch))) = told else { continue };
+            assert_ne!(present & active_now, 0, "frame {} is of no target that is active", out.sent.frame);
+            let Some(before) = i.checked_sub(1).filter(|_| !out.place.is_switch) else { continue };
+            let counted_on = active_now & active[before].unwrap_or(0) & !switch;
+            let between = self.out[before].sent.frame + 1..out.sent.frame;
+            for frame in between.filter(|frame| self.log[*frame].stream == out.sent.stream) {
+                let missed = counted_on & self.targets.get(&frame).map_or(0, |(present, _)| *present);
+                assert_eq!(missed, 0, "frame {frame} stayed behind, though its target was said to be active");
+            }
+        }
+    }
+
     fn packets_of_frames(&self) -> HashMap<usize, usize> {
         let mut packets = HashMap::new();
         for out in &self.out {
@@ -192,4 +235,13 @@ impl Call {
         let stream = self.log[to].stream;
         self.log[from + 1..=to].iter().filter(|frame| frame.stream == stream).count()
     }
+}
+
+/// The dependency descriptor of a packet as it leaves; empty where there is none.
+fn patched(sent: &Sent, info: &PacketInfo, place: Placement) -> Vec<u8> {
+    let raw = sent.descriptor.as_deref().unwrap_or_default();
+    let mut bytes = [0; MAX_LEN];
+    bytes[..raw.len()].copy_from_slice(raw);
+    let len = info.patch_dependency(&mut bytes, raw.len(), place.frame_number, place.active_targets);
+    bytes[..len.unwrap_or(0)].to_vec()
 }

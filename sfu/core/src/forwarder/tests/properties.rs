@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use sluice_rtp::VideoCodec;
+use sluice_rtp::dependency_descriptor::MAX_LEN;
 
 use super::super::{Arrival, Received, Verdict};
 use super::model::Call;
@@ -142,6 +143,11 @@ proptest! {
             if let Verdict::Forward(place) = call.forwarder.forward(&info, &mut call.numbers, arrival) {
                 prop_assert!(seen.insert(place.sequence));
                 info.descriptor.patch(&mut payload.clone(), place.picture_id, place.tl0_pic_idx);
+                let mut bytes = [0; MAX_LEN];
+                let raw = descriptor.unwrap_or_default();
+                bytes[..raw.len()].copy_from_slice(&raw);
+                let len = info.patch_dependency(&mut bytes, raw.len(), place.frame_number, place.active_targets);
+                prop_assert!(len.is_none_or(|len| (raw.len()..=raw.len() + 5).contains(&len)));
             }
         }
     }

@@ -72,6 +72,11 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// First packet of its frame, as the dependency descriptor says.
+    pub(super) fn starts_frame(&self) -> bool {
+        self.descriptor.as_ref().is_some_and(|bytes| bytes[0] & 0x80 != 0)
+    }
+
     pub(super) fn inspect(&self, inspector: &mut Inspector) -> PacketInfo {
         inspector.inspect(Received {
             codec: Some(self.codec),
@@ -101,6 +106,8 @@ pub(super) struct Encoder {
     structures: u8,
     /// Spatial layers that are sent now; the dependency descriptor says so.
     pub(super) sends: u8,
+    /// Templates say that all sizes build on each other; where they do not, each frame says so itself.
+    pub(super) has_plain_templates: bool,
 }
 
 impl Encoder {
@@ -118,6 +125,7 @@ impl Encoder {
             last: [[None; 3]; 3],
             structures: 0,
             sends: kind.spatial(),
+            has_plain_templates: false,
         }
     }
 
@@ -238,7 +246,7 @@ impl Encoder {
         diffs: &[u16],
     ) -> Option<Vec<u8>> {
         let Kind::Described { spatial: layers, is_key_only } = self.kind else { return None };
-        let structure = structure(layers, self.structures);
+        let structure = structure(layers, is_key_only && !self.has_plain_templates, self.structures);
         let dtis: Dtis = (0..layers * 3)
             .map(|target| dti(spatial, temporal, target, is_key, is_key_only, is_tangled))
             .collect();
@@ -280,12 +288,14 @@ fn dti(spatial: u8, temporal: u8, target: u8, is_key: bool, is_key_only: bool, i
 }
 
 /// A template for each layer; every frame says for itself what it builds on. Each key frame brings other ids.
-fn structure(layers: u8, generation: u8) -> Structure {
+fn structure(layers: u8, is_key_only: bool, generation: u8) -> Structure {
     let templates: Vec<Template> = (0..layers * 3)
         .map(|i| Template {
             spatial_id: i / 3,
             temporal_id: i % 3,
-            dtis: (0..layers * 3).map(|target| dti(i / 3, i % 3, target, false, false, false)).collect(),
+            dtis: (0..layers * 3)
+                .map(|target| dti(i / 3, i % 3, target, false, is_key_only, false))
+                .collect(),
             frame_diffs: FrameDiffs::default(),
             chain_diffs: ChainDiffs::default(),
         })

@@ -184,6 +184,76 @@ fn by_dependency_descriptor_a_late_frame_goes_out_when_it_is_needed_by_now() {
     call.assert_references();
 }
 
+/// Decode targets with these layers at the top, three temporal ones for each size.
+fn targets(layers: &[(u8, u8)]) -> Option<u32> {
+    Some(layers.iter().map(|(spatial, temporal)| 1 << (spatial * 3 + temporal)).sum())
+}
+
+#[test]
+fn the_receiver_is_told_which_targets_are_left_to_it() {
+    let mut call = showing(L3T3, layer(2, 2));
+    assert!(call.out.iter().all(|out| out.place.active_targets.is_none()), "it has all that the publisher sends");
+    call.answers = false;
+    call.forwarder.set_target(layer(1, 0));
+    let from = call.out.len();
+    call.run(1);
+    assert_eq!(call.active_targets().pop().unwrap(), targets(&[(0, 0), (1, 0)]));
+    call.run(4);
+    let (starts, rest): (Vec<_>, Vec<_>) = call.out[from..].iter().partition(|out| out.sent.starts_frame());
+    assert!(starts.iter().all(|out| out.place.active_targets.is_some()), "with each frame: no loss hides it");
+    assert!(rest.iter().all(|out| out.place.active_targets.is_none()), "and only once for each");
+    // Up again in time, where a frame is a switch; in size with a key frame only.
+    call.forwarder.set_target(layer(1, 2));
+    call.run(8);
+    let lower = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)];
+    assert_eq!(call.active_targets().pop().unwrap(), targets(&lower));
+    call.answers = true;
+    call.forwarder.set_target(layer(2, 2));
+    call.run(1);
+    let from = call.out.len();
+    call.run(4);
+    assert_eq!(call.active_targets().pop().unwrap(), Some(0x1ff));
+    assert!(call.out[from..].iter().all(|out| out.place.active_targets.is_none()), "the structure says it");
+    call.assert_decodable();
+}
+
+#[test]
+fn the_receiver_of_one_size_is_not_told_of_those_it_could_do_without() {
+    let mut call = showing(L3T3_KEY, layer(2, 2));
+    let own = targets(&[(2, 0), (2, 1), (2, 2)]);
+    assert!(call.active_targets().iter().all(|active| *active == own), "from the key frame on");
+    call.answers = false;
+    call.forwarder.set_target(layer(2, 1));
+    call.run(4);
+    assert_eq!(call.active_targets().pop().unwrap(), targets(&[(2, 0), (2, 1)]));
+    call.forwarder.set_target(layer(2, 2));
+    call.run(4);
+    assert_eq!(call.active_targets().pop().unwrap(), own);
+    call.assert_decodable();
+}
+
+#[test]
+fn what_frames_say_of_targets_counts_more_than_their_templates() {
+    let mut call = Call::new(L3T3_KEY, 1);
+    call.encoders[0].has_plain_templates = true;
+    call.forwarder.set_target(layer(2, 2));
+    call.run(1);
+    assert_eq!(call.active_targets().pop().unwrap(), Some(0x1ff), "nothing else is known yet");
+    call.run(4);
+    assert_eq!(call.active_targets().pop().unwrap(), targets(&[(2, 0), (2, 1), (2, 2)]));
+    call.assert_decodable();
+}
+
+#[test]
+fn what_the_publisher_says_of_active_targets_holds_for_what_is_left() {
+    let mut call = showing(L3T3, layer(2, 0));
+    call.answers = false;
+    call.encoders[0].sends = 2;
+    call.run(4);
+    assert_eq!(call.active_targets().pop().unwrap(), targets(&[(0, 0), (1, 0)]));
+    call.assert_decodable();
+}
+
 #[test]
 fn what_the_publisher_no_longer_sends_is_not_waited_for() {
     let mut call = showing(L3T3, layer(2, 2));

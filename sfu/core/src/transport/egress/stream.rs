@@ -278,13 +278,14 @@ impl OutStream {
             self.ids.mid.filter(|_| !self.is_known).map(|id| (id, self.mid.as_bytes())),
             self.ids.dependency_descriptor.and_then(|id| {
                 let raw = packet.packet.carried.dependency_descriptor()?;
-                let copy = descriptor.get_mut(..raw.len())?;
-                copy.copy_from_slice(raw);
-                if let Some(number) = placement.frame_number {
-                    // The frame's number stands in the second and third byte of every descriptor.
-                    copy.get_mut(1..3)?.copy_from_slice(&number.to_be_bytes());
-                }
-                Some((id, &*copy))
+                descriptor.get_mut(..raw.len())?.copy_from_slice(raw);
+                let len = packet.info.patch_dependency(
+                    &mut descriptor,
+                    raw.len(),
+                    placement.frame_number,
+                    placement.active_targets,
+                )?;
+                Some((id, descriptor.get(..len)?))
             }),
         ];
         let all = of_ours.into_iter().flatten().chain(packet.packet.carried.elements(&self.ids));
