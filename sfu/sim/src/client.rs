@@ -453,7 +453,7 @@ impl Client {
         let is_marked = packet.header.marker;
         let (payload, has_trailer) = payload.strip_suffix(&TRAILER).map_or((payload, false), |frame| (frame, true));
         let read = codec.and_then(Media::of).and_then(|media| {
-            let (described, len) = descriptor::read(media, payload, is_marked, dependency, &mut stream.templates)?;
+            let (described, len) = descriptor::read(media, payload, is_marked, dependency, &mut stream.table)?;
             Some((media, Stamp::read(payload.get(len..)?)?, described))
         });
         let Some((media, stamp, described)) = read else {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::descriptor::{Described, Needs, Picture};
 use crate::media::Stamp;
 use crate::sink::Received;
+use crate::targets::Targets;
 
 /// How long a frame that can be decoded waits for one before it that is not whole: a jitter buffer's depth.
 const PATIENCE: Duration = Duration::from_millis(80);
@@ -52,6 +53,8 @@ pub(crate) struct Decoder {
     decoded: VecDeque<(u16, u8)>,
     /// VP8: the base frames decoded, with their TL0PICIDX.
     bases: VecDeque<Picture>,
+    /// What it was told to count on.
+    targets: Targets,
     waits_since: Option<Instant>,
     asked_at: Option<Instant>,
     /// Frames that could not be decoded though nothing was lost.
@@ -120,6 +123,7 @@ impl Decoder {
             for (first, whole) in late {
                 self.complain(first, &whole);
             }
+            self.follow(&whole.frame);
             self.take(&whole);
             if whole.frame.described.needs == Needs::Nothing {
                 self.anchor = Some(first);
@@ -155,6 +159,15 @@ impl Decoder {
             }
             (Needs::Av1 { number, diffs }, _) => diffs.iter().all(|diff| has(number.wrapping_sub(*diff), 0)),
             (Needs::Unknown | Needs::Vp8 { .. } | Needs::Vp9 { .. }, _) => false,
+        }
+    }
+
+    /// Holds the frame against what was told of decode targets.
+    fn follow(&mut self, Waiting { stamp, described, .. }: &Waiting) {
+        let Some(told) = &described.told else { return };
+        let wrong = self.targets.follow(told, stamp.picture, described.needs == Needs::Nothing);
+        if let Some(wrong) = wrong.filter(|_| !self.has_holes) {
+            self.violations.push(format!("nothing was lost, yet {stamp:?} {wrong}"));
         }
     }
 
@@ -238,7 +251,7 @@ mod tests {
         let publication = Publication::camera(media, false, structure);
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut source = Source::new("TR_1".into(), "0".into(), publication, &mut random, start);
-        let mut templates = None;
+        let mut table = None;
         let mut all: Vec<Received> = Vec::new();
         for ms in 0..3000 {
             let now = start + Duration::from_millis(ms);
@@ -254,7 +267,7 @@ mod tests {
             for packet in source.encode(now) {
                 let (payload, is_marked) = (packet.payload, packet.is_marked);
                 let (described, len) =
-                    descriptor::read(media, &payload, is_marked, packet.dependency.as_ref(), &mut templates).unwrap();
+                    descriptor::read(media, &payload, is_marked, packet.dependency.as_ref(), &mut table).unwrap();
                 all.push(Received {
                     at: now,
                     sequence: all.len() as u64,
@@ -271,8 +284,15 @@ mod tests {
         all
     }
 
-    /// Frames decoded of what is left, numbered without holes as a forwarder would.
+    /// Frames decoded of what is left, numbered without holes as a forwarder would, and nothing told of decode targets.
     fn decoded(packets: &[Received], keep: impl Fn(&Stamp) -> bool) -> (usize, Vec<String>) {
+        let mut packets = packets.to_vec();
+        packets.iter_mut().for_each(|packet| packet.described.told = None);
+        decoded_as_told(&packets, keep)
+    }
+
+    /// The same, with what the publisher told.
+    fn decoded_as_told(packets: &[Received], keep: impl Fn(&Stamp) -> bool) -> (usize, Vec<String>) {
         let mut decoder = Decoder::default();
         let kept = packets.iter().filter(|packet| keep(&packet.stamp));
         let frames = (0..)
@@ -293,7 +313,7 @@ mod tests {
                 assert_eq!(described.begins, stamp.is_first(), "{stamp:?}");
                 assert_eq!((described.spatial, described.temporal), (stamp.spatial, stamp.temporal), "{stamp:?}");
             }
-            let (count, violations) = decoded(&packets, |_| true);
+            let (count, violations) = decoded_as_told(&packets, |_| true);
             assert_eq!((count, violations), (frames(&packets, |_| true), vec![]), "{media:?} {structure:?}");
         }
     }
@@ -313,6 +333,22 @@ mod tests {
             let gone = packets.iter().find(|p| p.stamp.picture == 8 && p.stamp.spatial == 0).unwrap().stamp.frame;
             let (_, violations) = decoded(&packets, |stamp| stamp.frame != gone);
             assert!(!violations.is_empty(), "{media:?} {structure:?}: nobody saw it");
+        }
+    }
+
+    #[test]
+    fn who_leaves_layers_out_without_telling_is_found_out() {
+        for (media, structure) in STRUCTURES {
+            let packets = encoded(media, structure);
+            if packets[0].described.told.is_none() {
+                continue;
+            }
+            let (_, violations) = decoded_as_told(&packets, |stamp| stamp.temporal < structure.temporal_layers() - 1);
+            assert!(!violations.is_empty(), "{media:?} {structure:?}: every second picture is missing");
+            if structure.spatial_layers() > 1 {
+                let (_, violations) = decoded_as_told(&packets, |stamp| stamp.spatial < 2);
+                assert!(!violations.is_empty(), "{media:?} {structure:?}: the largest size is missing");
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use str0m::rtp::{Extension, ExtensionSerializer, ExtensionValues};
 
 use crate::descriptor::{Frame, resolution};
 use crate::media::{Stamp, Structure};
+use crate::targets::Told;
 
 const URI: &str = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 const TEMPLATES_PER_LAYER: u8 = 4;
@@ -70,6 +71,32 @@ fn indication(structure: Structure, is_key: bool, (spatial, temporal): (u8, u8),
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dependency(pub(crate) Vec<u8>);
 
+/// What holds from one structure to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    templates: Vec<Template>,
+    /// For each decode target its chain; empty where there are no chains.
+    chains: Vec<u8>,
+}
+
+impl Table {
+    fn targets(&self) -> usize {
+        self.templates[0].indications.len()
+    }
+
+    /// Decode targets that have the highest rate there is.
+    fn full_rate(&self) -> u32 {
+        let rate =
+            |target: usize| self.templates.iter().filter(|t| t.indications[target] != 0).map(|t| t.temporal).max();
+        let top = self.templates.iter().map(|template| template.temporal).max();
+        mask((0..self.targets()).map(|target| rate(target) == top))
+    }
+}
+
+fn mask(bits: impl Iterator<Item = bool>) -> u32 {
+    bits.enumerate().fold(0, |mask, (place, bit)| mask | u32::from(bit) << place)
+}
+
 /// What a descriptor says of its frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reading {
@@ -80,6 +107,8 @@ pub(crate) struct Reading {
     pub(crate) temporal: u8,
     /// How many frames back those are that it builds on; `None` when the structure is not known.
     pub(crate) diffs: Option<Vec<u16>>,
+    /// And of decode targets.
+    pub(crate) told: Option<Told>,
 }
 
 impl Dependency {
@@ -131,8 +160,8 @@ impl Dependency {
         Self(bits.into_bytes())
     }
 
-    /// What it says, given the templates of the last structure seen, which it may replace.
-    pub(crate) fn read(&self, known: &mut Option<Vec<Template>>) -> Option<Reading> {
+    /// What it says, given the last structure seen, which it may replace.
+    pub(crate) fn read(&self, known: &mut Option<Table>) -> Option<Reading> {
         let mut bits = Reader { bytes: &self.0, at: 0 };
         let (begins, ends) = (bits.take(1)? == 1, bits.take(1)? == 1);
         let (id, number) = (bits.take(6)?, bits.take(16)? as u16);
@@ -142,19 +171,23 @@ impl Dependency {
                 *flag = bits.take(1)? == 1;
             }
         }
-        let [has_structure, has_mask, custom_indications, custom_frames, _] = flags;
+        let [has_structure, has_mask, custom_indications, custom_frames, custom_chains] = flags;
         if has_structure {
             *known = Some(read_structure(&mut bits)?);
         }
-        let Some(templates) = known.as_ref() else {
-            return Some(Reading { begins, ends, number, spatial: 0, temporal: 0, diffs: None });
+        let Some(table) = known.as_ref() else {
+            return Some(Reading { begins, ends, number, spatial: 0, temporal: 0, diffs: None, told: None });
         };
-        let template = templates.get(id as usize)?;
+        let template = table.templates.get(id as usize)?;
+        let mut active = has_structure.then(|| mask(template.indications.iter().map(|_| true)));
         if has_mask {
-            bits.take(template.indications.len())?;
+            active = Some(bits.take(table.targets())?);
         }
+        let mut indications = template.indications.clone();
         if custom_indications {
-            bits.take(2 * template.indications.len())?;
+            for indication in &mut indications {
+                *indication = bits.take(2)? as u8;
+            }
         }
         let mut diffs: Vec<u16> = template.frame_diffs.iter().map(|diff| u16::from(*diff)).collect();
         if custom_frames {
@@ -167,8 +200,22 @@ impl Dependency {
                 diffs.push(bits.take(4 * size as usize)? as u16 + 1);
             }
         }
+        let mut chain_diffs = template.chain_diffs.clone();
+        if custom_chains {
+            for diff in &mut chain_diffs {
+                *diff = bits.take(8)? as u8;
+            }
+        }
+        let told = Told {
+            number,
+            active,
+            present: mask(indications.iter().map(|indication| *indication != 0)),
+            switch: mask(indications.iter().map(|indication| *indication == 2)),
+            full_rate: table.full_rate(),
+            chain_diffs: table.chains.iter().map(|chain| chain_diffs[usize::from(*chain)]).collect(),
+        };
         let (spatial, temporal) = (template.spatial, template.temporal);
-        Some(Reading { begins, ends, number, spatial, temporal, diffs: Some(diffs) })
+        Some(Reading { begins, ends, number, spatial, temporal, diffs: Some(diffs), told: Some(told) })
     }
 
     /// The header extension that carries it.
@@ -218,7 +265,7 @@ fn write_structure(bits: &mut Bits, templates: &[Template], structure: Structure
     }
 }
 
-fn read_structure(bits: &mut Reader<'_>) -> Option<Vec<Template>> {
+fn read_structure(bits: &mut Reader<'_>) -> Option<Table> {
     bits.take(6)?;
     let targets = bits.take(5)? + 1;
     let mut templates = Vec::new();
@@ -248,13 +295,14 @@ fn read_structure(bits: &mut Reader<'_>) -> Option<Vec<Template>> {
             template.frame_diffs.push(bits.take(4)? as u8 + 1);
         }
     }
-    let chains = bits.take_non_symmetric(targets + 1)?;
-    if chains > 0 {
+    let count = bits.take_non_symmetric(targets + 1)?;
+    let mut chains = Vec::new();
+    if count > 0 {
         for _ in 0..targets {
-            bits.take_non_symmetric(chains)?;
+            chains.push(bits.take_non_symmetric(count)? as u8);
         }
         for template in &mut templates {
-            for _ in 0..chains {
+            for _ in 0..count {
                 template.chain_diffs.push(bits.take(4)? as u8);
             }
         }
@@ -265,7 +313,7 @@ fn read_structure(bits: &mut Reader<'_>) -> Option<Vec<Template>> {
             bits.take(16)?;
         }
     }
-    Some(templates)
+    Some(Table { templates, chains })
 }
 
 #[derive(Debug, Default)]

@@ -2,8 +2,9 @@
 //! (RFC 9628), H264 (RFC 6184), H265 (RFC 7798) and AV1's aggregation header. Written from the RFCs and on purpose without the code
 //! under test.
 
-use crate::dependency::{Dependency, Template};
+use crate::dependency::{Dependency, Table};
 use crate::media::{Media, Stamp, Structure};
+use crate::targets::Told;
 
 /// NAL unit types of H.265 (table 7-1), and of fragments of them (RFC 7798 section 4.4.3).
 const TRAIL_R: u8 = 1;
@@ -130,6 +131,8 @@ pub(crate) struct Described {
     pub(crate) picture: Option<Picture>,
     pub(crate) spatial: u8,
     pub(crate) temporal: u8,
+    /// What the dependency descriptor tells of decode targets.
+    pub(crate) told: Option<Told>,
 }
 
 /// Running numbers of VP8 and VP9.
@@ -165,11 +168,19 @@ pub(crate) fn read(
     payload: &[u8],
     is_marked: bool,
     dependency: Option<&Dependency>,
-    templates: &mut Option<Vec<Template>>,
+    table: &mut Option<Table>,
 ) -> Option<(Described, usize)> {
     let first = *payload.first()?;
-    let plain =
-        |begins, ends, needs| Described { begins, ends, needs, number: None, picture: None, spatial: 0, temporal: 0 };
+    let plain = |begins, ends, needs| Described {
+        begins,
+        ends,
+        needs,
+        number: None,
+        picture: None,
+        spatial: 0,
+        temporal: 0,
+        told: None,
+    };
     match media {
         Media::Opus => Some((plain(true, true, Needs::Nothing), 0)),
         Media::Vp8 => {
@@ -206,7 +217,8 @@ pub(crate) fn read(
             let needs =
                 if diffs.is_empty() && !inter_layer { Needs::Nothing } else { Needs::Vp9 { diffs, inter_layer } };
             let picture = Some(Picture { id, tl0: 0 });
-            Some((Described { picture, spatial, temporal: layers >> 5, ..plain(begins, ends, needs) }, at))
+            let told = dependency.and_then(|dependency| dependency.read(table)).and_then(|read| read.told);
+            Some((Described { picture, spatial, temporal: layers >> 5, told, ..plain(begins, ends, needs) }, at))
         }
         Media::H264 => {
             let header = *payload.get(1)?;
@@ -219,17 +231,15 @@ pub(crate) fn read(
             Some((plain(header & 0x80 != 0, header & 0x40 != 0, needs), 3))
         }
         Media::Av1 => {
-            let read = dependency?.read(templates)?;
+            let read = dependency?.read(table)?;
             let needs = match read.diffs {
                 None => Needs::Unknown,
                 Some(diffs) if diffs.is_empty() => Needs::Nothing,
                 Some(diffs) => Needs::Av1 { number: read.number, diffs },
             };
             let described = plain(read.begins, read.ends, needs);
-            Some((
-                Described { number: Some(read.number), spatial: read.spatial, temporal: read.temporal, ..described },
-                1,
-            ))
+            let (number, spatial, temporal) = (Some(read.number), read.spatial, read.temporal);
+            Some((Described { number, spatial, temporal, told: read.told, ..described }, 1))
         }
     }
 }

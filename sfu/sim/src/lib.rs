@@ -41,6 +41,7 @@ mod simulation;
 mod sink;
 mod source;
 mod stage;
+mod targets;
 mod wire;
 
 pub use client::Client;

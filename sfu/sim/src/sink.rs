@@ -8,7 +8,7 @@ use sluice_core::TrackId;
 use str0m::media::Mid;
 
 use crate::decoder::Decoder;
-use crate::dependency::Template;
+use crate::dependency::Table;
 use crate::descriptor::{Described, Picture};
 use crate::media::{Media, Stamp, tag};
 
@@ -219,7 +219,7 @@ pub(crate) struct Stream {
     pub(crate) has_missed_packets: bool,
     pub(crate) violations: Vec<String>,
     /// The structure of AV1 or VP9 last announced.
-    pub(crate) templates: Option<Vec<Template>>,
+    pub(crate) table: Option<Table>,
 }
 
 impl Stream {
