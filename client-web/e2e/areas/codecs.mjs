@@ -1,33 +1,14 @@
 /** A codec that not everybody has: `livekit-client` publishes VP9 with VP8 behind it, and somebody lacks VP9. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 
 import { LIMIT_MS, until } from '../harness/poll.mjs';
-import { SdkGuest, WAYS, servePages } from '../harness/sdk.mjs';
-import { browser, closePages, server } from '../harness/suite.mjs';
+import { WAYS } from '../harness/sdk.mjs';
+import { bareRooms, closePages } from '../harness/suite.mjs';
 
-/** @type {Awaited<ReturnType<typeof servePages>>} */
-let pages;
-before(async () => {
-  pages = await servePages();
-});
-after(() => pages?.close());
+/** @typedef {import('../harness/sdk.mjs').SdkGuest} SdkGuest */
 
-let rooms = 0;
-const newRoom = () => `codecs-${process.pid}-${++rooms}`;
-
-/** @param {string} room @param {string} identity @param {import('../harness/sdk.mjs').Way} way @param {object} [options] */
-async function join(room, identity, way, options) {
-  return SdkGuest.join(
-    await browser('chromium'),
-    pages,
-    await server(),
-    room,
-    identity,
-    way,
-    options,
-  );
-}
+const { newRoom, join } = bareRooms('codecs');
 
 /** @param {SdkGuest} guest @param {object} options */
 function publishesCamera(guest, options) {

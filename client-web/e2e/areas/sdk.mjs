@@ -1,33 +1,12 @@
 /** `livekit-client`, unmodified, on bare pages in Chromium: the newest by both signal protocols, and an old one. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 
 import { LIMIT_MS, until } from '../harness/poll.mjs';
-import { SdkGuest, WAYS, servePages } from '../harness/sdk.mjs';
-import { browser, closePages, server } from '../harness/suite.mjs';
+import { WAYS } from '../harness/sdk.mjs';
+import { bareRooms, closePages } from '../harness/suite.mjs';
 
-/** @type {Awaited<ReturnType<typeof servePages>>} */
-let pages;
-before(async () => {
-  pages = await servePages();
-});
-after(() => pages?.close());
-
-let rooms = 0;
-const newRoom = () => `sdk-${process.pid}-${++rooms}`;
-
-/** @param {string} room @param {string} identity @param {import('../harness/sdk.mjs').Way} way @param {object} [options] */
-async function join(room, identity, way, options) {
-  return SdkGuest.join(
-    await browser('chromium'),
-    pages,
-    await server(),
-    room,
-    identity,
-    way,
-    options,
-  );
-}
+const { newRoom, join } = bareRooms('sdk');
 
 /** Ann and Ben, who see each other. */
 async function pair(way, other = way) {

@@ -1,32 +1,14 @@
 /** Metadata of frames: `livekit-client` appends a packet trailer, which only those get who can take it off. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 
 import { advances, until } from '../harness/poll.mjs';
-import { SdkGuest, WAYS, servePages } from '../harness/sdk.mjs';
-import { browser, closePages, server } from '../harness/suite.mjs';
+import { WAYS } from '../harness/sdk.mjs';
+import { bareRooms, closePages } from '../harness/suite.mjs';
 
-/** @type {Awaited<ReturnType<typeof servePages>>} */
-let pages;
-before(async () => {
-  pages = await servePages();
-});
-after(() => pages?.close());
+/** @typedef {import('../harness/sdk.mjs').SdkGuest} SdkGuest */
 
-let rooms = 0;
-
-/** @param {string} room @param {string} identity @param {import('../harness/sdk.mjs').Way} way @param {object} [options] */
-async function join(room, identity, way, options) {
-  return SdkGuest.join(
-    await browser('chromium'),
-    pages,
-    await server(),
-    room,
-    identity,
-    way,
-    options,
-  );
-}
+const { newRoom, join } = bareRooms('trailers');
 
 /** Looks at the end of each frame that a page is about to decode, and counts. @param {SdkGuest} guest */
 function looksAtFrames(guest) {
@@ -53,7 +35,7 @@ describe(`metadata of frames, ${way.name}`, () => {
 
   for (const videoCodec of ['vp8', 'vp9', 'h264']) {
     it(`${videoCodec}: reaches who reads it, and nobody else`, async () => {
-      const room = `trailers-${process.pid}-${++rooms}`;
+      const room = newRoom();
       const ann = await join(room, 'ann', way, { readsMetadata: true });
       const ben = await join(room, 'ben', way, { readsMetadata: true });
       const rtcConfig = { encodedInsertableStreams: true };

@@ -1,8 +1,9 @@
 /** What the areas of the suite share: one server, and one browser of each kind, started when first asked for. */
 import assert from 'node:assert/strict';
-import { after } from 'node:test';
+import { after, before } from 'node:test';
 
 import { Browser } from './browsers.mjs';
+import { SdkGuest, servePages } from './sdk.mjs';
 import { Server } from './server.mjs';
 
 /** @type {Map<string, Promise<Browser>>} */
@@ -35,6 +36,24 @@ async function launch(kind) {
 export function server() {
   shared ??= Server.start();
   return shared;
+}
+
+/** Rooms of an area whose guests are on bare pages in Chromium, which are served while its tests run. @param {string} area */
+export function bareRooms(area) {
+  /** @type {Awaited<ReturnType<typeof servePages>>} */
+  let pages;
+  before(async () => {
+    pages = await servePages();
+  });
+  after(() => pages?.close());
+  let rooms = 0;
+  return {
+    /** A name that no other test has. */
+    newRoom: () => `${area}-${process.pid}-${++rooms}`,
+    /** @param {string} room @param {string} identity @param {import('./sdk.mjs').Way} way @param {object} [options] as of `SdkGuest.join` */
+    join: async (room, identity, way, options) =>
+      SdkGuest.join(await browser('chromium'), pages, await server(), room, identity, way, options),
+  };
 }
 
 /** Closes the pages of a test; with SLUICE_VERBOSE it shows first what they said. */
