@@ -1,8 +1,8 @@
-//! H.264 in RTP (RFC 6184), as far as entering a stream and its temporal layers need it.
+//! H.264 in RTP (RFC 6184), as far as entering a stream needs it. Temporal layers are in the dependency descriptor, if
+//! anywhere: browsers send no prefix units (RFC 6190) that would name them.
 
 const SLICE_IDR: u8 = 5;
 const SPS: u8 = 7;
-const PREFIX: u8 = 14;
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 
@@ -19,18 +19,6 @@ pub fn starts_keyframe(payload: &[u8]) -> bool {
         FU_A => rest.first().is_some_and(|fu| fu & 0x80 != 0 && enters(fu & 0x1f)),
         nal_type => enters(nal_type),
     }
-}
-
-/// Temporal layer of a packet whose encoder says so in a prefix NAL unit (RFC 6190 section 1.1.3), alone or first in
-/// a STAP-A. Browsers send none: their temporal layers are in the dependency descriptor, if anywhere.
-#[must_use]
-pub fn temporal_layer(payload: &[u8]) -> Option<u8> {
-    let unit = match payload.split_first()? {
-        (first, rest) if first & 0x1f == STAP_A => rest.get(2..)?,
-        _ => payload,
-    };
-    let &[header, svc, _, layers, ..] = unit else { return None };
-    (header & 0x1f == PREFIX && svc & 0x80 != 0).then_some(layers >> 5)
 }
 
 /// NAL unit types of a STAP-A (section 5.7.1), as far as the lengths make sense.
@@ -59,19 +47,10 @@ mod tests {
         assert!(!starts_keyframe(&[0x78, 0, 0, 0, 0]), "STAP-A of empty units");
     }
 
-    #[test]
-    fn a_prefix_unit_names_the_temporal_layer() {
-        assert_eq!(temporal_layer(&[0x6e, 0xc0, 0x80, 0x4f]), Some(2));
-        assert_eq!(temporal_layer(&[0x78, 0, 4, 0x6e, 0xc0, 0x80, 0x2f, 0, 2, 0x61, 0x88]), Some(1));
-        assert_eq!(temporal_layer(&[0x61, 0x88, 0x80, 0x4f]), None, "a plain slice");
-        assert_eq!(temporal_layer(&[0x6e, 0xc0]), None, "cut short");
-    }
-
     proptest::proptest! {
         #[test]
         fn never_panics(bytes: Vec<u8>) {
             let _ = starts_keyframe(&bytes);
-            let _ = temporal_layer(&bytes);
         }
     }
 }

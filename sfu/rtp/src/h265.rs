@@ -1,4 +1,7 @@
-//! H.265 in RTP (RFC 7798), as far as entering a stream and its temporal layers need it.
+//! H.265 in RTP (RFC 7798), as far as entering a stream needs it.
+//!
+//! Temporal layers are chosen by the dependency descriptor only. The NAL header names them as well, but going up by it
+//! needs switching points (TSA and STSA units), which encoders need not mark: who went down might never come up.
 
 /// First and last type of pictures that a decoder can begin with: BLA, IDR, CRA (H.265 table 7-1).
 const RANDOM_ACCESS: std::ops::RangeInclusive<u8> = 16..=21;
@@ -21,13 +24,6 @@ pub fn starts_keyframe(payload: &[u8]) -> bool {
         FRAGMENTATION => rest.first().is_some_and(|fu| fu & 0x80 != 0 && enters(fu & 0x3f)),
         nal_type => enters(nal_type),
     }
-}
-
-/// Temporal layer of a packet, 0 the lowest. Aggregates and fragments carry it as well: an aggregate the lowest of
-/// its units (section 4.4.2). `None` when there is no header, or an impossible one.
-#[must_use]
-pub fn temporal_layer(payload: &[u8]) -> Option<u8> {
-    (payload.get(1)? & 0x07).checked_sub(1)
 }
 
 fn nal_type(first: u8) -> u8 {
@@ -65,19 +61,10 @@ mod tests {
         assert!(!starts_keyframe(&[0x40]), "cut short");
     }
 
-    #[test]
-    fn the_temporal_layer_is_one_less_than_written() {
-        assert_eq!(temporal_layer(&[0x02, 0x01]), Some(0));
-        assert_eq!(temporal_layer(&[0x62, 0x03, 0x81]), Some(2));
-        assert_eq!(temporal_layer(&[0x02, 0x00]), None);
-        assert_eq!(temporal_layer(&[0x02]), None);
-    }
-
     proptest::proptest! {
         #[test]
         fn never_panics(bytes: Vec<u8>) {
             let _ = starts_keyframe(&bytes);
-            assert!(temporal_layer(&bytes).is_none_or(|layer| layer < 7));
         }
     }
 }
