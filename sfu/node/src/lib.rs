@@ -11,7 +11,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use sluice_core::{Certificate, Command, Event, RoomId};
-use sluice_net::{UdpPorts, Waker};
+use sluice_net::{Features, UdpOptions, UdpPorts, Waker};
 
 use metrics::MediaMetrics;
 use worker_thread::{Message, WorkerThread};
@@ -112,7 +112,11 @@ impl Node {
                     SocketAddr::new(address.ip(), port)
                 })
                 .collect();
-            let ports = UdpPorts::bind(&bind).map_err(|(address, source)| NodeError::Bind { address, source })?;
+            let ports = UdpPorts::bind(&bind, UdpOptions::default())
+                .map_err(|(address, source)| NodeError::Bind { address, source })?;
+            if index == 0 {
+                say_what_is_granted(ports.features());
+            }
             addresses.extend(ports.local_addresses());
             let (messages, inbox) = sync_channel(COMMAND_QUEUE_LEN);
             let mailbox = Mailbox { messages, waker: ports.waker() };
@@ -144,6 +148,14 @@ impl Node {
         // A worker that is gone shows on the first command.
         let _ = link.mailbox.send(Message::Open { room, events });
         link
+    }
+}
+
+/// Once: every worker's sockets are alike.
+fn say_what_is_granted(features: Features) {
+    tracing::info!("UDP with {features}");
+    for capped in features.capped_buffers() {
+        tracing::warn!("{capped}");
     }
 }
 

@@ -32,7 +32,7 @@ impl MediaMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let counters: [(&str, &str, Read); 18] = [
+        let counters: [(&str, &str, Read); 25] = [
             ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
             ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
             ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
@@ -40,7 +40,20 @@ impl MediaMetrics {
             ("sluice_datagrams_unsent_full_total", "UDP datagrams dropped, the kernel had no room.", |p| {
                 p.net.send_full
             }),
-            ("sluice_datagrams_unsent_refused_total", "UDP datagrams the kernel refused.", |p| p.net.send_refused),
+            ("sluice_datagrams_unsent_too_long_total", "UDP datagrams dropped, longer than their path takes.", |p| {
+                p.net.send_too_long
+            }),
+            ("sluice_datagrams_unsent_forbidden_total", "UDP datagrams a firewall forbade.", |p| p.net.send_forbidden),
+            ("sluice_datagrams_unsent_unreachable_total", "UDP datagrams to where no way leads.", |p| {
+                p.net.send_unreachable
+            }),
+            ("sluice_datagrams_unsent_refused_total", "UDP datagrams the kernel refused for another reason.", |p| {
+                p.net.send_refused
+            }),
+            ("sluice_datagram_trains_sent_total", "Messages the kernel cut into several datagrams.", |p| p.net.trains),
+            ("sluice_datagram_trains_refused_total", "Messages the kernel would not cut.", |p| p.net.trains_refused),
+            ("sluice_receive_calls_total", "Calls of the kernel to receive datagrams.", |p| p.net.receive_calls),
+            ("sluice_send_calls_total", "Calls of the kernel to send datagrams.", |p| p.net.send_calls),
             ("sluice_datagrams_refused_total", "UDP datagrams no connection took: unknown, wrong or forged.", |p| {
                 p.worker.datagrams_refused
             }),

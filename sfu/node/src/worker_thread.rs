@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use sluice_core::{Certificate, Command, Random, RoomId, Worker, WorkerConfig};
-use sluice_net::UdpPorts;
+use sluice_net::{Datagram, UdpPorts};
 
 use crate::metrics::{MediaMetrics, Published};
 use crate::{EventSink, NodeConfig};
@@ -81,6 +81,7 @@ impl WorkerThread {
     /// Runs until stopped, or until nobody can send it messages.
     pub(crate) fn run(mut self) {
         let mut published_at = Instant::now();
+        let mut cuts_trains = self.ports.features().gso;
         let mut is_stopping = false;
         while !is_stopping {
             let timeout = self.worker.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
@@ -91,9 +92,10 @@ impl WorkerThread {
             let now = Instant::now();
             is_stopping = self.take_messages(now);
             let Self { worker, ports, addresses, .. } = &mut self;
-            ports.receive(|source, bound, datagram| {
+            ports.receive(|received| {
+                let bound = received.destination;
                 let advertised = addresses.iter().find(|(_, b)| *b == bound).map_or(bound, |(a, _)| *a);
-                worker.handle_datagram(source, advertised, datagram, now);
+                worker.handle_datagram(received.source, advertised, received.contents, now);
             });
             if self.worker.poll_timeout().is_some_and(|at| at <= now) {
                 self.worker.handle_timeout(now);
@@ -104,6 +106,10 @@ impl WorkerThread {
             let is_idle = self.worker.poll_timeout().is_none_or(|at| at > now + PUBLISH_INTERVAL);
             if is_idle || now.saturating_duration_since(published_at) >= PUBLISH_INTERVAL {
                 published_at = now;
+                if cuts_trains && !self.ports.features().gso {
+                    cuts_trains = false;
+                    tracing::warn!("no device here cuts trains of datagrams (GSO): sending costs more");
+                }
                 self.published = self.metrics.publish(&self.published, self.worker.stats(), self.ports.stats());
             }
         }
@@ -130,13 +136,13 @@ impl WorkerThread {
         false
     }
 
+    /// Sends all that this pass wants sent, as few calls of the kernel as it can be.
     fn send(&mut self) {
-        for train in self.worker.outgoing().trains() {
-            let bound = self.addresses.iter().find(|(a, _)| *a == train.source).map_or(train.source, |(_, b)| *b);
-            for datagram in train.datagrams() {
-                self.ports.send(bound, train.destination, datagram);
-            }
-        }
+        let bound = |source: SocketAddr| self.addresses.iter().find(|(a, _)| *a == source).map_or(source, |(_, b)| *b);
+        self.ports.send(self.worker.outgoing().trains().flat_map(|train| {
+            let (source, destination) = (bound(train.source), train.destination);
+            train.datagrams().map(move |contents| Datagram { source, destination, contents })
+        }));
         self.worker.handle_sent();
     }
 

@@ -243,12 +243,13 @@ impl Forwarder {
                 }
                 Verdict::Drop
             }
-            Choice::Forward { ends_picture } => numbers.place(packet, arrival).map_or(Verdict::Drop, |place| {
-                let marker = place.marker || ends_picture;
+            Choice::Forward { ends_picture } => {
+                let Some(place) = numbers.place(packet, arrival) else { return Verdict::Drop };
                 let active_targets = source.selector.active_targets(packet);
+                let marker = place.marker || ends_picture;
                 self.went_out(packet.timestamp, marker);
                 Verdict::Forward(Placement { marker, active_targets, is_switch, ..place })
-            }),
+            }
         }
     }
 

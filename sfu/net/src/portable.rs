@@ -1,0 +1,62 @@
+//! One datagram in a call: slower, and the same wherever there is UDP.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use mio::net::UdpSocket;
+
+use crate::stats::{Refusal, wide};
+use crate::{Datagram, Ecn, MAX_DATAGRAM_LEN, NetStats, Received};
+
+/// One byte more than is handed over, so that a longer datagram is seen to be one.
+const BUFFER_LEN: usize = MAX_DATAGRAM_LEN + 1;
+
+pub(crate) struct Portable {
+    buffer: Box<[u8; BUFFER_LEN]>,
+}
+
+impl Portable {
+    pub(crate) fn new() -> Self {
+        Self { buffer: Box::new([0; BUFFER_LEN]) }
+    }
+
+    /// Takes at most `limit` datagrams. True when there are none left.
+    pub(crate) fn receive(
+        &mut self,
+        socket: &UdpSocket,
+        local: SocketAddr,
+        limit: usize,
+        stats: &mut NetStats,
+        take: &mut impl FnMut(Received<'_>),
+    ) -> bool {
+        for _ in 0..limit {
+            stats.receive_calls += 1;
+            match socket.recv_from(self.buffer.as_mut_slice()) {
+                Ok((len, source)) => {
+                    stats.count_received(len);
+                    let contents = &self.buffer[..len.min(MAX_DATAGRAM_LEN)];
+                    take(Received { source, destination: local, ecn: Ecn::NotEct, contents });
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                // An ICMP error of an earlier datagram; the next call reads on.
+                Err(_) => {}
+            }
+        }
+        false
+    }
+
+    pub(crate) fn send(&mut self, socket: &UdpSocket, datagram: &Datagram<'_>, stats: &mut NetStats) {
+        stats.send_calls += 1;
+        match send(socket, datagram) {
+            Ok(len) => {
+                stats.sent += 1;
+                stats.sent_bytes += wide(len);
+            }
+            Err(error) => stats.count_unsent(Refusal::of(&error), 1),
+        }
+    }
+}
+
+fn send(socket: &UdpSocket, datagram: &Datagram<'_>) -> io::Result<usize> {
+    socket.send_to(datagram.contents, datagram.destination)
+}
