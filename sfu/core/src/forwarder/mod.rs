@@ -247,7 +247,8 @@ impl Forwarder {
                 let Some(place) = numbers.place(packet, arrival) else { return Verdict::Drop };
                 let active_targets = source.selector.active_targets(packet);
                 let marker = place.marker || ends_picture;
-                self.went_out(packet.timestamp, marker);
+                // Sound comes in whole packets, and marks where a voice begins.
+                self.went_out(packet.timestamp, marker || packet.codec.is_none());
                 Verdict::Forward(Placement { marker, active_targets, is_switch, ..place })
             }
         }

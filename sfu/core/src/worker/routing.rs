@@ -110,8 +110,15 @@ impl Worker {
         let Some(key) = self.tracks_by_id.get(id).copied() else { return };
         self.reconsidered.insert(key);
         for key in self.codecs_of(key) {
-            if let Some(track) = self.tracks.get_mut(key) {
-                track.is_muted = muted;
+            let Some(track) = self.tracks.get_mut(key) else { continue };
+            track.is_muted = muted;
+            if muted {
+                // Not even the rest of a picture passes.
+                for subscription in &track.subscriptions {
+                    if let Some(subscription) = self.subscriptions.get_mut(*subscription) {
+                        subscription.forwarder.pause();
+                    }
+                }
             }
             self.unbalance_takers(key);
         }
