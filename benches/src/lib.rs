@@ -13,4 +13,5 @@ pub mod peer;
 pub mod pieces;
 pub mod report;
 pub mod room;
+pub mod rooms;
 pub mod send_side;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use str0m::bwe::Bitrate;
 use str0m::config::DtlsCert;
 use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// str0m may ask to be called again at the same instant; a timer of a real process is no finer.
@@ -25,6 +26,8 @@ pub struct Peer {
     pub is_connected: bool,
     /// Somebody asked it for a key frame.
     pub is_asked_for_keyframe: bool,
+    /// Packets that came, where somebody wants them.
+    pub received: Option<Vec<RtpPacket>>,
     /// Datagrams to send.
     pub transmits: Vec<Vec<u8>>,
 }
@@ -62,7 +65,15 @@ impl Peer {
     fn new(config: RtcConfig, address: SocketAddr, now: Instant) -> Self {
         let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).unwrap());
-        Self { rtc, address, deadline: now, is_connected: false, is_asked_for_keyframe: false, transmits: Vec::new() }
+        Self {
+            rtc,
+            address,
+            deadline: now,
+            is_connected: false,
+            is_asked_for_keyframe: false,
+            received: None,
+            transmits: Vec::new(),
+        }
     }
 
     /// Takes out what the engine has to give.
@@ -76,6 +87,11 @@ impl Peer {
                 Output::Transmit(transmit) => self.transmits.push(transmit.contents.into()),
                 Output::Event(Event::Connected) => self.is_connected = true,
                 Output::Event(Event::KeyframeRequest(_)) => self.is_asked_for_keyframe = true,
+                Output::Event(Event::RtpPacket(packet)) => {
+                    if let Some(received) = &mut self.received {
+                        received.push(packet);
+                    }
+                }
                 Output::Event(_) => {}
             }
         }

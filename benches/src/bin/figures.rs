@@ -1,7 +1,10 @@
 //! Nanoseconds of processor time for an operation. `--once`, `--save`, `--only PART`.
 
+use std::collections::BTreeSet;
+
 use sluice_benches::report::{Options, Report};
 use sluice_benches::room::{Room, Shape};
+use sluice_benches::rooms;
 use sluice_benches::{engine, pieces, send_side};
 use sluice_rtp::srtp::Profile;
 
@@ -56,5 +59,36 @@ fn main() -> anyhow::Result<()> {
     report.measure("worker, a camera for nobody: packet published", |effort| {
         Room::open(Shape::camera_for(0)).measure(effort).published
     });
+    let cameras = if options.is_trial { vec![1, 2] } else { vec![1, 10, 50] };
+    let meeting = if options.is_trial { 3 } else { 8 };
+    for (people, shape) in cameras
+        .into_iter()
+        .map(|n| (format!("a camera for {n}"), rooms::Shape::camera_for(n)))
+        .chain([(format!("a meeting of {meeting}"), rooms::Shape::meeting_of(meeting))])
+    {
+        same_room(&mut report, &options, &people, shape);
+    }
     report.finish()
+}
+
+/// Our worker and plain str0m with the same people: who got what, and what a packet cost each.
+fn same_room(report: &mut Report, options: &Options, people: &str, shape: rooms::Shape) {
+    let name = format!("same room, {people}");
+    if !options.wants(&name) {
+        return;
+    }
+    let effort = options.effort();
+    let ours = rooms::Room::<rooms::Ours>::open(shape).measure(effort);
+    let plain = rooms::Room::<rooms::Plain<false>>::open(shape).measure(effort);
+    let estimating = rooms::Room::<rooms::Plain<true>>::open(shape).measure(effort);
+    assert!(ours.delivered == plain.delivered && ours.delivered == estimating.delivered, "{name}: others are served");
+    let each: BTreeSet<usize> = ours.delivered.values().map(Vec::len).collect();
+    eprintln!("{name}: from each camera everybody got the same {each:?} packets in all three");
+    if let (Some(ours), Some(plain), Some(estimating)) = (ours.packet_ns, plain.packet_ns, estimating.packet_ns) {
+        let (times, more) = (plain / ours, estimating / ours);
+        eprintln!("{name}: str0m takes {times:.1} times what ours takes, {more:.1} times with its estimate");
+    }
+    report.add(format!("{name}, ours: packet forwarded"), ours.packet_ns);
+    report.add(format!("{name}, str0m, no estimate: packet forwarded"), plain.packet_ns);
+    report.add(format!("{name}, str0m, estimate: packet forwarded"), estimating.packet_ns);
 }

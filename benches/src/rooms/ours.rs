@@ -1,0 +1,108 @@
+//! The room through our worker.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use sluice_core::{
+    Certificate, Client, CodecRole, Command, Connection, Event, ExpectedTrack, Kind, ParticipantId, RoomId, Source,
+    TrackId, Worker, WorkerConfig,
+};
+use str0m::change::{SdpAnswer, SdpOffer};
+
+use super::{Out, SERVER, Sections, Server, Shape, cid};
+use crate::send_side::Foretold;
+
+/// Our worker, and nothing around it.
+pub struct Ours(Worker);
+
+fn participant(guest: usize) -> ParticipantId {
+    ParticipantId::from(format!("PA_{guest}"))
+}
+
+fn track(publisher: usize) -> TrackId {
+    TrackId::from(format!("TR_{publisher}"))
+}
+
+fn expected(publisher: usize) -> ExpectedTrack {
+    ExpectedTrack {
+        track: track(publisher),
+        cids: vec![cid(publisher)],
+        kind: Kind::Video,
+        source: Source::Camera,
+        layers: Vec::new(),
+        codecs: vec!["video/VP8".to_owned()],
+        stereo: false,
+        dtx: false,
+        red: false,
+        has_trailers: false,
+        role: CodecRole::Only,
+    }
+}
+
+impl Server for Ours {
+    fn open(shape: Shape, now: Instant) -> Self {
+        let mut worker = Worker::new(WorkerConfig {
+            local: vec![SERVER],
+            certificate: Certificate::generate().unwrap(),
+            max_publish_bps: 0,
+            random: Box::new(Foretold(3)),
+        });
+        for guest in 0..shape.guests {
+            let add = Command::AddParticipant {
+                room: RoomId::from("RM_bench"),
+                participant: participant(guest),
+                client: Client { connection: Connection::Single, takes_trailers: false, allows_pauses: true },
+            };
+            worker.handle_command(add, now);
+        }
+        for publisher in 0..shape.publishers {
+            let (participant, expected) = (participant(publisher), expected(publisher));
+            worker.handle_command(Command::ExpectTrack { participant, expected }, now);
+        }
+        Self(worker)
+    }
+
+    fn negotiate(&mut self, guest: usize, sections: &Sections, offer: SdpOffer, now: Instant) -> SdpAnswer {
+        let Self(worker) = self;
+        for (publisher, _) in &sections.takes {
+            let stream = format!("{}|camera", participant(*publisher));
+            let (subscriber, track) = (participant(guest), track(*publisher));
+            worker.handle_command(Command::Subscribe { subscriber, track, kind: Kind::Video, stream }, now);
+        }
+        let offer = Command::Offer { participant: participant(guest), id: 1, sdp: offer.to_sdp_string() };
+        worker.handle_command(offer, now);
+        worker.flush(now);
+        let events = std::iter::from_fn(|| worker.poll_event());
+        let answers = events.filter_map(|(_, event)| match event {
+            Event::Answer { sdp, .. } => Some(sdp),
+            Event::NegotiationFailed { .. } | Event::ParticipantFailed { .. } => {
+                unreachable!("nobody does anything wrong: {event:?}")
+            }
+            _ => None,
+        });
+        SdpAnswer::from_sdp_string(&answers.last().expect("every offer has its answer")).unwrap()
+    }
+
+    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant, out: &mut Out) {
+        self.0.handle_datagram(source, SERVER, datagram, now);
+        self.0.flush(now);
+        self.drain(out);
+    }
+
+    fn handle_timeout(&mut self, now: Instant, out: &mut Out) {
+        self.0.handle_timeout(now);
+        self.drain(out);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.0.poll_timeout()
+    }
+}
+
+impl Ours {
+    fn drain(&mut self, out: &mut Out) {
+        out.extend(std::iter::from_fn(|| self.0.poll_transmit()).map(|sent| (sent.destination, sent.contents)));
+        // Nobody listens.
+        while self.0.poll_event().is_some() {}
+    }
+}
