@@ -1,7 +1,7 @@
 //! What an operation of the media plane costs, in nanoseconds of processor time and in bytes, next to a committed
 //! baseline. Tests only.
 //!
-//! `cargo xtask bench` runs the two binaries: `figures` for time, `memory` for bytes. Time in the rooms is virtual and
+//! The README says what is compared with what. `cargo xtask bench` runs the two binaries: `figures` for time, `memory` for bytes. Time in the rooms is virtual and
 //! the network is a list; what is measured is the thread's own processor time, so that a busy machine disturbs little.
 //! Nothing here fails for being slow: figures are printed, and people judge.
 #![allow(clippy::unwrap_used, reason = "tests only: a broken expectation is a failed run")]

@@ -1,4 +1,4 @@
-/** Simulcast: three layers are sent, and who shows a small tile receives a small one. (SVC is forwarded whole.) */
+/** Three layers are sent, and who shows a small tile receives a small one: of VP8 and H264 by simulcast, of VP9 and AV1 by SVC. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 
@@ -39,7 +39,7 @@ describe('layers', () => {
     assert.ok(widths.q < widths.h && widths.h < widths.f, JSON.stringify(widths));
   });
 
-  for (const codec of ['vp8', 'h264']) {
+  for (const codec of ['vp8', 'h264', 'vp9', 'av1']) {
     it(`${codec}: a small tile receives a small layer, a large one a large layer`, async () => {
       const room = await (await server()).room();
       const chromium = await browser('chromium');
