@@ -9,6 +9,7 @@
 pub mod engine;
 pub mod measure;
 pub mod media;
+pub mod network;
 pub mod peer;
 pub mod pieces;
 pub mod report;

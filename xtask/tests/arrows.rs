@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sluice-net", &[]),
     ("sluice-node", &["sluice-core", "sluice-net"]),
     // Tests only. The benches measure parts of core alone, which a feature of it shows them.
-    ("sluice-benches", &["sluice-core", "sluice-rtp"]),
+    ("sluice-benches", &["sluice-core", "sluice-net", "sluice-rtp"]),
     ("sluice-link", &[]),
     ("sluice-sim", &["sluice-core"]),
     ("sluice-fuzz", &["sluice-rooms", "sluice-rtp", "sluice-sdp", "sluice-server"]),

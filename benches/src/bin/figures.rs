@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sluice_benches::report::{Options, Report};
 use sluice_benches::room::{Room, Shape};
-use sluice_benches::rooms;
-use sluice_benches::{engine, pieces, send_side};
+use sluice_benches::{engine, network, pieces, rooms, send_side};
+use sluice_net::Io;
 use sluice_rtp::srtp::Profile;
 
 const SIZES: [usize; 2] = [1100, 100];
@@ -67,6 +67,16 @@ fn main() -> anyhow::Result<()> {
         .chain([(format!("a meeting of {meeting}"), rooms::Shape::meeting_of(meeting))])
     {
         same_room(&mut report, &options, &people, shape);
+    }
+    for (io, word) in [(Io::Batched, "batched"), (Io::Portable, "portable")] {
+        for (destinations, train) in [(1, 1), (1, 8), (1, 16), (64, 1), (64, 8), (64, 16)] {
+            let name = format!("net, {word}: datagram sent, {destinations} destinations, trains of {train}");
+            report.measure(name, |effort| network::send(io, destinations, train, effort));
+        }
+        for train in [1, 16] {
+            let name = format!("net, {word}: datagram received, trains of {train}");
+            report.measure(name, |effort| network::receive(io, train, effort));
+        }
     }
     report.finish()
 }
