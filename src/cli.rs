@@ -21,7 +21,8 @@ const FIRST_STEPS: &str = "\
 First steps:
   sluice serve --dev                                      then open http://localhost:7880
   sluice token create --dev --identity ann --room lobby   a token for any LiveKit SDK
-  sluice keys generate                                    keys for a server that others reach";
+  sluice keys generate                                    keys for a server that others reach
+  sluice loadtest meeting                                 how the server on this machine copes with six people";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -33,6 +34,8 @@ enum Command {
     /// Work with API keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Load a LiveKit-compatible server with synthetic participants and report how it served them
+    Loadtest(sluice_loadtest::cli::LoadtestArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +58,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args.load()?),
             Command::Token(TokenCommand::Create(args)) => token::create(&args),
             Command::Keys(KeysCommand::Generate) => keys::generate(),
+            Command::Loadtest(args) => Ok(args.run()?),
         }
     }
 }

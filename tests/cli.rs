@@ -1,23 +1,15 @@
 //! The command line as a person meets it: the real binary, its output, its exit codes.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Output, Stdio};
+mod serving;
+
+use std::process::Output;
 
 use livekit_token::{Claims, TokenVerifier};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+use serving::{Serving, sluice};
 
-/// The binary in an environment without variables of ours.
-fn sluice(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
-    command.args(arguments);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SLUICE_")) {
-        command.env_remove(name);
-    }
-    command
-}
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn run(arguments: &[&str]) -> Output {
     sluice(arguments).output().unwrap()
@@ -167,60 +159,6 @@ fn a_missing_certificate_is_named() {
     assert!(message.contains("/nowhere/cert.pem") && message.contains("`http.tls.cert`"), "{message}");
     let message = refusal(&serve(empty.to_str().unwrap()));
     assert!(message.contains("no certificate in"), "{message}");
-}
-
-/// A server of our own; ended when dropped.
-struct Serving {
-    child: Child,
-    log: BufReader<std::process::ChildStderr>,
-    port: u16,
-}
-
-impl Serving {
-    /// Starts one and reads its log until it says where it listens.
-    fn start(arguments: &[&str]) -> Self {
-        let dev = ["serve", "--dev", "--listen", "127.0.0.1:0", "--udp-port", "0"];
-        let mut child = sluice(&[&dev, arguments].concat()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut seen = String::new();
-        let port = loop {
-            let start = seen.len();
-            assert_ne!(log.read_line(&mut seen).unwrap(), 0, "the server ended: {seen}");
-            if let Some((_, rest)) = seen[start..].split_once("open http://localhost:") {
-                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                break digits.parse().unwrap();
-            }
-        };
-        Self { child, log, port }
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    #[cfg(unix)]
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-
-    /// Waits for the end; the rest of the log and whether it ended well.
-    fn ended(mut self) -> (String, Option<i32>) {
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        (rest, self.child.wait().unwrap().code())
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[cfg(unix)]

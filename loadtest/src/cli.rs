@@ -1,0 +1,202 @@
+//! `sluice loadtest`: its flags, and the files it writes. Names here are stable: scripts use them.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::conductor::Setup;
+use crate::error::LoadError;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::publication::Content;
+use crate::report::Report;
+use crate::scenario::{self, Common};
+use crate::server::Server;
+
+/// Shown below the help.
+pub const EXAMPLES: &str = "\
+Examples, beside `sluice serve --dev`:
+  sluice loadtest webinar --subscribers 100 --server-pid $(pgrep -x sluice) --json webinar.json
+  sluice loadtest meeting --participants 10 --duration 30s
+  sluice loadtest webinar --subscribers 50 --pps 240 --packet-bytes 1100 --burst 8     for comparing servers
+
+Latency is from a publisher's socket to a subscriber's, on one clock: run it on one machine. A synthetic camera sends
+VP8 that servers read and no decoder shows.";
+
+/// Loads a LiveKit-compatible server with synthetic participants and reports how it served them.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LoadtestArgs {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Everybody sees and hears everybody
+    Meeting {
+        /// How many
+        #[arg(long, default_value_t = 6)]
+        participants: usize,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// A few send, many receive
+    Webinar {
+        /// Who send; they receive nothing
+        #[arg(long, default_value_t = 1)]
+        publishers: usize,
+        /// Who receive
+        #[arg(long, default_value_t = 50)]
+        subscribers: usize,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+/// Flags of all scenarios.
+#[derive(Debug, Clone, Args)]
+struct Flags {
+    /// The server
+    #[arg(long, default_value = "ws://localhost:7880")]
+    url: String,
+    /// Its API key
+    #[arg(long, env = "LIVEKIT_API_KEY", default_value = "devkey")]
+    api_key: String,
+    /// Its secret
+    #[arg(long, env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true)]
+    api_secret: String,
+    /// How long to measure, once everybody is there: 500ms, 10s or 2m
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    duration: Duration,
+    /// Decides every size and pause
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// So many join in a second
+    #[arg(long, default_value_t = 20.0)]
+    join_rate: f64,
+    /// Threads for media [default: one less than processors]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// The server's process on this machine, whose processor time and memory are reported
+    #[arg(long, value_name = "PID")]
+    server_pid: Option<u32>,
+    /// Begins the names of rooms
+    #[arg(long, default_value = "loadtest-")]
+    room: String,
+    /// Packets a second of one plain stream, instead of a camera; without sound
+    #[arg(long, value_name = "N")]
+    pps: Option<u32>,
+    /// Bytes of payload in each of these packets
+    #[arg(long, value_name = "BYTES", default_value_t = 1100, requires = "pps", value_parser = clap::value_parser!(u16).range(64..=1180))]
+    packet_bytes: u16,
+    /// So many of these packets leave together; 1 is evenly spaced
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "pps", value_parser = clap::value_parser!(u8).range(1..=64))]
+    burst: u8,
+    /// Cameras without microphones
+    #[arg(long)]
+    no_audio: bool,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl LoadtestArgs {
+    /// Runs what was asked for and writes the reports.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the load could not be run or a file not be written.
+    pub fn run(self) -> Result<(), LoadError> {
+        let flags = self.scenario.flags().clone();
+        let plan = self.scenario.plan(&flags.common());
+        let setup = Setup {
+            server: Server::new(&flags.url, &flags.api_key, &flags.api_secret)?,
+            server_pid: flags.server_pid,
+            threads: flags.threads.unwrap_or_else(default_threads).max(1),
+        };
+        let report = crate::run(&plan, &setup, &mut Progress::visible())?;
+        flags.write(&report)
+    }
+}
+
+impl Scenario {
+    fn flags(&self) -> &Flags {
+        match self {
+            Self::Meeting { flags, .. } | Self::Webinar { flags, .. } => flags,
+        }
+    }
+
+    fn plan(&self, common: &Common) -> Plan {
+        match *self {
+            Self::Meeting { participants, .. } => scenario::meeting(common, participants),
+            Self::Webinar { publishers, subscribers, .. } => scenario::webinar(common, publishers, subscribers),
+        }
+    }
+}
+
+impl Flags {
+    fn common(&self) -> Common {
+        let packets = |per_second| Content::Packets { per_second, bytes: self.packet_bytes, burst: self.burst };
+        Common {
+            duration: self.duration,
+            seed: self.seed,
+            join_rate: self.join_rate,
+            video: self.pps.map_or(Content::CAMERA, packets),
+            has_sound: !self.no_audio && self.pps.is_none(),
+            room: self.room.clone(),
+        }
+    }
+
+    fn write(&self, report: &Report) -> Result<(), LoadError> {
+        let written = std::io::stdout().write_all(report.to_text().as_bytes());
+        written.map_err(|error| LoadError::Write("standard output".into(), error))?;
+        if let Some(path) = &self.json {
+            write_file(path, &report.to_json())?;
+        }
+        Ok(())
+    }
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), LoadError> {
+    std::fs::write(path, text).map_err(|error| LoadError::Write(path.display().to_string(), error))
+}
+
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1)
+}
+
+/// `500ms`, `10s`, `2m`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let accepted = || "accepted: a whole number above 0 with a unit, such as 500ms, 10s or 2m".to_owned();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(accepted()),
+    };
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms)) {
+        Some(0) | None => Err(accepted()),
+        Some(ms) if ms > 24 * 3_600_000 => Err("longer than a day".to_owned()),
+        Some(ms) => Ok(Duration::from_millis(ms)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_number_and_a_unit() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "s", "10", "0s", "1d", "-1s", "1.5s", "25h", "99999999999999999999s", "10 s", "é"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

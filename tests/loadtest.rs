@@ -1,0 +1,73 @@
+//! The load tester against the real server, each the real binary: what it measures is there, and nothing is lost.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod serving;
+
+use serde_json::Value;
+use serving::{Serving, sluice};
+
+/// Runs a scenario against a server of its own; the report.
+fn load(arguments: &[&str]) -> Value {
+    let server = Serving::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.json");
+    let url = format!("ws://127.0.0.1:{}", server.port);
+    let pid = server.pid().to_string();
+    let target = ["--url", &url, "--api-key", "devkey", "--api-secret", "secret", "--server-pid", &pid];
+    let output = sluice(&["loadtest"])
+        .args(arguments)
+        .args(target)
+        .arg("--json")
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("latency") && text.contains("forwarded"), "{text}");
+    serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap()
+}
+
+fn count(report: &Value, pointer: &str) -> u64 {
+    report
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .unwrap_or_else(|| panic!("no count {pointer} in {report:#}"))
+}
+
+fn assert_number(report: &Value, pointer: &str) {
+    let value = report.pointer(pointer).and_then(Value::as_f64);
+    assert!(value.is_some_and(|value| value >= 0.0), "no figure {pointer} in {report:#}");
+}
+
+#[test]
+fn a_webinar_loses_nothing_and_says_all_that_scripts_read() {
+    let report = load(&["webinar", "--subscribers", "3", "--duration", "2s", "--seed", "7"]);
+    assert_eq!(count(&report, "/participants/connected"), 4);
+    assert_eq!(count(&report, "/subscriptions/flowing"), 6, "a camera and a microphone for each of three");
+    assert!(count(&report, "/forwarded_packets") > 100, "{report:#}");
+    assert_eq!(report["loss_ratio"], 0.0);
+    assert_eq!(count(&report, "/loadtest/foreign_packets"), 0, "payloads arrive as they were sent");
+    assert_eq!(count(&report, "/first_frame_ms/count"), 3);
+    for pointer in ["/latency_ms/p50", "/latency_ms/p90", "/latency_ms/p99", "/latency_ms/max", "/first_frame_ms/p50"] {
+        assert_number(&report, pointer);
+    }
+    for pointer in ["/first_frame_ms/p95", "/join_ms/p50", "/server_cpu_us_per_packet", "/server_rss_bytes"] {
+        assert_number(&report, pointer);
+    }
+    assert!(report["server_version"].as_str().unwrap().starts_with("1.9.0"));
+}
+
+#[test]
+fn a_wrong_server_or_key_is_named_with_advice() {
+    let refused = |arguments: &[&str]| {
+        let output = sluice(&["loadtest", "webinar", "--subscribers", "1"]).args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let message = refused(&["--url", "localhost"]);
+    assert!(message.contains("ws://localhost:7880"), "{message}");
+    let server = Serving::start(&[]);
+    let url = format!("ws://127.0.0.1:{}", server.port);
+    let message = refused(&["--url", &url, "--api-secret", "wrong"]);
+    assert!(message.contains("HTTP status 401") && message.contains("--api-secret"), "{message}");
+}

@@ -1,0 +1,74 @@
+//! The real binary as a server on a free port, for the tests beside this folder.
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+/// The binary in an environment without variables of ours.
+pub(crate) fn sluice(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command.args(arguments);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SLUICE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A server of our own; ended when dropped.
+pub(crate) struct Serving {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+    pub(crate) port: u16,
+}
+
+impl Serving {
+    /// Starts one and reads its log until it says where it listens.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let dev = ["serve", "--dev", "--listen", "127.0.0.1:0", "--udp-port", "0"];
+        let mut child = sluice(&[&dev, arguments].concat()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        let port = loop {
+            let start = seen.len();
+            assert_ne!(log.read_line(&mut seen).unwrap(), 0, "the server ended: {seen}");
+            if let Some((_, rest)) = seen[start..].split_once("open http://localhost:") {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                break digits.parse().unwrap();
+            }
+        };
+        Self { child, log, port }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end; the rest of the log and whether it ended well.
+    pub(crate) fn ended(mut self) -> (String, Option<i32>) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (rest, self.child.wait().unwrap().code())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
