@@ -89,11 +89,14 @@ pub trait Server {
     /// A guest offers all its sections, first those where it sends, then with those where it takes.
     fn negotiate(&mut self, guest: usize, sections: &Sections, offer: SdpOffer, now: Instant) -> SdpAnswer;
 
-    /// A datagram came from there; what it led to is to be sent.
-    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant, out: &mut Out);
+    /// A datagram came from there.
+    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant);
 
     /// Time has come.
-    fn handle_timeout(&mut self, now: Instant, out: &mut Out);
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// What is to be sent now. Not on the clock: a server on sockets would not copy it.
+    fn drain(&mut self) -> Out;
 
     /// When [`Self::handle_timeout`] wants to be called.
     fn poll_timeout(&self) -> Option<Instant>;
@@ -204,10 +207,9 @@ impl<S: Server> Room<S> {
         self.now += STEP;
         let now = self.now;
         let Self { server, watch, guests, .. } = self;
-        let mut out = Out::new();
         if server.poll_timeout().is_some_and(|at| at <= now) {
-            watch.time(|| server.handle_timeout(now, &mut out));
-            deliver(guests, &mut out, now);
+            watch.time(|| server.handle_timeout(now));
+            deliver(guests, server.drain(), now);
         }
         for (place, guest) in guests.iter_mut().enumerate() {
             guest.publish(place, is_publishing, self.shape.interval, now);
@@ -218,8 +220,8 @@ impl<S: Server> Room<S> {
         for place in 0..guests.len() {
             let source = guests[place].peer.address;
             for datagram in std::mem::take(&mut guests[place].peer.transmits) {
-                watch.time(|| server.handle_datagram(source, &datagram, now, &mut out));
-                deliver(guests, &mut out, now);
+                watch.time(|| server.handle_datagram(source, &datagram, now));
+                deliver(guests, server.drain(), now);
             }
         }
     }
@@ -308,8 +310,8 @@ pub(crate) fn cid(guest: usize) -> String {
     format!("cid-{guest}")
 }
 
-fn deliver(guests: &mut [Guest], out: &mut Out, now: Instant) {
-    for (destination, contents) in out.drain(..) {
+fn deliver(guests: &mut [Guest], out: Out, now: Instant) {
+    for (destination, contents) in out {
         let SocketAddr::V4(address) = destination else { continue };
         let [_, _, high, low] = address.ip().octets();
         if let Some(guest) = guests.get_mut(usize::from(u16::from_be_bytes([high, low]))) {

@@ -83,26 +83,27 @@ impl Server for Ours {
         SdpAnswer::from_sdp_string(&answers.last().expect("every offer has its answer")).unwrap()
     }
 
-    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant, out: &mut Out) {
+    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
         self.0.handle_datagram(source, SERVER, datagram, now);
         self.0.flush(now);
-        self.drain(out);
+        // Nobody listens.
+        while self.0.poll_event().is_some() {}
     }
 
-    fn handle_timeout(&mut self, now: Instant, out: &mut Out) {
+    fn handle_timeout(&mut self, now: Instant) {
         self.0.handle_timeout(now);
-        self.drain(out);
+        while self.0.poll_event().is_some() {}
+    }
+
+    fn drain(&mut self) -> Out {
+        let trains = self.0.outgoing().trains();
+        let sent = trains.flat_map(|train| train.datagrams().map(move |d| (train.destination, d.to_vec())));
+        let out = sent.collect();
+        self.0.handle_sent();
+        out
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.0.poll_timeout()
-    }
-}
-
-impl Ours {
-    fn drain(&mut self, out: &mut Out) {
-        out.extend(std::iter::from_fn(|| self.0.poll_transmit()).map(|sent| (sent.destination, sent.contents)));
-        // Nobody listens.
-        while self.0.poll_event().is_some() {}
     }
 }

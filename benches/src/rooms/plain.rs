@@ -67,20 +67,28 @@ impl<const ESTIMATES: bool> Server for Plain<ESTIMATES> {
         answer
     }
 
-    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant, out: &mut Out) {
+    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
         let Some(place) = self.places.get(&source).copied() else { return };
         self.guests[place].1.handle_datagram(source, datagram, now);
-        self.act(place, now, out);
+        self.act(place, now);
     }
 
-    fn handle_timeout(&mut self, now: Instant, out: &mut Out) {
+    fn handle_timeout(&mut self, now: Instant) {
         for place in 0..self.guests.len() {
             let (_, peer) = &mut self.guests[place];
             if peer.deadline <= now {
                 peer.handle_timeout(now);
-                self.act(place, now, out);
+                self.act(place, now);
             }
         }
+    }
+
+    fn drain(&mut self) -> Out {
+        let mut out = Out::new();
+        for (address, peer) in &mut self.guests {
+            out.extend(peer.transmits.drain(..).map(|datagram| (*address, datagram)));
+        }
+        out
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -90,22 +98,21 @@ impl<const ESTIMATES: bool> Server for Plain<ESTIMATES> {
 
 impl<const ESTIMATES: bool> Plain<ESTIMATES> {
     /// What came out of a guest's engine goes on.
-    fn act(&mut self, place: usize, now: Instant, out: &mut Out) {
+    fn act(&mut self, place: usize, now: Instant) {
         let received = self.guests[place].1.received.as_mut().map(std::mem::take).unwrap_or_default();
         for packet in &received {
-            self.forward(place, packet, now, out);
+            self.forward(place, packet, now);
         }
         if std::mem::take(&mut self.guests[place].1.is_asked_for_keyframe) {
-            self.ask_for_keyframes(place, now, out);
+            self.ask_for_keyframes(place, now);
         }
-        self.drain(place, out);
     }
 
-    fn forward(&mut self, publisher: usize, packet: &RtpPacket, now: Instant, out: &mut Out) {
+    fn forward(&mut self, publisher: usize, packet: &RtpPacket, now: Instant) {
         let Some(payload_type) = self.payload_type else { return };
         for path in 0..self.paths[publisher].len() {
             let Path { guest, mid, sent } = &mut self.paths[publisher][path];
-            let (guest, (_, peer)) = (*guest, &mut self.guests[*guest]);
+            let (_, peer) = &mut self.guests[*guest];
             let mut direct = peer.rtc.direct_api();
             let Some(stream) = direct.stream_tx_by_mid(*mid, None).filter(|_| peer.is_connected) else { continue };
             *sent += 1;
@@ -114,12 +121,11 @@ impl<const ESTIMATES: bool> Plain<ESTIMATES> {
             stream.write_rtp(write.marker(packet.header.marker).nackable(true));
             // What was written leaves when the engine has its time.
             peer.handle_timeout(now);
-            self.drain(guest, out);
         }
     }
 
     /// Whoever the guest sees is asked: with one camera each there is no telling, and nobody loses anything here.
-    fn ask_for_keyframes(&mut self, guest: usize, now: Instant, out: &mut Out) {
+    fn ask_for_keyframes(&mut self, guest: usize, now: Instant) {
         for publisher in 0..self.paths.len() {
             if self.paths[publisher].iter().any(|path| path.guest == guest) {
                 let (_, peer) = &mut self.guests[publisher];
@@ -129,13 +135,7 @@ impl<const ESTIMATES: bool> Plain<ESTIMATES> {
                     stream.request_keyframe(KeyframeRequestKind::Pli);
                 }
                 peer.handle_timeout(now);
-                self.drain(publisher, out);
             }
         }
-    }
-
-    fn drain(&mut self, place: usize, out: &mut Out) {
-        let (address, peer) = &mut self.guests[place];
-        out.extend(peer.transmits.drain(..).map(|datagram| (*address, datagram)));
     }
 }
