@@ -114,13 +114,11 @@ impl Forwarder {
     /// What is to go out: of a simulcast track the encoding `spatial`, of another one its spatial layers up to
     /// that, and temporal layers up to `temporal`. `None` pauses as soon as the picture on its way is whole.
     pub(crate) fn set_target(&mut self, target: Option<LayerId>) {
-        match target {
-            None => self.stop(),
-            // The picture on its way is none that is paused behind any more.
-            Some(_) if self.target.is_none() => self.stops_within = None,
-            Some(_) => {}
-        }
         self.target = target;
+        // Taken back before the picture is whole, it still happens: of a muted track no packets come here meanwhile.
+        if target.is_none() {
+            self.stop();
+        }
     }
 
     /// Stops in the middle of a picture if need be: the next packet sent will be an entry, whatever came in between.

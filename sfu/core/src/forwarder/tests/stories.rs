@@ -1,6 +1,6 @@
 //! Codecs with layers in one stream.
 
-use super::super::MAX_FINISHING_PACKETS;
+use super::super::{Arrival, Forwarder, Inspector, MAX_FINISHING_PACKETS, OutNumbers, Received, Verdict};
 use super::model::{Call, layer};
 use super::source::Kind;
 use crate::allocator::LayerId;
@@ -363,21 +363,48 @@ fn who_is_paused_gets_the_rest_of_the_picture_and_no_more() {
     }
 }
 
+/// Of a muted track nothing comes to the forwarder: a pause that waits for the picture's end must not be forgotten.
 #[test]
-fn a_pause_taken_back_within_the_picture_costs_nothing() {
-    let mut call = showing(Kind::Vp8, layer(0, 2));
-    call.answers = false;
-    let picture = call.capture(false, 3, true);
-    call.receive(&picture[0]);
-    call.forwarder.set_target(None);
-    call.receive(&picture[1]);
-    call.forwarder.set_target(layer(0, 2));
-    call.receive(&picture[2]);
-    assert_eq!(call.forwarder.waits_for_keyframe(), None);
-    let from = call.out.len();
-    call.run(4);
-    assert_eq!(call.frames_since(from).len(), 4);
-    call.assert_decodable();
+fn a_pause_in_the_middle_of_a_picture_holds_though_nothing_came_since() {
+    for kind in [Kind::H264, Kind::Vp8, Kind::Vp9, L3T3, L3T3_KEY] {
+        let mut call = showing(kind, layer(0, 0));
+        let picture = call.capture(false, 3, true);
+        assert!(call.receive(&picture[0]).is_some());
+        call.forwarder.set_target(None);
+        (0..30).for_each(|_| drop(call.capture(false, 2, true)));
+        call.forwarder.set_target(layer(0, 0));
+        call.answers = false;
+        let from = call.out.len();
+        call.run(5);
+        assert_eq!(call.out.len(), from, "{kind:?}: no picture begins in the middle");
+        assert_eq!(call.forwarder.waits_for_keyframe(), Some(0), "{kind:?}");
+        call.answers = true;
+        call.run(1);
+        assert!(call.out[from].place.is_switch, "{kind:?}");
+        assert_eq!(call.out[from].place.sequence, call.out[from - 1].place.sequence + 1, "{kind:?}: no hole");
+    }
+}
+
+#[test]
+fn sound_is_paused_at_once_and_goes_on_without_a_hole() {
+    let (mut inspector, mut forwarder) = (Inspector::new(0, false), Forwarder::new(false));
+    let (call, mut numbers) = (Call::new(Kind::H264, 1), OutNumbers::default());
+    let mut forward = |forwarder: &mut Forwarder, sequence: u64, timestamp| {
+        let (payload, marker) = ([1; 20].as_slice(), false);
+        let packet = Received { codec: None, sequence, timestamp, marker, payload, dependency_descriptor: None };
+        let arrival = Arrival { at: call.now, clock_rate_hz: 48_000 };
+        match forwarder.forward(&inspector.inspect(packet), &mut numbers, arrival) {
+            Verdict::Drop => None,
+            Verdict::Forward(place) => Some(place.sequence),
+        }
+    };
+    forwarder.set_target(layer(0, 0));
+    assert_eq!(forward(&mut forwarder, 100, 0), Some(1));
+    forwarder.set_target(None);
+    assert_eq!(forwarder.current(), None);
+    assert_eq!(forward(&mut forwarder, 101, 960), None);
+    forwarder.set_target(layer(0, 0));
+    assert_eq!(forward(&mut forwarder, 150, 48_000), Some(2));
 }
 
 #[test]
