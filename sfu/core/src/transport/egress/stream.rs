@@ -349,3 +349,108 @@ impl Departure<'_> {
         self.packet.info.descriptor.patch(&mut buf[begin..], picture_id, tl0_pic_idx);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use sluice_rtp::VideoCodec;
+    use sluice_rtp::dependency_descriptor::{DecodeTarget, Descriptor, Dtis, Structure, Template};
+    use sluice_rtp::srtp::{Keys, Profile};
+    use str0m::format::{Codec, CodecSpec, FormatParams, PayloadParams};
+    use str0m::media::{Frequency, Pt};
+    use str0m::rtp::ExtensionValues;
+
+    use super::super::super::{Packet, RawDependencyDescriptor};
+    use super::super::Carried;
+    use super::*;
+    use crate::forwarder::{Arrival, Forwarder, Inspector, Received, Verdict};
+
+    const DESCRIPTOR_ID: u8 = 8;
+
+    /// The first packet of an L1T2 stream.
+    fn key_frame(now: Instant) -> Ingested {
+        let template = |temporal_id, dtis: &[DecodeTarget]| Template {
+            temporal_id,
+            dtis: dtis.iter().copied().collect(),
+            ..Template::default()
+        };
+        let (base, top) = (&[DecodeTarget::Switch; 2], &[DecodeTarget::NotPresent, DecodeTarget::Discardable]);
+        let structure = Structure::new(0, &[template(0, base), template(1, top)], &[], &[]).unwrap();
+        let descriptor = Descriptor {
+            start_of_frame: true,
+            end_of_frame: true,
+            template_id: 0,
+            frame_number: 1,
+            spatial_id: 0,
+            temporal_id: 0,
+            dtis: Dtis::from_iter(*base),
+            frame_diffs: Default::default(),
+            chain_diffs: Default::default(),
+            active_decode_targets: Some(0b11),
+            structure: Some(structure),
+        };
+        let mut bytes = Vec::new();
+        descriptor.write(None, &mut bytes).unwrap();
+        let mut values = ExtensionValues::default();
+        values.user_values.set(RawDependencyDescriptor(bytes.into()));
+        let packet = Packet {
+            mid: Mid::from("0"),
+            rid: None,
+            payload_type: Pt::from(96),
+            sequence: 1,
+            timestamp: 0,
+            marker: true,
+            payload: Arc::from([0x10, 0xff]),
+            carried: Carried::read(&values),
+            clock: None,
+            arrived_at: now,
+        };
+        let info = Inspector::default().inspect(Received {
+            codec: Some(VideoCodec::Av1),
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            payload: &packet.payload,
+            dependency_descriptor: packet.carried.dependency_descriptor(),
+        });
+        let clock_rate = Frequency::NINETY_KHZ;
+        let spec = CodecSpec { codec: Codec::Av1, clock_rate, channels: None, format: FormatParams::default() };
+        let format = PayloadParams::new(Pt::from(96), Some(Pt::from(97)), spec);
+        Ingested { packet, info, format, primary_at: 0, trailer_len: 0 }
+    }
+
+    #[test]
+    fn a_repair_tells_of_decode_targets_what_the_packet_told() {
+        #[expect(clippy::disallowed_methods, reason = "a test needs a first instant")]
+        let now = Instant::now();
+        let profile = Profile::AeadAes128Gcm;
+        let material = vec![7; profile.keying_material_len()];
+        let crypto = Sender::new(&Keys::from_keying_material(profile, &material, false).unwrap());
+        let ids = ExtensionIds { dependency_descriptor: Some(DESCRIPTOR_ID), ..ExtensionIds::default() };
+        let mut stream = OutStream::new(Mid::from("0"), Kind::Video, 1, 2);
+        stream.configure(ids);
+        let packet = key_frame(now);
+        let mut forwarder = Forwarder::new(false);
+        forwarder.set_target(Some(LayerId { spatial: 0, temporal: 0 }));
+        let arrival = Arrival { at: now, clock_rate_hz: 90_000 };
+        let Verdict::Forward(placement) = forwarder.forward(&packet.info, &mut stream.numbers, arrival) else {
+            unreachable!("a stream begins with its key frame");
+        };
+        let format = OutFormat {
+            payload_type: 96,
+            is_unwrapped: false,
+            takes_trailers: false,
+            repair: Some(97),
+            clock_rate_hz: 90_000,
+        };
+        let first = stream.write(&packet, &placement, format, 1, &crypto).unwrap();
+        let repair = stream.write_repair(&packet, &placement, format, 2, &crypto).unwrap();
+        let told = |datagram: &[u8]| {
+            let mut extensions = packet::Packet::parse(datagram).unwrap().extensions();
+            extensions.find(|(id, _)| *id == DESCRIPTOR_ID).unwrap().1.to_vec()
+        };
+        assert_eq!(told(&first), told(&repair));
+        assert_eq!(Descriptor::parse(&told(&repair), None).unwrap().active_decode_targets, Some(0b01));
+    }
+}
