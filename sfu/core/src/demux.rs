@@ -76,6 +76,16 @@ impl Demux {
         known.paths.push(path);
     }
 
+    /// Whoever had this path has it no more.
+    pub(crate) fn forget(&mut self, source: SocketAddr, destination: SocketAddr) {
+        let path = (source, destination);
+        if let Some(before) = self.by_path.remove(&path)
+            && let Some(known) = self.known.get_mut(before)
+        {
+            known.paths.retain(|p| *p != path);
+        }
+    }
+
     pub(crate) fn remove(&mut self, transport: TransportKey) {
         if let Some(known) = self.known.remove(transport) {
             self.by_ufrag.remove(&known.ufrag);
@@ -125,6 +135,9 @@ mod tests {
         assert_eq!(demux.claim(address(1), address(9), &media).unwrap().transport, new);
         demux.remove(old);
         assert_eq!(demux.claim(address(1), address(9), &media).unwrap().transport, new);
+        demux.forget(address(1), address(9));
+        assert_eq!(demux.claim(address(1), address(9), &media), None, "another worker has it now");
+        demux.learn(new, address(1), address(9));
         demux.remove(new);
         assert_eq!(demux.claim(address(1), address(9), &media), None);
         assert_eq!(demux.claim(address(1), address(9), &check("bbbb")), None);

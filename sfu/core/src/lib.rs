@@ -12,6 +12,7 @@ mod dynacast;
 mod event;
 mod explain;
 mod forwarder;
+mod fragment;
 mod ids;
 mod keyframe;
 mod levels;
@@ -33,10 +34,11 @@ pub use command::{
 };
 pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
 pub use explain::{LinkReport, Reason, SubscriptionReport};
+pub use fragment::WorkerCode;
 pub use ids::{ParticipantId, RoomId, TrackId};
 pub use outgoing::{Outgoing, Train};
 pub use random::Random;
-pub use worker::{Certificate, Worker, WorkerConfig, WorkerStats};
+pub use worker::{Certificate, Intake, Worker, WorkerConfig, WorkerStats};
 
 slotmap::new_key_type! {
     struct ParticipantKey;

@@ -13,6 +13,7 @@ mod portable;
 mod ports;
 mod socket;
 mod stats;
+mod steering;
 #[cfg(target_os = "linux")]
 mod train;
 
@@ -21,3 +22,4 @@ pub use features::{CappedBuffer, Features};
 pub use ports::{MAX_RECEIVE_BATCH, UdpOptions, UdpPorts, Waker};
 pub use socket::Io;
 pub use stats::NetStats;
+pub use steering::{Instruction, PortHold};

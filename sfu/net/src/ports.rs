@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
 
 use crate::portable::Portable;
 use crate::stats::Refusal;
-use crate::{Datagram, Features, Io, NetStats, Received, socket};
+use crate::{Datagram, Features, Io, NetStats, PortHold, Received, socket};
 
 /// Datagrams taken before the owner is let go on with other work: keeps commands and timers prompt in a flood. A batch
 /// that the kernel hands over whole may go past it.
@@ -106,6 +107,15 @@ impl UdpPorts {
     /// The addresses bound.
     pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.ports.iter().map(|port| port.local)
+    }
+
+    /// Second handles of the sockets: to steer what comes to a shared port, and to keep a place in it.
+    ///
+    /// # Errors
+    /// The kernel's, when it gives no more descriptors.
+    pub fn hold(&self) -> io::Result<PortHold> {
+        let second = |port: &Port| Ok((port.local, SockRef::from(&port.socket).try_clone()?));
+        self.ports.iter().map(second).collect::<io::Result<_>>().map(PortHold::new)
     }
 
     /// A handle to wake the owner.

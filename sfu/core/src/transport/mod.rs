@@ -31,7 +31,7 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 use crate::outgoing::{Outgoing, Way};
 use crate::random::Random;
-use crate::{DataChannel, Kind, SubscriptionKey};
+use crate::{DataChannel, Kind, SubscriptionKey, WorkerCode};
 
 pub(crate) use config::{STATS_INTERVAL, Shared};
 pub(crate) use data::BacklogFull;
@@ -134,6 +134,8 @@ pub(crate) struct Transport {
     outstanding: Option<Outstanding>,
     last_offer_id: u32,
     wants_restart: bool,
+    /// The worker it belongs to, as its fragments say.
+    code: WorkerCode,
     ufrag: String,
     /// The client's, as of its last answer.
     remote_ufrag: Option<String>,
@@ -148,9 +150,9 @@ pub(crate) struct Transport {
 impl Transport {
     /// Waits for a client at the local addresses.
     pub(crate) fn new(shared: &Shared, local: &[SocketAddr], random: &mut dyn Random, now: Instant) -> Self {
-        let credentials = ice_credentials(random);
+        let credentials = ice_credentials(shared.code, random);
         let ufrag = credentials.ufrag.clone();
-        let cname = ice_credentials(random).ufrag;
+        let cname = ice_credentials(shared.code, random).ufrag;
         let mut rtc = config::build(shared, credentials, now);
         for address in local {
             // Unspecified and multicast addresses are no candidates; the node does not pass any.
@@ -170,6 +172,7 @@ impl Transport {
             outstanding: None,
             last_offer_id: 0,
             wants_restart: false,
+            code: shared.code,
             ufrag,
             remote_ufrag: None,
             engine_deadline: None,

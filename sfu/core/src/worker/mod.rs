@@ -32,7 +32,7 @@ use crate::track::Track;
 use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transport, is_media, observed};
 use crate::{
     Client, Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey,
-    TrackId, TrackKey, TransportKey,
+    TrackId, TrackKey, TransportKey, WorkerCode,
 };
 use slotmap::SlotMap;
 use str0m::config::DtlsCert;
@@ -105,6 +105,17 @@ pub struct WorkerStats {
     pub subscriptions: u64,
 }
 
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// Nobody here knows its path or its fragment: another worker might.
+    Stranger,
+    /// It was for a connection here, whether good or bad.
+    Known,
+    /// A connectivity check whose integrity holds: what else comes this way is for a connection here.
+    Checked,
+}
+
 struct Slot {
     transport: Transport,
     participant: ParticipantKey,
@@ -159,7 +170,11 @@ impl Worker {
     #[must_use]
     pub fn new(config: WorkerConfig) -> Self {
         Self {
-            shared: Shared { certificate: config.certificate.0, crypto: Arc::new(observed()) },
+            shared: Shared {
+                certificate: config.certificate.0,
+                crypto: Arc::new(observed()),
+                code: WorkerCode::default(),
+            },
             local: config.local,
             random: config.random,
             max_publish_bps: config.max_publish_bps,
@@ -185,6 +200,13 @@ impl Worker {
         }
     }
 
+    /// The same worker as one of several behind one port: its connections' ICE fragments begin with the code.
+    #[must_use]
+    pub fn with_code(mut self, code: WorkerCode) -> Self {
+        self.shared.code = code;
+        self
+    }
+
     /// Counts since the start.
     #[must_use]
     pub fn stats(&self) -> WorkerStats {
@@ -203,18 +225,25 @@ impl Worker {
     }
 
     /// A datagram came from `source` to the local address `destination`.
-    pub fn handle_datagram(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8], now: Instant) {
+    pub fn handle_datagram(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) -> Intake {
         self.stats.datagrams_received += 1;
         let claim = self.demux.claim(source, destination, datagram);
         let Some((claim, slot)) = claim.and_then(|c| Some((c, self.transports.get_mut(c.transport)?))) else {
             self.stats.datagrams_refused += 1;
-            return;
+            return Intake::Stranger;
         };
         if is_media(datagram) && !slot.policer.has_room(now) {
             self.stats.packets_policed += 1;
-            return;
+            return Intake::Known;
         }
         let participant = slot.participant;
+        let mut intake = Intake::Known;
         self.contain(participant, |worker| {
             let Some(slot) = worker.transports.get_mut(claim.transport) else { return };
             if !slot.transport.receive(source, destination, datagram, now, &mut worker.outbox) {
@@ -223,9 +252,16 @@ impl Worker {
             }
             if claim.by_ufrag {
                 worker.demux.learn(claim.transport, source, destination);
+                intake = Intake::Checked;
             }
             worker.after_transport(claim.transport, now);
         });
+        intake
+    }
+
+    /// Another worker's connection has this path now: what still comes that way is not for a connection here.
+    pub fn forget_path(&mut self, source: SocketAddr, destination: SocketAddr) {
+        self.demux.forget(source, destination);
     }
 
     /// The control plane wants something.

@@ -6,6 +6,7 @@ mod incoming;
 mod message;
 mod option;
 mod outgoing;
+mod steering;
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -19,6 +20,7 @@ use incoming::Incoming;
 #[cfg(test)]
 pub(crate) use option::set as set_option;
 use outgoing::Outgoing;
+pub(crate) use steering::attach;
 
 /// The scratch space of a worker's batches; made once.
 pub(crate) struct Batched {
