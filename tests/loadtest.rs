@@ -58,6 +58,49 @@ fn a_webinar_loses_nothing_and_says_all_that_scripts_read() {
 }
 
 #[test]
+fn people_come_and_go_while_it_is_measured() {
+    let report = load(&["churn", "--publishers", "1", "--joins-per-second", "4", "--stay", "1s", "--duration", "2s"]);
+    assert_eq!(count(&report, "/participants/came"), 9, "one who stays and eight who pass");
+    assert_eq!(count(&report, "/participants/connected"), 9);
+    assert_eq!(count(&report, "/join_ms/count"), 9);
+    assert!(count(&report, "/first_frame_ms/count") >= 1, "{report:#}");
+}
+
+#[test]
+fn a_storm_of_broken_connections_is_resumed_and_media_goes_on() {
+    let report = load(&["reconnect-storm", "--rooms", "1", "--participants", "2", "--duration", "3s"]);
+    assert_eq!(count(&report, "/resume_ms/count"), 2, "{report:#}");
+    assert_eq!(count(&report, "/participants/failed"), 0, "{report:#}");
+    assert_eq!(report["loss_ratio"], 0.0, "media does not need the signal connection");
+}
+
+#[test]
+fn a_capacity_is_certified_on_a_page_that_needs_no_network() {
+    let server = Serving::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let [json, html] = ["capacity.json", "capacity.html"].map(|name| directory.path().join(name));
+    let url = format!("ws://127.0.0.1:{}", server.port);
+    let search = ["audio-room", "--speakers", "1", "--listeners", "1", "--find-capacity", "--most", "2"];
+    let output = sluice(&["loadtest"])
+        .args(search)
+        .args(["--slo", "loss<99%", "--duration", "1s", "--url", &url])
+        .arg("--json")
+        .arg(&json)
+        .arg("--html")
+        .arg(&html)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!((count(&found, "/capacity"), &found["broke_at"], &found["slo"]), (2, &Value::Null, &"loss<99%".into()));
+    assert_eq!(found["steps"].as_array().unwrap().len(), 2);
+    assert_eq!(count(&found, "/report/seed"), 1);
+    let page = std::fs::read_to_string(html).unwrap();
+    assert!(page.contains("<svg") && page.contains("2 listeners"), "{page}");
+    assert!(!page.contains("http") && !page.contains("<script"), "{page}");
+}
+
+#[test]
 fn a_wrong_server_or_key_is_named_with_advice() {
     let refused = |arguments: &[&str]| {
         let output = sluice(&["loadtest", "webinar", "--subscribers", "1"]).args(arguments).output().unwrap();

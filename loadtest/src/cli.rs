@@ -6,26 +6,30 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use crate::capacity;
 use crate::conductor::Setup;
 use crate::error::LoadError;
+use crate::number::{ceil, float};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::publication::Content;
 use crate::report::Report;
-use crate::scenario::{self, Common};
+use crate::scenario::{self, Churn, Common};
 use crate::server::Server;
+use crate::slo::Slo;
 
 /// Shown below the help.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples, beside `sluice serve --dev`:
-  sluice loadtest webinar --subscribers 100 --server-pid $(pgrep -x sluice) --json webinar.json
+  sluice loadtest webinar --subscribers 100 --server-pid $(pgrep -x sluice) --json webinar.json --html webinar.html
   sluice loadtest meeting --participants 10 --duration 30s
   sluice loadtest webinar --subscribers 50 --pps 240 --packet-bytes 1100 --burst 8     for comparing servers
+  sluice loadtest webinar --find-capacity --slo \"p99<20ms loss<0.1%\"
 
-Latency is from a publisher's socket to a subscriber's, on one clock: run it on one machine. A synthetic camera sends
-VP8 that servers read and no decoder shows.";
+Latency is from a publisher's socket to a subscriber's, on one clock. A synthetic camera sends VP8 that servers read and
+no decoder shows. loadtest/README.md says what each figure means.";
 
-/// Loads a LiveKit-compatible server with synthetic participants and reports how it served them.
+/// Flags of `sluice loadtest`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct LoadtestArgs {
@@ -33,7 +37,7 @@ pub struct LoadtestArgs {
     scenario: Scenario,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Scenario {
     /// Everybody sees and hears everybody
     Meeting {
@@ -51,6 +55,56 @@ enum Scenario {
         /// Who receive
         #[arg(long, default_value_t = 50)]
         subscribers: usize,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// A few speak, many listen, nobody is seen
+    AudioRoom {
+        /// Who speak, and hear each other
+        #[arg(long, default_value_t = 5)]
+        speakers: usize,
+        /// Who listen
+        #[arg(long, default_value_t = 50)]
+        listeners: usize,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Many small meetings
+    ManyRooms {
+        /// How many
+        #[arg(long, default_value_t = 10)]
+        rooms: usize,
+        /// In each
+        #[arg(long, default_value_t = 3)]
+        participants: usize,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// People come and go all the time, in a room where somebody stays
+    Churn {
+        /// So many come in a second
+        #[arg(long, default_value_t = 5.0)]
+        joins_per_second: f64,
+        /// Each stays so long
+        #[arg(long, default_value = "3s", value_parser = parse_duration)]
+        stay: Duration,
+        /// Who stay all the time and send
+        #[arg(long, default_value_t = 2)]
+        publishers: usize,
+        /// Those who come send, too
+        #[arg(long)]
+        publish: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Everybody's signal connection breaks at once, and everybody resumes
+    ReconnectStorm {
+        /// How many
+        #[arg(long, default_value_t = 10)]
+        rooms: usize,
+        /// In each
+        #[arg(long, default_value_t = 3)]
+        participants: usize,
         #[command(flatten)]
         flags: Flags,
     },
@@ -87,7 +141,7 @@ struct Flags {
     #[arg(long, default_value = "loadtest-")]
     room: String,
     /// Packets a second of one plain stream, instead of a camera; without sound
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pps: Option<u32>,
     /// Bytes of payload in each of these packets
     #[arg(long, value_name = "BYTES", default_value_t = 1100, requires = "pps", value_parser = clap::value_parser!(u16).range(64..=1180))]
@@ -101,6 +155,25 @@ struct Flags {
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report as a page with plots, which needs no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Search for the largest load that holds --slo, beginning at the one given
+    #[arg(long)]
+    find_capacity: bool,
+    /// What must hold: bounds on p50, p90, p99, p999, max (latency), loss, freeze, first_frame, join, resume
+    #[arg(long, value_name = "BOUNDS", default_value = "p99<20ms loss<0.1%")]
+    slo: Slo,
+    /// The search goes no further
+    #[arg(long, value_name = "N", default_value_t = 2000, requires = "find_capacity")]
+    most: u64,
+}
+
+/// A report in its three forms.
+struct Written {
+    text: String,
+    json: String,
+    html: String,
 }
 
 impl LoadtestArgs {
@@ -109,22 +182,41 @@ impl LoadtestArgs {
     /// # Errors
     /// [`LoadError`] when the load could not be run or a file not be written.
     pub fn run(self) -> Result<(), LoadError> {
-        let flags = self.scenario.flags().clone();
-        let plan = self.scenario.plan(&flags.common());
+        let flags = self.scenario.flags();
         let setup = Setup {
             server: Server::new(&flags.url, &flags.api_key, &flags.api_secret)?,
             server_pid: flags.server_pid,
             threads: flags.threads.unwrap_or_else(default_threads).max(1),
         };
-        let report = crate::run(&plan, &setup, &mut Progress::visible())?;
-        flags.write(&report)
+        let mut progress = Progress::visible();
+        let written = if flags.find_capacity {
+            let (unit, first) = self.scenario.load();
+            let mut place = 0;
+            let found = capacity::search(unit, first, flags.most, &flags.slo, |load| {
+                place += 1;
+                progress.note(&format!("step {place}: {load} {unit}"));
+                // Rooms of their own: nobody meets those of the step before.
+                let common = Common { room: format!("{}{place}-", flags.room), ..flags.common() };
+                crate::run(&self.scenario.with_load(load).plan(&common), &setup, &mut progress)
+            })?;
+            Written { text: found.to_text(), json: found.to_json(), html: found.to_html() }
+        } else {
+            let report: Report = crate::run(&self.scenario.plan(&flags.common()), &setup, &mut progress)?;
+            Written { text: report.to_text(), json: report.to_json(), html: report.to_html() }
+        };
+        flags.write(&written)
     }
 }
 
 impl Scenario {
     fn flags(&self) -> &Flags {
         match self {
-            Self::Meeting { flags, .. } | Self::Webinar { flags, .. } => flags,
+            Self::Meeting { flags, .. }
+            | Self::Webinar { flags, .. }
+            | Self::AudioRoom { flags, .. }
+            | Self::ManyRooms { flags, .. }
+            | Self::Churn { flags, .. }
+            | Self::ReconnectStorm { flags, .. } => flags,
         }
     }
 
@@ -132,7 +224,37 @@ impl Scenario {
         match *self {
             Self::Meeting { participants, .. } => scenario::meeting(common, participants),
             Self::Webinar { publishers, subscribers, .. } => scenario::webinar(common, publishers, subscribers),
+            Self::AudioRoom { speakers, listeners, .. } => scenario::audio_room(common, speakers, listeners),
+            Self::ManyRooms { rooms, participants, .. } => scenario::many_rooms(common, rooms, participants),
+            Self::Churn { joins_per_second, stay, publishers, publish, .. } => {
+                scenario::churn(common, Churn { joins_per_second, stay, publishers, is_publishing: publish })
+            }
+            Self::ReconnectStorm { rooms, participants, .. } => scenario::reconnect_storm(common, rooms, participants),
         }
+    }
+
+    /// What a search for capacity varies, and how much of it was asked for.
+    fn load(&self) -> (&'static str, u64) {
+        match *self {
+            Self::Meeting { participants, .. } => ("participants", participants as u64),
+            Self::Webinar { subscribers, .. } => ("subscribers", subscribers as u64),
+            Self::AudioRoom { listeners, .. } => ("listeners", listeners as u64),
+            Self::ManyRooms { rooms, .. } | Self::ReconnectStorm { rooms, .. } => ("rooms", rooms as u64),
+            Self::Churn { joins_per_second, .. } => ("joins a second", ceil(joins_per_second)),
+        }
+    }
+
+    fn with_load(&self, load: u64) -> Self {
+        let mut scaled = self.clone();
+        let count = usize::try_from(load).unwrap_or(usize::MAX);
+        match &mut scaled {
+            Self::Meeting { participants, .. } => *participants = count,
+            Self::Webinar { subscribers, .. } => *subscribers = count,
+            Self::AudioRoom { listeners, .. } => *listeners = count,
+            Self::ManyRooms { rooms, .. } | Self::ReconnectStorm { rooms, .. } => *rooms = count,
+            Self::Churn { joins_per_second, .. } => *joins_per_second = float(load),
+        }
+        scaled
     }
 }
 
@@ -149,11 +271,13 @@ impl Flags {
         }
     }
 
-    fn write(&self, report: &Report) -> Result<(), LoadError> {
-        let written = std::io::stdout().write_all(report.to_text().as_bytes());
-        written.map_err(|error| LoadError::Write("standard output".into(), error))?;
-        if let Some(path) = &self.json {
-            write_file(path, &report.to_json())?;
+    fn write(&self, written: &Written) -> Result<(), LoadError> {
+        let shown = std::io::stdout().write_all(written.text.as_bytes());
+        shown.map_err(|error| LoadError::Write("standard output".into(), error))?;
+        for (path, text) in [(&self.json, &written.json), (&self.html, &written.html)] {
+            if let Some(path) = path {
+                write_file(path, text)?;
+            }
         }
         Ok(())
     }

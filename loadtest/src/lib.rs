@@ -8,6 +8,7 @@
 //! `stamp` with the time it was sent; a subscriber's `reception` reads it, and the [`report`] is made of that.
 
 mod attendance;
+pub mod capacity;
 pub mod cli;
 mod clock;
 mod conductor;
@@ -26,6 +27,7 @@ pub mod report;
 pub mod scenario;
 mod server;
 mod signal;
+pub mod slo;
 mod source;
 mod stamp;
 mod tally;

@@ -71,6 +71,15 @@ impl Progress {
         Self { shown, stage: Stage::Leaving, began_at: now, packets: (now, 0), rate: 0.0 }
     }
 
+    /// A line of its own.
+    pub(crate) fn note(&self, text: &str) {
+        match &self.shown {
+            Shown::Nowhere => {}
+            Shown::Lines { .. } => eprintln!("{text}"),
+            Shown::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
+        }
+    }
+
     pub(crate) fn stage(&mut self, stage: Stage) {
         self.stage = stage;
         self.began_at = Instant::now();

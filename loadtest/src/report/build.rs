@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::{Freezes, Latency, Machine, Own, Participants, Report, SeriesPoint, Spread, Subscriptions};
+use super::{Freezes, Latency, Machine, Own, Participants, Percentile, Report, SeriesPoint, Spread, Subscriptions};
 use crate::conductor::{Observed, ServerSample};
 use crate::histogram::Histogram;
 use crate::media_thread::MediaOutcome;
@@ -60,6 +60,7 @@ pub(crate) fn build(plan: &Plan, observed: &Observed) -> Report {
         lost_packets: received.lost,
         loss_ratio: ratio(received.lost, received.packets + received.lost),
         latency_ms: latency(&tally.latency),
+        latency_distribution: distribution(&tally.latency),
         jitter_ms: spread(&received.jitter),
         received_bps: float(received.bytes) * 8.0 / duration_s,
         subscription_bps: ratio(received.bytes * 8, received.streams) / duration_s,
@@ -256,6 +257,13 @@ fn latency(histogram: &Histogram) -> Latency {
         max: histogram.max().map(ms),
         mean: histogram.mean().map(ms),
     }
+}
+
+/// Ten steps to every tenth that is left above, to 99.99 %.
+fn distribution(histogram: &Histogram) -> Vec<Percentile> {
+    let shares = (0..=40).map(|step| 1.0 - 10_f64.powf(f64::from(step) / -10.0));
+    let points = shares.map(|share| Some(Percentile { share, ms: histogram.quantile(share).map(ms)? }));
+    points.collect::<Option<_>>().unwrap_or_default()
 }
 
 fn spread(histogram: &Histogram) -> Spread {

@@ -2,11 +2,15 @@
 
 mod build;
 mod machine;
+mod page;
+mod plot;
 mod text;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use crate::capacity::Certificate;
 
 pub(crate) use build::build;
 pub use machine::Machine;
@@ -46,6 +50,8 @@ pub struct Report {
     pub loss_ratio: f64,
     /// From a publisher's socket to a subscriber's, repairs included.
     pub latency_ms: Latency,
+    /// Latency that shares of all packets do not exceed, for a curve.
+    pub latency_distribution: Vec<Percentile>,
     /// Variation of latency (RFC 3550), over all streams.
     pub jitter_ms: Spread,
     /// Payload received by all subscribers.
@@ -116,6 +122,15 @@ pub struct Latency {
     pub max: Option<f64>,
     /// On average.
     pub mean: Option<f64>,
+}
+
+/// A point of a distribution.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Percentile {
+    /// Of all, between 0 and 1.
+    pub share: f64,
+    /// What they do not exceed.
+    pub ms: f64,
 }
 
 /// Times in milliseconds; null when there were none.
@@ -191,5 +206,19 @@ impl Report {
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// As one HTML file that needs no network.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        page::of_run(self)
+    }
+}
+
+impl Certificate {
+    /// As one HTML file that needs no network.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        page::of_certificate(self)
     }
 }
