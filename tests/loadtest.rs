@@ -58,6 +58,14 @@ fn a_webinar_loses_nothing_and_says_all_that_scripts_read() {
 }
 
 #[test]
+fn two_peer_connections_carry_the_same() {
+    let report = load(&["meeting", "--participants", "3", "--duration", "1s", "--signal", "v0"]);
+    assert_eq!(report["signal_protocol"], "v0");
+    assert_eq!(count(&report, "/subscriptions/flowing"), 3 * 2 * 2, "{report:#}");
+    assert_eq!(report["loss_ratio"], 0.0);
+}
+
+#[test]
 fn people_come_and_go_while_it_is_measured() {
     let report = load(&["churn", "--publishers", "1", "--joins-per-second", "4", "--stay", "1s", "--duration", "2s"]);
     assert_eq!(count(&report, "/participants/came"), 9, "one who stays and eight who pass");

@@ -137,6 +137,9 @@ struct Flags {
     /// The server's process on this machine, whose processor time and memory are reported
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
+    /// Signal protocol: v1 (one peer connection; v0 where the server has no v1) or v0 (two)
+    #[arg(long, default_value = "v1", value_parser = ["v1", "v0"])]
+    signal: String,
     /// Begins the names of rooms
     #[arg(long, default_value = "loadtest-")]
     room: String,
@@ -187,6 +190,7 @@ impl LoadtestArgs {
             server: Server::new(&flags.url, &flags.api_key, &flags.api_secret)?,
             server_pid: flags.server_pid,
             threads: flags.threads.unwrap_or_else(default_threads).max(1),
+            is_v0: flags.signal == "v0",
         };
         let mut progress = Progress::visible();
         let written = if flags.find_capacity {

@@ -42,6 +42,8 @@ pub struct Setup {
     pub server_pid: Option<u32>,
     /// Threads for media.
     pub threads: usize,
+    /// Speak the older signal protocol, with two peer connections, from the start.
+    pub is_v0: bool,
 }
 
 /// A second of the server's life.
@@ -97,8 +99,11 @@ struct Conductor<'a> {
 
 impl Conductor<'_> {
     async fn run(self, progress: &mut Progress, threads: Vec<JoinHandle<ThreadReport>>) -> Result<Observed, LoadError> {
-        let venue =
-            Arc::new(Venue { server: self.setup.server.clone(), clock: self.clock, is_v0: AtomicBool::new(false) });
+        let venue = Arc::new(Venue {
+            server: self.setup.server.clone(),
+            clock: self.clock,
+            is_v0: AtomicBool::new(self.setup.is_v0),
+        });
         let (phase, phases) = watch::channel(Phase::Gathering);
         let mut people = self.invite(&venue, &phases)?;
         drop(phases);

@@ -347,7 +347,7 @@ impl MediaThread {
             server_version,
             failure,
             sent: sources.iter().map(|source| (source.track, source.sent().collect())).collect(),
-            streams: reception.into_streams(self.window),
+            streams: reception.into_streams(self.window, self.clock.nanos(Instant::now())),
         });
     }
 

@@ -108,10 +108,10 @@ impl Stream {
         }
     }
 
-    /// The picture stood still until the window ended.
-    fn close(&mut self, window: Window) {
+    /// The picture stood still until the window ended, or until it was no longer watched.
+    fn close(&mut self, window: Window, until_ns: u64) {
         let Some(last) = self.last_frame_ns.filter(|_| self.is_video && self.interval_ns > 0) else { return };
-        let gap = window.end_ns.saturating_sub(last.max(window.begin_ns));
+        let gap = window.end_ns.min(until_ns).saturating_sub(last.max(window.begin_ns));
         if gap > (3 * self.interval_ns).max(self.interval_ns + FREEZE_EXTRA_NS) {
             self.freezes += 1;
             self.frozen_ns += gap - self.interval_ns;
@@ -189,11 +189,11 @@ impl Reception {
         true
     }
 
-    /// All streams there were, closed at the end of the window.
-    pub(crate) fn into_streams(self, window: Window) -> Vec<Stream> {
+    /// All streams there were, watched until then.
+    pub(crate) fn into_streams(self, window: Window, until_ns: u64) -> Vec<Stream> {
         let mut streams = self.past;
         streams.extend(self.streams.into_values().map(|mut stream| {
-            stream.close(window);
+            stream.close(window, until_ns);
             stream
         }));
         streams
@@ -250,7 +250,11 @@ mod tests {
         }
 
         fn finish(self) -> (Stream, Tally) {
-            let streams = self.reception.into_streams(Window { begin_ns: 330 * MS, end_ns: 3300 * MS });
+            self.finish_at(u64::MAX)
+        }
+
+        fn finish_at(self, until_ns: u64) -> (Stream, Tally) {
+            let streams = self.reception.into_streams(Window { begin_ns: 330 * MS, end_ns: 3300 * MS }, until_ns);
             assert_eq!(streams.len(), 1);
             (streams.into_iter().next().expect("one stream"), self.tally)
         }
@@ -289,6 +293,15 @@ mod tests {
         // Once for a third of a second, and from the 60th frame to the end.
         assert_eq!(stream.freezes, 2);
         assert!((1600..1700).contains(&(stream.frozen_ns / MS)), "{}", stream.frozen_ns / MS);
+    }
+
+    #[test]
+    fn nothing_is_frozen_for_those_who_left() {
+        let mut scene = Scene::new();
+        for number in 0..60 {
+            scene.receive(number, number == 0);
+        }
+        assert_eq!(scene.finish_at(60 * 33 * MS).0.freezes, 0);
     }
 
     #[test]
