@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{ParticipantId, RoomId, TrackId};
+use crate::{ParticipantId, RoomId, TrackId, WorkerId};
 
 /// How many peer connections a participant uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,6 +265,18 @@ pub enum Command {
         room: RoomId,
         /// From now on.
         limits: RoomLimits,
+    },
+    /// The room is on other workers, too, from now on on these. Sent by whoever places its participants, see
+    /// [`crate::RoomSpan`]; a room nobody says it of is here only.
+    SpanRoom {
+        /// Which.
+        room: RoomId,
+        /// Which of the room's workers this is, from 0; a number is never used again in the room.
+        part: u16,
+        /// The others.
+        peers: Vec<WorkerId>,
+        /// The one that decides whom the room's limits leave out; `None` when it is this one.
+        home: Option<WorkerId>,
     },
     /// Why does this participant see what it sees? Answered by [`crate::Event::Explained`]; nothing comes when
     /// there is no such participant.

@@ -57,6 +57,11 @@ impl Dynacast {
         self.handle_timeout(now)
     }
 
+    /// The highest layer that is on.
+    pub(crate) fn told(&self) -> Option<u8> {
+        self.told
+    }
+
     /// When [`Self::handle_timeout`] is to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         // The layers above it are off already, those below it were wanted at least as long.

@@ -151,14 +151,16 @@ pub enum Event {
         /// The message.
         payload: Vec<u8>,
     },
-    /// Sound levels of a room, every 300 ms while anything sounds, and once when all fell silent.
+    /// Sound levels of a room's participants here, every 300 ms while anything sounds, and once when all fell silent.
     AudioLevels {
         /// Which room.
         room: RoomId,
+        /// Of which of the room's workers, where it has several: nothing is said of the others' participants.
+        part: u16,
         /// The tracks heard.
         levels: Vec<AudioLevel>,
     },
-    /// Connection reports of a room, every 5 s.
+    /// Connection reports of a room's participants here, every 5 s.
     Quality {
         /// Which room.
         room: RoomId,

@@ -24,6 +24,8 @@ mod publications;
 mod random;
 mod rate;
 mod redundancy;
+mod relay;
+mod span;
 mod track;
 mod transport;
 mod worker;
@@ -38,6 +40,8 @@ pub use fragment::WorkerCode;
 pub use ids::{ParticipantId, RoomId, TrackId};
 pub use outgoing::{Outgoing, Train};
 pub use random::Random;
+pub use relay::{Announcement, MirrorKey, OriginKey, RelayMessage, RelayedLevel, RelayedPacket, Wish, WorkerId};
+pub use span::{Populated, RoomSpan};
 pub use worker::{Certificate, Intake, Worker, WorkerConfig, WorkerStats};
 
 slotmap::new_key_type! {

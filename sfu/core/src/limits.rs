@@ -80,7 +80,7 @@ struct Camera<P> {
     was_forwarded: bool,
 }
 
-impl<T: Copy + Ord, P: Copy + Ord> LimitedRoom<T, P> {
+impl<T: Copy + Ord, P: Clone + Ord> LimitedRoom<T, P> {
     /// A room without tracks.
     pub(crate) fn new(limits: RoomLimits) -> Self {
         Self {
@@ -112,10 +112,10 @@ impl<T: Copy + Ord, P: Copy + Ord> LimitedRoom<T, P> {
     }
 
     /// Somebody left, with all tracks.
-    pub(crate) fn remove_participant(&mut self, participant: P) {
-        self.participants.remove(&participant);
-        self.microphones.retain(|_, microphone| microphone.owner != participant);
-        self.cameras.retain(|_, camera| camera.owner != participant);
+    pub(crate) fn remove_participant(&mut self, participant: &P) {
+        self.participants.remove(participant);
+        self.microphones.retain(|_, microphone| microphone.owner != *participant);
+        self.cameras.retain(|_, camera| camera.owner != *participant);
         self.share_microphones();
         self.share_cameras();
     }
@@ -126,7 +126,7 @@ impl<T: Copy + Ord, P: Copy + Ord> LimitedRoom<T, P> {
         if matches!(source, Source::Screen | Source::ScreenAudio) {
             return;
         }
-        self.add_participant(owner);
+        self.add_participant(owner.clone());
         let joined = self.participants.get(&owner).map_or(self.joined, |participant| participant.joined);
         if is_video {
             self.cameras
@@ -175,6 +175,15 @@ impl<T: Copy + Ord, P: Copy + Ord> LimitedRoom<T, P> {
         microphone
             .or_else(|| self.cameras.get(&track).map(|camera| camera.is_forwarded))
             .unwrap_or(true)
+    }
+
+    /// Every track that may not be forwarded now.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = T> {
+        let microphones = self.microphones.iter().map(|(track, it)| (*track, it.is_forwarded));
+        let cameras = self.cameras.iter().map(|(track, it)| (*track, it.is_forwarded));
+        microphones
+            .chain(cameras)
+            .filter_map(|(track, is_forwarded)| (!is_forwarded).then_some(track))
     }
 
     /// The tracks that may be forwarded now and might not before, or the other way round.
@@ -245,7 +254,7 @@ impl<T: Copy + Ord, P: Copy + Ord> LimitedRoom<T, P> {
             .microphones
             .values()
             .filter(|it| it.is_forwarded && it.spoke_at == Some(now))
-            .map(|it| it.owner)
+            .map(|it| it.owner.clone())
             .collect();
         heard.sort_unstable();
         for (name, participant) in &mut self.participants {
@@ -353,7 +362,7 @@ mod tests {
         let mut room = room(4, Some(2), Some(3));
         assert_eq!((cameras(&room), microphones(&room)), (vec![0, 1], vec![0, 1, 2]));
         assert_eq!(room.poll_changes(), [(1_003, false), (2, false), (3, false)]);
-        room.remove_participant(0);
+        room.remove_participant(&0);
         assert_eq!((cameras(&room), microphones(&room)), (vec![1, 2], vec![1, 2, 3]));
         assert_eq!(room.poll_changes(), [(1_003, true), (2, true)]);
         assert_eq!(room.poll_changes(), []);
@@ -484,7 +493,7 @@ mod tests {
                         told.entry(1_000 + who).or_insert(true);
                     }
                     Event::Leave(who) => {
-                        room.remove_participant(who);
+                        room.remove_participant(&who);
                         told.remove(&who);
                         told.remove(&(1_000 + who));
                     }

@@ -1,6 +1,7 @@
 //! A published track: its layers and what they take, who gets it, and when its publisher is asked for a key frame.
 //!
-//! Owned by the worker. Knows packets, not transports: what it wants sent upstream it returns.
+//! Owned by the worker. Knows packets, not transports: what it wants sent upstream it returns. Its packets come from a
+//! publisher here, or from another worker that has read them already (a mirror, see [`crate::relay`]).
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,12 @@ use crate::policer::Policer;
 use crate::publications::Binding;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::redundancy::Redundancy;
+use crate::relay::{OriginKey, Relay, Wish, WorkerId};
 use crate::transport::{OutFormat, Packet, video_codec};
-use crate::{BackupPolicy, ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TrackKey, TransportKey};
+use crate::{
+    BackupPolicy, ExpectedTrack, Kind, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId, TrackKey,
+    TransportKey,
+};
 
 /// Encodings of a simulcast track: `q`, `h`, `f`.
 pub(crate) const MAX_STREAMS: usize = 3;
@@ -36,10 +41,9 @@ const MEASURED_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Track {
     pub(crate) id: TrackId,
     pub(crate) kind: Kind,
-    pub(crate) publisher: ParticipantKey,
-    pub(crate) transport: TransportKey,
-    /// Its section; `None` while it is a second codec that is not published.
-    pub(crate) mid: Option<Mid>,
+    pub(crate) room: RoomId,
+    pub(crate) publisher: ParticipantId,
+    pub(crate) origin: Origin,
     pub(crate) role: Role,
     /// The codec agreed for it.
     pub(crate) mime_type: String,
@@ -49,6 +53,8 @@ pub(crate) struct Track {
     /// It was offered in several encodings.
     pub(crate) is_simulcast: bool,
     pub(crate) subscriptions: Vec<SubscriptionKey>,
+    /// Its mirrors on other workers that ever wanted it: at most one each.
+    pub(crate) relays: Vec<Relay>,
     pub(crate) levels: LevelMeter,
     /// Of sound, since that is never paused.
     pub(crate) sound: Policer,
@@ -57,6 +63,29 @@ pub(crate) struct Track {
     /// Formats its packets came in; the worker fills in what is missing.
     formats: Vec<(Pt, PayloadParams)>,
     streams: [Option<Stream>; MAX_STREAMS],
+}
+
+/// Where the packets of a track come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A section of somebody here.
+    Here(Section),
+    /// Another worker.
+    Elsewhere {
+        worker: WorkerId,
+        track: OriginKey,
+        /// What that worker was told is wanted of it.
+        told: Wish,
+    },
+}
+
+/// Who publishes a track, and on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) publisher: ParticipantKey,
+    pub(crate) transport: TransportKey,
+    /// `None` while it is a second codec that is not published.
+    pub(crate) mid: Option<Mid>,
 }
 
 /// A track in two codecs is two tracks in here, under one id. A subscription is fed from one of them.
@@ -200,23 +229,23 @@ impl Stream {
 impl Track {
     pub(crate) fn new(
         expected: ExpectedTrack,
-        publisher: ParticipantKey,
-        transport: TransportKey,
-        mid: Option<Mid>,
+        (room, publisher): (RoomId, ParticipantId),
+        origin: Origin,
         is_simulcast: bool,
     ) -> Self {
         Self {
             id: expected.track.clone(),
             kind: expected.kind,
+            room,
             publisher,
-            transport,
-            mid,
+            origin,
             role: Role::Only,
             mime_type: String::new(),
             expected,
             is_muted: false,
             is_simulcast,
             subscriptions: Vec::new(),
+            relays: Vec::new(),
             levels: LevelMeter::default(),
             sound: Policer::of_sound(),
             dynacast: Dynacast::default(),
@@ -227,28 +256,43 @@ impl Track {
     }
 
     /// The second codec of a track, not published yet.
-    pub(crate) fn backup_of(primary: TrackKey, track: &Self, mime_type: String, now: Instant) -> Self {
+    pub(crate) fn backup_of(primary: TrackKey, track: &Self, origin: Origin, mime_type: String, now: Instant) -> Self {
         let expected = ExpectedTrack { codecs: vec![mime_type.clone()], layers: Vec::new(), ..track.expected.clone() };
         Self {
             role: Role::Backup { primary },
             mime_type,
             is_muted: track.is_muted,
             dynacast: Dynacast::off(now),
-            ..Self::new(expected, track.publisher, track.transport, None, false)
+            ..Self::new(expected, (track.room.clone(), track.publisher.clone()), origin, false)
+        }
+    }
+
+    /// Where its publisher is connected; `None` of a mirror.
+    pub(crate) fn section(&self) -> Option<Section> {
+        match self.origin {
+            Origin::Here(section) => Some(section),
+            Origin::Elsewhere { .. } => None,
+        }
+    }
+
+    fn set_mid(&mut self, mid: Option<Mid>) {
+        if let Origin::Here(section) = &mut self.origin {
+            section.mid = mid;
         }
     }
 
     /// A second codec met its section, on which `mime_type` was agreed. True when that is not what was announced.
     pub(crate) fn publish(&mut self, binding: Binding) -> bool {
         let Binding { mid, expected, is_simulcast, mime_type } = binding;
-        (self.expected, self.mid, self.is_simulcast) = (expected, Some(mid), is_simulcast);
+        self.set_mid(Some(mid));
+        (self.expected, self.is_simulcast) = (expected, is_simulcast);
         let agreed = mime_type.filter(|agreed| !agreed.eq_ignore_ascii_case(&self.mime_type));
         agreed.map(|agreed| self.mime_type = agreed).is_some()
     }
 
     /// A second codec is published no longer. It may be again.
     pub(crate) fn unpublish(&mut self, now: Instant) {
-        self.mid = None;
+        self.set_mid(None);
         self.streams = [const { None }; MAX_STREAMS];
         self.dynacast = Dynacast::off(now);
     }
@@ -302,11 +346,8 @@ impl Track {
         format: PayloadParams,
         primary_at: usize,
     ) -> Option<(Ingested, bool)> {
-        let index = stream_index(packet.rid)?;
-        let place = u8::try_from(index).ok()?;
-        let stream = self.streams[index].get_or_insert_with(|| Stream::new(place, &packet));
-        stream.last_packet_at = packet.arrived_at;
-        stream.missed_frames = 0;
+        let place = stream_index(packet.rid)?;
+        let stream = self.streams[usize::from(place)].get_or_insert_with(|| Stream::new(place, &packet));
         let info = stream.inspector.inspect(Received {
             codec: video_codec(&format),
             sequence: packet.sequence,
@@ -315,7 +356,21 @@ impl Track {
             payload: &packet.payload,
             dependency_descriptor: packet.carried.dependency_descriptor(),
         });
-        let mut is_news = stream.count(&info, packet.payload.len(), packet.arrived_at);
+        let is_news = self.note(&packet, &info);
+        // A trailer ends a frame, and each spatial layer of a picture is one. Most packets are not asked.
+        let is_asked = self.expected.has_trailers && info.ends_frame();
+        let trailer_len = is_asked.then(|| trailer::len(&packet.payload)).flatten().unwrap_or(0);
+        Some((Ingested { packet, info, format, primary_at, trailer_len }, is_news))
+    }
+
+    /// Takes note of a packet that was read, here or on another worker. True when the layers to choose from have changed.
+    pub(crate) fn note(&mut self, packet: &Packet, info: &PacketInfo) -> bool {
+        let index = usize::from(info.stream);
+        let Some(stream) = self.streams.get_mut(index) else { return false };
+        let stream = stream.get_or_insert_with(|| Stream::new(info.stream, packet));
+        stream.last_packet_at = packet.arrived_at;
+        stream.missed_frames = 0;
+        let mut is_news = stream.count(info, packet.payload.len(), packet.arrived_at);
         is_news |= !std::mem::replace(&mut stream.was_alive, true);
         if info.is_entry {
             stream.keyframes.handle_keyframe();
@@ -331,10 +386,21 @@ impl Track {
                 }
             }
         }
-        // A trailer ends a frame, and each spatial layer of a picture is one. Most packets are not asked.
-        let is_asked = self.expected.has_trailers && info.ends_frame();
-        let trailer_len = is_asked.then(|| trailer::len(&packet.payload)).flatten().unwrap_or(0);
-        Some((Ingested { packet, info, format, primary_at, trailer_len }, is_news))
+        is_news
+    }
+
+    /// The lowest encoding that lives.
+    pub(crate) fn lowest_stream(&self, now: Instant) -> u8 {
+        let is_alive = |stream: &Option<Stream>| stream.as_ref().is_some_and(|stream| stream.is_alive(now));
+        (0u8..)
+            .zip(&self.streams)
+            .find(|(_, stream)| is_alive(stream))
+            .map_or(0, |(index, _)| index)
+    }
+
+    /// The name of an encoding in its publisher's description.
+    pub(crate) fn rid(&self, stream: u8) -> Option<Rid> {
+        self.streams.get(usize::from(stream))?.as_ref()?.rid
     }
 
     /// The layers alive now and what each takes with all it builds on, lowest first, for somebody who holds those up to
@@ -364,23 +430,21 @@ impl Track {
         self.expected.layers.iter().find(|layer| layer.spatial == spatial).copied()
     }
 
-    /// A subscriber needs a key frame of an encoding. Its rid when the publisher is to be asked now.
-    pub(crate) fn request_keyframe(&mut self, stream: u8, now: Instant) -> Option<Option<Rid>> {
-        let stream = self.streams.get_mut(usize::from(stream))?.as_mut()?;
-        stream.keyframes.handle_request(now).then_some(stream.rid)
+    /// A subscriber needs a key frame of an encoding. True when the publisher is to be asked now.
+    pub(crate) fn request_keyframe(&mut self, stream: u8, now: Instant) -> bool {
+        let stream = self.streams.get_mut(usize::from(stream)).and_then(Option::as_mut);
+        stream.is_some_and(|stream| stream.keyframes.handle_request(now))
     }
 
-    /// Rids of encodings whose waiting key frame requests are due.
-    pub(crate) fn poll_keyframe_request(&mut self, now: Instant) -> Option<Option<Rid>> {
-        self.streams
-            .iter_mut()
-            .flatten()
-            .find_map(|stream| stream.keyframes.poll(now).then_some(stream.rid))
+    /// An encoding whose waiting key frame request is due.
+    pub(crate) fn poll_keyframe_request(&mut self, now: Instant) -> Option<u8> {
+        let mut streams = (0u8..).zip(&mut self.streams);
+        streams.find_map(|(index, stream)| stream.as_mut()?.keyframes.poll(now).then_some(index))
     }
 }
 
 /// LiveKit's rids, low to high; a track without rids has one encoding.
-fn stream_index(rid: Option<Rid>) -> Option<usize> {
+fn stream_index(rid: Option<Rid>) -> Option<u8> {
     match rid.as_deref() {
         None | Some("q") => Some(0),
         Some("h") => Some(1),

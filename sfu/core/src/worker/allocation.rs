@@ -9,6 +9,7 @@ use super::Worker;
 use crate::allocator::{self, LayerRate, Want};
 use crate::explain::{LinkReport, Reason, SubscriptionReport};
 use crate::participant::BackupWait;
+use crate::track::Section;
 use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
 /// Of the estimate, what is shared out: the rest is for reports, repairs and the unevenness of encoders.
@@ -43,9 +44,13 @@ impl Worker {
 
     /// Everybody who takes anything, at intervals: estimates and rates move all the time.
     pub(super) fn balance_all(&mut self, now: Instant) {
-        self.next_balance_at = (!self.subscriptions.is_empty()).then_some(now + allocator::PERIOD);
+        let is_due = !self.subscriptions.is_empty() || self.tracks.values().any(|track| !track.relays.is_empty());
+        self.next_balance_at = is_due.then_some(now + allocator::PERIOD);
         let takers = self.participants.iter().filter(|(_, p)| !p.subscriptions.is_empty()).map(|(key, _)| key);
         self.unbalanced.extend(takers);
+        for relay in self.tracks.values_mut().flat_map(|track| &mut track.relays) {
+            relay.handle_timeout(now);
+        }
         let due: Vec<TrackKey> = self
             .tracks
             .iter()
@@ -157,25 +162,35 @@ impl Worker {
 
     /// Somebody wants more or less of a track: its publisher may switch layers on or off.
     pub(super) fn weigh_demand(&mut self, key: TrackKey, now: Instant) {
-        let Some(track) = self.tracks.get_mut(key) else { return };
+        let Some(track) = self.tracks.get(key) else { return };
+        if track.section().is_none() {
+            return self.weigh_mirror(key);
+        }
         if track.kind != Kind::Video {
             return;
         }
-        let demands = track
-            .subscriptions
-            .iter()
-            .filter_map(|key| self.subscriptions.get(*key))
-            .filter(|s| !s.is_undecodable)
-            .map(|s| s.demand);
-        let wanted = demands.filter(|demand| demand.enabled).map(|demand| demand.max_spatial).max();
+        let elsewhere = track.relays.iter().filter_map(|relay| relay.wish.max_spatial).max();
+        let wanted = self.wanted_here(key).max(elsewhere);
+        let Some(track) = self.tracks.get_mut(key) else { return };
         if let Some(wanted) = track.dynacast.update(wanted, now) {
             self.tell_publisher(key, wanted);
         }
     }
 
+    /// The best spatial layer of a track that its subscriptions want.
+    pub(super) fn wanted_here(&self, key: TrackKey) -> Option<u8> {
+        let subscriptions = self.tracks.get(key)?.subscriptions.iter();
+        let demands = subscriptions
+            .filter_map(|key| self.subscriptions.get(*key))
+            .filter(|s| !s.is_undecodable)
+            .map(|s| s.demand);
+        demands.filter(|demand| demand.enabled).map(|demand| demand.max_spatial).max()
+    }
+
     fn tell_publisher(&mut self, key: TrackKey, max_spatial: Option<u8>) {
         let Some(track) = self.tracks.get(key) else { return };
-        let (publisher, track, is_backup) = (track.publisher, track.id.clone(), self.is_backup(key));
+        let Some(Section { publisher, .. }) = track.section() else { return };
+        let (track, is_backup) = (track.id.clone(), self.is_backup(key));
         self.report(publisher, |participant| match is_backup {
             false => Event::LayersWanted { participant, track, max_spatial },
             true => Event::BackupWanted { participant, track, max_spatial },
@@ -220,7 +235,7 @@ impl Worker {
         };
         Some(SubscriptionReport {
             track: track.id.clone(),
-            publisher: self.participants.get(track.publisher)?.id.clone(),
+            publisher: track.publisher.clone(),
             kind: track.kind,
             mime_type: track.mime_type.clone(),
             allocated_bps: grant.map_or(0, |grant| grant.bps),

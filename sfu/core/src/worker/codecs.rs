@@ -19,7 +19,7 @@ use super::Worker;
 use crate::forwarder::Forwarder;
 use crate::participant::BackupWait;
 use crate::publications::Binding;
-use crate::track::{Role, Track};
+use crate::track::{Origin, Role, Section, Track};
 use crate::{BackupPolicy, CodecRole, Event, Kind, ParticipantKey, SubscriptionKey, TrackKey};
 
 /// How long a second codec may take to come, once somebody depends on it: the publisher is asked, announces, offers and
@@ -63,8 +63,10 @@ impl Worker {
         if track.kind != Kind::Video || codec.mime_type.eq_ignore_ascii_case(&track.mime_type) {
             return;
         }
+        let Some(section) = track.section() else { return };
         let policy = codec.policy;
-        let backup = Track::backup_of(key, track, codec.mime_type.clone(), now);
+        let origin = Origin::Here(Section { mid: None, ..section });
+        let backup = Track::backup_of(key, track, origin, codec.mime_type.clone(), now);
         let backup = self.tracks.insert(backup);
         self.tracks[key].role = Role::Primary { backup, policy, has_moved: false };
     }
@@ -73,40 +75,49 @@ impl Worker {
     pub(super) fn publish_backup(&mut self, publisher: ParticipantKey, binding: Binding) {
         let (id, mid) = (binding.expected.track.clone(), binding.mid);
         let primary = self.tracks_by_id.get(&id).and_then(|key| self.tracks.get(*key));
-        let Some(Role::Primary { backup, .. }) = primary.filter(|t| t.publisher == publisher).map(|t| t.role) else {
+        let is_of = |track: &&Track| track.section().is_some_and(|section| section.publisher == publisher);
+        let Some(Role::Primary { backup, .. }) = primary.filter(is_of).map(|t| t.role) else {
             tracing::debug!(track = %id, "a backup of nothing");
             return;
         };
-        let Some(track) = self.tracks.get_mut(backup).filter(|track| track.mid.is_none()) else {
+        let is_free = |track: &&mut Track| track.section().is_some_and(|section| section.mid.is_none());
+        let Some(track) = self.tracks.get_mut(backup).filter(is_free) else {
             tracing::warn!(track = %id, "backup announced twice");
             return;
         };
         if track.publish(binding) {
-            // Who takes it was read of what was announced.
-            for key in self.takers(backup) {
-                if let Some(subscription) = self.subscriptions.get_mut(key) {
-                    (subscription.lacks_backup, subscription.is_undecodable) = (false, false);
-                }
-            }
-            self.reconsidered.insert(backup);
+            self.forget_lack_of(backup);
         }
         self.participants[publisher].publications.bind(mid, backup);
+        self.announce(backup);
         self.unbalance_takers(backup);
         let mid = mid.to_string();
         self.report(publisher, |participant| Event::BackupAdded { participant, track: id, mid });
+    }
+
+    /// A second codec is another than the one announced, of which was read who takes it.
+    pub(super) fn forget_lack_of(&mut self, backup: TrackKey) {
+        for key in self.takers(backup) {
+            if let Some(subscription) = self.subscriptions.get_mut(key) {
+                (subscription.lacks_backup, subscription.is_undecodable) = (false, false);
+            }
+        }
+        self.reconsidered.insert(backup);
     }
 
     /// The client stopped sending a second codec.
     pub(super) fn unpublish_backup(&mut self, key: TrackKey, now: Instant) {
         let Some(track) = self.tracks.get_mut(key) else { return };
         track.unpublish(now);
-        let (publisher, id, role) = (track.publisher, track.id.clone(), track.role);
+        let Some(Section { publisher, .. }) = track.section() else { return };
+        let (id, role) = (track.id.clone(), track.role);
         if let Role::Backup { primary } = role
             && let Some(Role::Primary { has_moved, .. }) = self.tracks.get_mut(primary).map(|track| &mut track.role)
         {
             *has_moved = false;
         }
         self.reconsidered.insert(key);
+        self.announce(key);
         self.report(publisher, |participant| Event::BackupRemoved { participant, track: id });
     }
 
@@ -138,11 +149,16 @@ impl Worker {
             is_needed |= self.subscriptions.get(*key).is_some_and(|s| s.lacks_primary && !s.lacks_backup);
         }
         let has_come = self.tracks.get(backup).is_some_and(Track::has_come);
-        if policy == BackupPolicy::Regression && is_needed && has_come && !has_moved {
+        let origin = self.tracks.get(primary).filter(|track| track.section().is_some());
+        is_needed |= origin.is_some_and(|track| track.relays.iter().any(|relay| relay.wish.needs_backup));
+        // For all workers of the room at once.
+        let is_decided_here = origin.is_some();
+        if policy == BackupPolicy::Regression && is_needed && has_come && !has_moved && is_decided_here {
             has_moved = true;
             if let Some(track) = self.tracks.get_mut(primary) {
                 track.role = Role::Primary { backup, policy, has_moved };
             }
+            self.announce(primary);
         }
         let is_muted = self.tracks.get(primary).is_some_and(|track| track.is_muted);
         for key in takers {

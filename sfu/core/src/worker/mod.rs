@@ -6,12 +6,16 @@
 //!
 //! A machine without threads, sockets or clock: `handle_*` takes input, `poll_*` gives output. Whoever owns
 //! it (a thread of the node, a simulation) calls [`Worker::flush`] after each batch of input, sends what is in
-//! [`Worker::outgoing`], says so by [`Worker::handle_sent`], and drains [`Worker::poll_event`].
+//! [`Worker::outgoing`], says so by [`Worker::handle_sent`], and drains [`Worker::poll_event`] and
+//! [`Worker::poll_relay`].
 
 mod allocation;
 mod codecs;
+mod limits;
+mod mirrors;
 mod negotiation;
 mod path;
+mod relays;
 mod reports;
 mod routing;
 
@@ -22,12 +26,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::demux::Demux;
-use crate::limits::LimitedRoom;
 use crate::outgoing::Outgoing;
 use crate::participant::{Participant, Subscription};
 use crate::policer::Policer;
 use crate::publications::Publications;
 use crate::random::Random;
+use crate::relay::{OriginKey, RelayMessage, WorkerId};
 use crate::track::Track;
 use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transport, is_media, observed};
 use crate::{
@@ -36,6 +40,8 @@ use crate::{
 };
 use slotmap::SlotMap;
 use str0m::config::DtlsCert;
+
+use limits::Limits;
 
 /// How often sound levels are reported, as LiveKit does.
 const LEVELS_INTERVAL: Duration = Duration::from_millis(300);
@@ -81,6 +87,10 @@ pub struct WorkerStats {
     pub packets_received: u64,
     /// Media packets handed to subscribers' transports.
     pub packets_forwarded: u64,
+    /// Media packets handed to other workers.
+    pub packets_relayed: u64,
+    /// Media packets other workers handed to this one.
+    pub packets_mirrored: u64,
     /// Bytes of media datagrams sent, repairs and padding included.
     pub bytes_sent: u64,
     /// Packets receivers asked for again.
@@ -99,8 +109,10 @@ pub struct WorkerStats {
     pub data_dropped: u64,
     /// Transports now.
     pub transports: u64,
-    /// Published tracks now.
+    /// Tracks published here now.
     pub tracks: u64,
+    /// Tracks of other workers now.
+    pub mirrors: u64,
     /// Subscriptions now.
     pub subscriptions: u64,
 }
@@ -138,6 +150,8 @@ pub struct Worker {
     participants_by_id: HashMap<ParticipantId, ParticipantKey>,
     tracks: SlotMap<TrackKey, Track>,
     tracks_by_id: HashMap<TrackId, TrackKey>,
+    /// Tracks of other workers, by what they are there.
+    mirrors: HashMap<(WorkerId, OriginKey), TrackKey>,
     subscriptions: SlotMap<SubscriptionKey, Subscription>,
     rooms: BTreeMap<RoomId, Room>,
     deadlines: BTreeSet<(Instant, TransportKey)>,
@@ -153,6 +167,8 @@ pub struct Worker {
     next_quality_at: Option<Instant>,
     outbox: Outbox,
     events: VecDeque<(RoomId, Event)>,
+    /// For other workers. Drained after each batch, so it holds no more than what a batch brought.
+    relayed: VecDeque<(WorkerId, RelayMessage)>,
     stats: WorkerStats,
 }
 
@@ -161,8 +177,19 @@ struct Room {
     participants: Vec<ParticipantKey>,
     /// The last report of levels named somebody.
     was_heard: bool,
-    /// Where not everything is forwarded to everybody.
-    limited: Option<LimitedRoom<TrackKey, ParticipantKey>>,
+    limits: Limits,
+    /// Where else it is; `None` where it is here only.
+    span: Option<Box<Span>>,
+}
+
+/// The other workers of a room.
+struct Span {
+    /// Which of the room's workers this is.
+    part: u16,
+    /// The others.
+    peers: Vec<WorkerId>,
+    /// The one that decides who is forwarded, when it is not this one.
+    home: Option<WorkerId>,
 }
 
 impl Worker {
@@ -184,6 +211,7 @@ impl Worker {
             participants_by_id: HashMap::new(),
             tracks: SlotMap::with_key(),
             tracks_by_id: HashMap::new(),
+            mirrors: HashMap::new(),
             subscriptions: SlotMap::with_key(),
             rooms: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -196,6 +224,7 @@ impl Worker {
             next_quality_at: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
+            relayed: VecDeque::new(),
             stats: WorkerStats::default(),
         }
     }
@@ -218,7 +247,8 @@ impl Worker {
             packets_padded: self.outbox.counts.padding,
             packets_expired: self.outbox.counts.expired,
             transports: count(self.transports.len()),
-            tracks: count(self.tracks_by_id.len()),
+            tracks: count(self.tracks_by_id.len().saturating_sub(self.mirrors.len())),
+            mirrors: count(self.mirrors.len()),
             subscriptions: count(self.subscriptions.len()),
             ..self.stats
         }
@@ -268,7 +298,7 @@ impl Worker {
     pub fn handle_command(&mut self, command: Command, now: Instant) {
         match command {
             Command::AddParticipant { room, participant, client } => {
-                self.add_participant(room, participant, client, now);
+                self.add_participant(&room, &participant, client, now);
             }
             Command::RemoveParticipant { participant } => self.with(&participant, |worker, key| {
                 worker.remove_participant(key);
@@ -299,6 +329,7 @@ impl Worker {
                 }
             }
             Command::LimitRoom { room, limits } => self.limit_room(&room, limits),
+            Command::SpanRoom { room, part, peers, home } => self.span_room(&room, Span { part, peers, home }, now),
             Command::Explain { participant, request } => self.with(&participant, |worker, key| {
                 worker.explain(key, request, now);
             }),
@@ -306,6 +337,7 @@ impl Worker {
                 for key in self.rooms.get(&room).map(|room| room.participants.clone()).unwrap_or_default() {
                     self.remove_participant(key);
                 }
+                self.remove_mirrors(&room, |_| true);
                 self.rooms.remove(&room);
             }
             Command::Resume { participant } => self.with(&participant, |worker, key| worker.resume(key)),
@@ -374,11 +406,16 @@ impl Worker {
         self.events.pop_front()
     }
 
+    /// The next message for another worker, with the worker it is for.
+    pub fn poll_relay(&mut self) -> Option<(WorkerId, RelayMessage)> {
+        self.relayed.pop_front()
+    }
+
     // Participants.
 
-    fn add_participant(&mut self, room: RoomId, id: ParticipantId, client: Client, now: Instant) {
+    fn add_participant(&mut self, room: &RoomId, id: &ParticipantId, client: Client, now: Instant) {
         let Client { connection, takes_trailers, allows_pauses } = client;
-        if self.participants_by_id.contains_key(&id) {
+        if self.participants_by_id.contains_key(id) {
             tracing::warn!(participant = %id, "added twice");
             return;
         }
@@ -397,12 +434,9 @@ impl Worker {
             has_ended: false,
             has_failed: false,
         });
-        self.participants_by_id.insert(id, key);
-        let room = self.rooms.entry(room).or_default();
-        room.participants.push(key);
-        if let Some(limited) = &mut room.limited {
-            limited.add_participant(key);
-        }
+        self.participants_by_id.insert(id.clone(), key);
+        self.rooms.entry(room.clone()).or_default().participants.push(key);
+        self.note_presence(room, id, true);
         self.next_quality_at.get_or_insert(now + STATS_INTERVAL);
         self.contain(key, |worker| {
             let publisher = worker.add_transport(key, now);
@@ -455,14 +489,12 @@ impl Worker {
         self.participants_by_id.remove(&participant.id);
         if let Some(room) = self.rooms.get_mut(&participant.room) {
             room.participants.retain(|p| *p != key);
-            if let Some(limited) = &mut room.limited {
-                limited.remove_participant(key);
-            }
-            // A room with limits waits for who comes back.
-            if room.participants.is_empty() && room.limited.is_none() {
+            // A room with limits waits for who comes back, one on several workers for who comes here.
+            if room.participants.is_empty() && !room.limits.any() && room.span.is_none() {
                 self.rooms.remove(&participant.room);
             }
         }
+        self.note_presence(&participant.room, &participant.id, false);
     }
 
     fn resume(&mut self, key: ParticipantKey) {

@@ -21,7 +21,7 @@ impl Worker {
             let bound = publications
                 .tracks()
                 .filter_map(|t| self.tracks.get(t))
-                .filter_map(|t| Some((t.mid?, &t.expected)));
+                .filter_map(|t| Some((t.section()?.mid?, &t.expected)));
             let new = plan.bindings.iter().map(|b| (b.mid, &b.expected));
             let published: Vec<(Mid, &ExpectedTrack)> = new.chain(bound).collect();
             let transport = &mut self.transports[transport].transport;

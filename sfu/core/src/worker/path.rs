@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::format::PayloadParams;
-use str0m::media::{Mid, Rid};
+use str0m::media::Mid;
 
 use super::{LEVELS_INTERVAL, Worker};
 use crate::forwarder::{Arrival, Verdict};
-use crate::track::{Ingested, Role};
+use crate::relay::RelayMessage;
+use crate::track::{Ingested, Origin, Role, Section};
 use crate::transport::{Happening, Packet};
 use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
@@ -65,7 +66,8 @@ impl Worker {
         let Some(key) = self.participants[publisher].publications.track(packet.mid) else { return };
         let Some(track) = self.tracks.get_mut(key) else { return };
         let Some(format) = track.format(packet.payload_type).or_else(|| {
-            let format = self.transports.get(track.transport)?.transport.format(packet.payload_type)?;
+            let transport = track.section()?.transport;
+            let format = self.transports.get(transport)?.transport.format(packet.payload_type)?;
             track.learn_format(packet.payload_type, format);
             Some(format)
         }) else {
@@ -91,8 +93,16 @@ impl Worker {
             return;
         }
         let Some((ingested, is_news)) = track.ingest(packet, format, primary_at) else { return };
+        let ingested = Arc::new(ingested);
+        self.relay(key, &ingested, now);
+        self.deliver(key, &ingested, is_news, now);
+    }
+
+    /// A packet that was read, here or by the worker of its publisher, goes to the subscriptions. `is_news`: the layers
+    /// to choose from have changed with it.
+    pub(super) fn deliver(&mut self, key: TrackKey, ingested: &Arc<Ingested>, is_news: bool, now: Instant) {
         if is_news {
-            if let Role::Backup { primary } = track.role {
+            if let Some(Role::Backup { primary }) = self.tracks.get(key).map(|track| track.role) {
                 self.choose_codecs(primary, now);
             }
             // Before it is forwarded: a layer begins with the key frame that lets receivers in.
@@ -101,17 +111,16 @@ impl Worker {
         }
         let Some(track) = self.tracks.get_mut(key) else { return };
         if !track.is_muted {
-            let ingested = Arc::new(ingested);
             let subscriptions = std::mem::take(&mut track.subscriptions);
             for subscription in &subscriptions {
-                self.forward(*subscription, key, &ingested, now);
+                self.forward(*subscription, key, ingested, now);
             }
             if let Some(track) = self.tracks.get_mut(key) {
                 track.subscriptions = subscriptions;
             }
         }
-        if let Some(rid) = self.tracks.get_mut(key).and_then(|track| track.poll_keyframe_request(now)) {
-            self.request_keyframe(key, rid);
+        if let Some(stream) = self.tracks.get_mut(key).and_then(|track| track.poll_keyframe_request(now)) {
+            self.request_keyframe(key, stream);
         }
     }
 
@@ -223,14 +232,22 @@ impl Worker {
         }
     }
 
-    pub(super) fn request_keyframe(&mut self, track: TrackKey, rid: Option<Rid>) {
+    pub(super) fn request_keyframe(&mut self, track: TrackKey, stream: u8) {
         let Some(track) = self.tracks.get(track) else { return };
-        tracing::debug!(track = %track.id, ?rid, "asked for a key frame");
-        let (transport, mid) = (track.transport, track.mid);
-        if let (Some(mid), Some(slot)) = (mid, self.transports.get_mut(transport)) {
-            slot.transport.request_keyframe(mid, rid);
-            self.stats.keyframe_requests += 1;
-            self.mark_dirty(transport);
+        tracing::debug!(track = %track.id, stream, "asked for a key frame");
+        match track.origin {
+            Origin::Here(Section { transport, mid: Some(mid), .. }) => {
+                let rid = track.rid(stream);
+                if let Some(slot) = self.transports.get_mut(transport) {
+                    slot.transport.request_keyframe(mid, rid);
+                    self.stats.keyframe_requests += 1;
+                    self.mark_dirty(transport);
+                }
+            }
+            Origin::Here(Section { mid: None, .. }) => {}
+            Origin::Elsewhere { worker, track, .. } => {
+                self.relayed.push_back((worker, RelayMessage::Keyframe { track, stream }));
+            }
         }
     }
 
@@ -268,8 +285,8 @@ impl Worker {
             return;
         }
         let Some(track) = self.tracks.get_mut(track_key) else { return };
-        if let Some(rid) = track.request_keyframe(stream, now) {
-            self.request_keyframe(track_key, rid);
+        if track.request_keyframe(stream, now) {
+            self.request_keyframe(track_key, stream);
         }
     }
 }

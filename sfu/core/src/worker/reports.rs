@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{LEVELS_INTERVAL, Worker};
 use crate::event::{AudioLevel, QualityReport};
+use crate::relay::{OriginKey, RelayMessage, RelayedLevel};
 use crate::transport::{Egress, STATS_INTERVAL, Transport};
 use crate::{Event, Failure};
 
@@ -34,17 +35,26 @@ impl Worker {
                     });
                 }
             }
-            if let Some(limits) = &mut room.limited {
-                limits.handle_levels(readings, now);
+            let is_heard = !levels.is_empty();
+            let home = room.span.as_ref().and_then(|span| span.home);
+            if let Some(home) = home.filter(|_| room.limits.any() && (is_heard || room.was_heard)) {
+                let levels = readings
+                    .iter()
+                    .map(|(key, reading)| RelayedLevel { track: OriginKey(*key), reading: *reading });
+                let (room, levels) = (id.clone(), levels.collect());
+                self.relayed.push_back((home, RelayMessage::Levels { room, levels }));
+            }
+            let mirror = |worker, track| self.mirrors.get(&(worker, track)).copied();
+            if room.limits.handle_levels(readings, mirror, now) {
                 limited.push(id.clone());
             }
-            let is_heard = !levels.is_empty();
             if is_heard {
                 self.next_levels_at = Some(now + LEVELS_INTERVAL);
             }
+            let part = room.span.as_ref().map_or(0, |span| span.part);
             if is_heard || std::mem::replace(&mut room.was_heard, is_heard) {
                 room.was_heard = is_heard;
-                self.events.push_back((id.clone(), Event::AudioLevels { room: id.clone(), levels }));
+                self.events.push_back((id.clone(), Event::AudioLevels { room: id.clone(), part, levels }));
             }
         }
         for room in limited {

@@ -4,15 +4,11 @@ use std::time::Instant;
 
 use super::Worker;
 use crate::forwarder::Forwarder;
-use crate::limits::LimitedRoom;
 use crate::participant::Subscription;
 use crate::publications::Binding;
-use crate::track::{Role, Track};
+use crate::track::{Origin, Role, Section, Track};
 use crate::transport::Label;
-use crate::{
-    CodecRole, Demand, Event, ExpectedTrack, Kind, ParticipantKey, RoomId, RoomLimits, SubscriptionKey, TrackId,
-    TrackKey,
-};
+use crate::{CodecRole, Demand, Event, ExpectedTrack, Kind, ParticipantKey, SubscriptionKey, TrackId, TrackKey};
 
 impl Worker {
     pub(super) fn expect_track(&mut self, key: ParticipantKey, expected: ExpectedTrack, now: Instant) {
@@ -32,22 +28,16 @@ impl Worker {
             tracing::warn!(track = %id, "announced twice");
             return;
         }
-        let key = self
-            .tracks
-            .insert(Track::new(expected, publisher, participant.publisher, Some(mid), is_simulcast));
+        let origin = Origin::Here(Section { publisher, transport: participant.publisher, mid: Some(mid) });
+        let owner = (participant.room.clone(), participant.id.clone());
+        let key = self.tracks.insert(Track::new(expected, owner, origin, is_simulcast));
         participant.publications.bind(mid, key);
         self.tracks_by_id.insert(id.clone(), key);
         self.tracks[key].mime_type = mime_type.clone().unwrap_or_default();
         self.add_backup(key, now);
         self.weigh_demand(key, now);
-        if let Some(track) = self.tracks.get(key) {
-            let (source, is_video) = (track.expected.source, track.kind == Kind::Video);
-            let room = self.participants[publisher].room.clone();
-            if let Some(limited) = self.rooms.get_mut(&room).and_then(|room| room.limited.as_mut()) {
-                limited.add_track(key, publisher, source, is_video);
-                self.follow_limits(&room);
-            }
-        }
+        self.limit_track(key);
+        self.announce(key);
         let (track, mid, mime_type) = (id.clone(), mid.to_string(), mime_type.unwrap_or_default());
         self.report(publisher, |participant| Event::TrackAdded {
             participant,
@@ -56,7 +46,12 @@ impl Worker {
             mime_type,
             simulcast: is_simulcast,
         });
-        // Subscriptions that came before the track.
+        self.attach_early(key, now);
+    }
+
+    /// Subscriptions that came before the track.
+    pub(super) fn attach_early(&mut self, key: TrackKey, now: Instant) {
+        let Some(id) = self.tracks.get(key).map(|track| track.id.clone()) else { return };
         let early: Vec<SubscriptionKey> =
             self.subscriptions.iter().filter(|(_, s)| s.track_id == id).map(|(key, _)| key).collect();
         for subscription in early {
@@ -72,17 +67,15 @@ impl Worker {
         }
         let track = self.tracks.remove(key)?;
         self.tracks_by_id.remove(&track.id);
+        if let Origin::Elsewhere { worker, track: origin, .. } = track.origin {
+            self.mirrors.remove(&(worker, origin));
+        }
         let backup = match track.role {
             Role::Primary { backup, .. } => self.tracks.remove(backup),
             Role::Only | Role::Backup { .. } => None,
         };
-        let room = self.participants.get(track.publisher).map(|participant| participant.room.clone());
-        if let Some(room) = room
-            && let Some(limited) = self.rooms.get_mut(&room).and_then(|room| room.limited.as_mut())
-        {
-            limited.remove_track(key);
-            self.follow_limits(&room);
-        }
+        self.withdraw(key, &track);
+        self.unlimit_track(key, &track);
         for subscription in track.subscriptions.into_iter().chain(backup.into_iter().flat_map(|b| b.subscriptions)) {
             self.remove_subscription(subscription);
         }
@@ -91,7 +84,8 @@ impl Worker {
 
     pub(super) fn retire_track(&mut self, id: &TrackId) {
         if let Some(key) = self.tracks_by_id.get(id).copied() {
-            let publisher = self.tracks[key].publisher;
+            // A mirror goes when its origin says so.
+            let Some(Section { publisher, .. }) = self.tracks[key].section() else { return };
             let publications = &mut self.participants[publisher].publications;
             publications.retire(key);
             if let Role::Primary { backup, .. } = self.tracks[key].role {
@@ -107,7 +101,14 @@ impl Worker {
     }
 
     pub(super) fn mute_track(&mut self, id: &TrackId, muted: bool) {
-        let Some(key) = self.tracks_by_id.get(id).copied() else { return };
+        let own = self.tracks_by_id.get(id).copied();
+        // A mirror hears of it from its origin.
+        let Some(key) = own.filter(|key| self.tracks[*key].section().is_some()) else { return };
+        self.set_muted(key, muted);
+        self.announce(key);
+    }
+
+    pub(super) fn set_muted(&mut self, key: TrackKey, muted: bool) {
         self.reconsidered.insert(key);
         for key in self.codecs_of(key) {
             let Some(track) = self.tracks.get_mut(key) else { continue };
@@ -153,8 +154,7 @@ impl Worker {
         self.unsettled.insert(subscriber);
         self.unbalanced.insert(subscriber);
         let room = self.rooms.get(&self.participants[subscriber].room);
-        let is_forwarded = room.and_then(|room| room.limited.as_ref()).is_none_or(|room| room.is_forwarded(track));
-        subscription.is_left_out = !is_forwarded;
+        subscription.is_left_out = room.is_some_and(|room| room.limits.leave_out(track, &subscription.track_id));
         subscription.forwarder = Forwarder::new(self.tracks[fed_from].is_simulcast);
         let transport = self.participants[subscriber].subscriber;
         self.transports[transport]
@@ -200,45 +200,5 @@ impl Worker {
         self.unbalance(subscriber);
         self.reconsidered.extend(track);
         self.reconsider(now);
-    }
-
-    /// Bounds on what is forwarded in a room, from now on.
-    pub(super) fn limit_room(&mut self, id: &RoomId, limits: RoomLimits) {
-        if limits == RoomLimits::default() && !self.rooms.contains_key(id) {
-            return;
-        }
-        // Often before anybody is there.
-        let room = self.rooms.entry(id.clone()).or_default();
-        match &mut room.limited {
-            Some(limited) => limited.set_limits(limits),
-            None if limits == RoomLimits::default() => return,
-            None => {
-                let mut limited = LimitedRoom::new(limits);
-                for key in &room.participants {
-                    limited.add_participant(*key);
-                    let Some(participant) = self.participants.get(*key) else { continue };
-                    for track_key in participant.publications.tracks() {
-                        if let Some(track) = self.tracks.get(track_key).filter(|track| !track.is_backup()) {
-                            limited.add_track(track_key, *key, track.expected.source, track.kind == Kind::Video);
-                        }
-                    }
-                }
-                room.limited = Some(limited);
-            }
-        }
-        self.follow_limits(id);
-    }
-
-    /// Who is forwarded in a room may have changed.
-    pub(super) fn follow_limits(&mut self, id: &RoomId) {
-        let Some(limited) = self.rooms.get_mut(id).and_then(|room| room.limited.as_mut()) else { return };
-        for (track, is_forwarded) in limited.poll_changes() {
-            for key in self.takers(track) {
-                if let Some(subscription) = self.subscriptions.get_mut(key) {
-                    subscription.is_left_out = !is_forwarded;
-                    self.unbalanced.insert(subscription.subscriber);
-                }
-            }
-        }
     }
 }

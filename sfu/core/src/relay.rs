@@ -1,0 +1,193 @@
+//! Relays: how a room lives on several workers.
+//!
+//! A track has one *origin*, the worker its publisher is on. That worker decrypts, inspects and polices each packet
+//! once, and gives one copy to each other worker of the room that wants it. There the track is a *mirror*: a track
+//! whose packets come from a link, with layers, rates and subscriptions of its own. Nothing is relayed further than
+//! that: each origin speaks to each mirror itself.
+//!
+//! ```text
+//!  origin                                                  mirror
+//!    Announcement  ── all there is to know of a track ──▶  made, or brought up to date
+//!    keeps a Relay ◀── Wish: which layers somebody wants ─ what its subscriptions come to
+//!    Packet        ── by the mirror's own key ──────────▶  counted, then forwarded
+//!    asks publisher ◀── Keyframe ───────────────────────── somebody waits for one
+//! ```
+//!
+//! What is said is values, and what says how something *is* says all of it: an announcement, a wish and the list of
+//! tracks left out replace what was said before. So they may be repeated at will, and a worker that meets another
+//! says [`RelayMessage::Hello`] without knowing who of the two is newer.
+//!
+//! This module has the words, and the origin's memory of one mirror. Who says them when is `worker/relays.rs` (origin)
+//! and `worker/mirrors.rs` (mirror). What carries them, and what happens when it is full, is whoever owns the workers:
+//! packets may be lost and are repaired like any loss, everything else must not be, and comes in order.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::dynacast::Dynacast;
+use crate::forwarder::PacketInfo;
+use crate::levels::Reading;
+use crate::track::Ingested;
+use crate::{BackupPolicy, ExpectedTrack, ParticipantId, RoomId, TrackId, TrackKey};
+
+/// A worker, as others of the same process call it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub u16);
+
+/// A track where its publisher is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OriginKey(pub(crate) TrackKey);
+
+/// A track where its packets come from another worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MirrorKey(pub(crate) TrackKey);
+
+/// A packet read once for everybody, on whichever worker. Cloning counts a reference.
+#[derive(Debug, Clone)]
+pub struct RelayedPacket(pub(crate) Arc<Ingested>);
+
+/// How loud a track was, told to the worker that decides who of a room is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelayedLevel {
+    pub(crate) track: OriginKey,
+    pub(crate) reading: Reading,
+}
+
+/// From one worker to another.
+#[derive(Debug, Clone)]
+pub enum RelayMessage {
+    /// The one that may be lost.
+    Packet {
+        /// Of which track, in the words of the worker it goes to.
+        track: MirrorKey,
+        /// What came.
+        packet: RelayedPacket,
+    },
+    /// Whoever says it takes part in a room and wants to be told everything.
+    Hello {
+        /// Which.
+        room: RoomId,
+    },
+    /// A track, as it is now.
+    Announce(Box<Announcement>),
+    /// A track is gone.
+    Withdraw {
+        /// Which.
+        track: OriginKey,
+    },
+    /// What is wanted of a track, as of now.
+    Wish {
+        /// Which.
+        track: OriginKey,
+        /// Where its packets shall go.
+        mirror: MirrorKey,
+        /// What.
+        wish: Wish,
+    },
+    /// Somebody waits for a key frame.
+    Keyframe {
+        /// Of which track.
+        track: OriginKey,
+        /// Of which encoding, 0 the lowest.
+        stream: u8,
+    },
+    /// Somebody came to a room, or left it. For the worker that decides who of the room is forwarded.
+    Presence {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        participant: ParticipantId,
+        /// Came, or left.
+        is_there: bool,
+    },
+    /// How loud tracks were, for the same worker.
+    Levels {
+        /// Which room.
+        room: RoomId,
+        /// What was not silent.
+        levels: Vec<RelayedLevel>,
+    },
+    /// From the same worker: the tracks that the room's limits leave out, all of them.
+    LeftOut {
+        /// Which room.
+        room: RoomId,
+        /// Which tracks.
+        tracks: Arc<std::collections::BTreeSet<TrackId>>,
+    },
+}
+
+/// All there is to know of a track before its first packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    pub(crate) room: RoomId,
+    pub(crate) publisher: ParticipantId,
+    pub(crate) is_muted: bool,
+    pub(crate) codec: AnnouncedCodec,
+    pub(crate) backup: Option<AnnouncedBackup>,
+}
+
+/// A track in one codec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AnnouncedCodec {
+    pub(crate) track: OriginKey,
+    pub(crate) expected: ExpectedTrack,
+    pub(crate) mime_type: String,
+    pub(crate) is_simulcast: bool,
+}
+
+/// The second codec of a track, and who gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AnnouncedBackup {
+    pub(crate) codec: AnnouncedCodec,
+    pub(crate) policy: BackupPolicy,
+    pub(crate) is_published: bool,
+    /// Whoever can has moved to it.
+    pub(crate) has_moved: bool,
+}
+
+/// What the subscriptions of a mirror come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Best spatial layer anybody there wants; `None` when nobody wants any. Of sound, 0 or `None`.
+    pub(crate) max_spatial: Option<u8>,
+    /// The room's limits leave it out: nothing need be sent, but it stays wanted.
+    pub(crate) is_left_out: bool,
+    /// Somebody there takes only the second codec of it.
+    pub(crate) needs_backup: bool,
+}
+
+/// A mirror as its origin knows it: one of the three kinds of sink a track has.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) worker: WorkerId,
+    pub(crate) mirror: MirrorKey,
+    pub(crate) wish: Wish,
+    /// The layers that are sent. More at once, less after a while: who steps down goes on with the larger layer until the
+    /// smaller one shows a key frame.
+    carried: Dynacast,
+}
+
+impl Relay {
+    pub(crate) fn new(worker: WorkerId, mirror: MirrorKey, now: Instant) -> Self {
+        Self { worker, mirror, wish: Wish::default(), carried: Dynacast::off(now) }
+    }
+
+    /// Something else is wanted from now on.
+    pub(crate) fn set_wish(&mut self, mirror: MirrorKey, wish: Wish, now: Instant) {
+        (self.mirror, self.wish) = (mirror, wish);
+        self.carried.update(wish.max_spatial, now);
+    }
+
+    /// Time went by.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.carried.handle_timeout(now);
+    }
+
+    /// Whether a packet is to be sent. Encodings nobody there wants are not, but for the lowest that lives: it is
+    /// shown where all are larger than wanted. Layers within an encoding share its numbers, and all go: what nobody
+    /// there wants must be known to be left out, or its number would be taken for a loss.
+    pub(crate) fn admits(&self, packet: &PacketInfo, lowest: u8) -> bool {
+        let carried = self.carried.told().filter(|_| !self.wish.is_left_out);
+        carried.is_some_and(|carried| !packet.is_simulcast || packet.stream <= carried.max(lowest))
+    }
+}
