@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use sluice_config::Config;
-use sluice_node::{Node, NodeConfig};
+use sluice_node::{Node, NodeConfig, PARTICIPANTS_PER_WORKER};
 use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -108,6 +108,7 @@ fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
         advertise: config.rtc.advertise,
         workers,
         max_publish_bps: u64::from(config.limits.publish_kbps.get()) * 1000,
+        participants_per_worker: PARTICIPANTS_PER_WORKER,
     })
 }
 

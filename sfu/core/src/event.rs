@@ -209,6 +209,9 @@ pub enum Event {
         /// What is sent to whom, and why.
         report: Box<LinkReport>,
     },
+    /// A worker of the room is gone, with all participants it had. Not said by a worker: by whoever owns it, so that the
+    /// room looks after those who were on it.
+    WorkerLost,
     /// A participant's media ended; the control plane decides what to tell it, then removes it.
     ParticipantFailed {
         /// Who.

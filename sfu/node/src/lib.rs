@@ -3,22 +3,25 @@
 //! The only crate of the media plane with threads, a clock and the system's randomness. Knows neither rooms'
 //! rules nor the signaling protocol.
 
+mod links;
+mod mailbox;
 mod metrics;
+mod room_link;
 mod worker_thread;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use sluice_core::{Certificate, Command, Event, RoomId};
-use sluice_net::{Features, UdpOptions, UdpPorts, Waker};
+use sluice_core::{Certificate, Event, RoomId, WorkerId};
+use sluice_net::{Features, UdpOptions, UdpPorts};
 
+pub use room_link::{PARTICIPANTS_PER_WORKER, RoomLink};
+
+use links::{Link, Links};
+use mailbox::Mailbox;
 use metrics::MediaMetrics;
 use worker_thread::{Message, WorkerThread};
-
-/// Commands that may wait for a worker. A pass of the worker takes well under a millisecond; a queue this long
-/// means it is stuck, and its rooms are better told so.
-const COMMAND_QUEUE_LEN: usize = 16 << 10;
 
 /// Where workers listen.
 #[derive(Debug, Clone)]
@@ -32,11 +35,13 @@ pub struct NodeConfig {
     pub workers: usize,
     /// Most media a participant may send, bits per second, headers included. 0: no bound.
     pub max_publish_bps: u64,
+    /// Participants of one room on a worker before newcomers go to another, see [`PARTICIPANTS_PER_WORKER`].
+    pub participants_per_worker: usize,
 }
 
-/// Takes a room's events on the worker's thread; must not block. False says the room's queue is full or
+/// Takes a room's events on its workers' threads; must not block. False says the room's queue is full or
 /// gone: the worker counts it and goes on.
-pub type EventSink = Box<dyn Fn(Event) -> bool + Send>;
+pub type EventSink = Arc<dyn Fn(Event) -> bool + Send + Sync>;
 
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,30 +72,10 @@ pub struct WorkerUnavailable;
 
 /// The running media plane. Dropping it stops the workers.
 pub struct Node {
-    workers: Vec<Handle>,
+    mailboxes: Arc<[Mailbox]>,
+    threads: Vec<JoinHandle<()>>,
+    participants_per_worker: usize,
     addresses: Vec<SocketAddr>,
-}
-
-struct Handle {
-    mailbox: Mailbox,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// The way into a worker's thread.
-#[derive(Clone)]
-struct Mailbox {
-    messages: SyncSender<Message>,
-    waker: Waker,
-}
-
-impl Mailbox {
-    fn send(&self, message: Message) -> Result<(), WorkerUnavailable> {
-        let result = self.messages.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => WorkerUnavailable,
-        });
-        self.waker.wake();
-        result
-    }
 }
 
 impl Node {
@@ -101,7 +86,7 @@ impl Node {
     pub fn start(config: &NodeConfig, registry: &prometheus::Registry) -> Result<Self, NodeError> {
         let certificate = Certificate::generate().ok_or(NodeError::Certificate)?;
         let metrics = MediaMetrics::register(registry)?;
-        let (mut workers, mut addresses) = (Vec::new(), Vec::new());
+        let (mut links, mut ends, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..config.workers.max(1) {
             let step = u16::try_from(index).unwrap_or(u16::MAX);
             let bind: Vec<SocketAddr> = config
@@ -118,16 +103,26 @@ impl Node {
                 say_what_is_granted(ports.features());
             }
             addresses.extend(ports.local_addresses());
-            let (messages, inbox) = sync_channel(COMMAND_QUEUE_LEN);
-            let mailbox = Mailbox { messages, waker: ports.waker() };
-            let worker = WorkerThread::new(config, ports, certificate.clone(), metrics.clone(), inbox);
+            let (mailbox, inbox) = mailbox::mailbox(ports.waker());
+            let (packets, ring) = links::ring(links::RING_LEN);
+            links.push(Link { mailbox, packets });
+            ends.push((ports, inbox, ring));
+        }
+        let mailboxes = links.iter().map(|link| link.mailbox.clone()).collect();
+        let threads = Vec::with_capacity(ends.len());
+        // Stops those that were started, should one of them not.
+        let participants_per_worker = config.participants_per_worker;
+        let mut node = Self { mailboxes, threads, participants_per_worker, addresses };
+        for (index, (ports, inbox, ring)) in (0u16..).zip(ends) {
+            let links = Links::new(WorkerId(index), ring, links.clone());
+            let worker = WorkerThread::new(config, ports, certificate.clone(), metrics.clone(), (inbox, links));
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || worker.run())
                 .map_err(NodeError::Thread)?;
-            workers.push(Handle { mailbox, thread: Some(thread) });
+            node.threads.push(thread);
         }
-        Ok(Self { workers, addresses })
+        Ok(node)
     }
 
     /// The UDP addresses bound, all workers'.
@@ -136,18 +131,16 @@ impl Node {
         &self.addresses
     }
 
-    /// Places a room on a worker. The link is the only way to speak to it; dropping it closes the room there.
+    /// Places a room on a worker, from where it may grow onto others. The link is the only way to speak to it; dropping
+    /// it closes the room.
     pub fn open_room(&self, room: RoomId, events: EventSink) -> RoomLink {
         // By name until load is measured: the same room always meets the same worker.
         let hash = room
             .as_str()
             .bytes()
             .fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let mailbox = self.workers[hash % self.workers.len()].mailbox.clone();
-        let link = RoomLink { room: room.clone(), mailbox };
-        // A worker that is gone shows on the first command.
-        let _ = link.mailbox.send(Message::Open { room, events });
-        link
+        let worker = WorkerId(u16::try_from(hash % self.mailboxes.len()).unwrap_or(0));
+        RoomLink::open(room, worker, Arc::clone(&self.mailboxes), self.participants_per_worker, events)
     }
 }
 
@@ -161,35 +154,13 @@ fn say_what_is_granted(features: Features) {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        for worker in &mut self.workers {
-            worker.mailbox.waker.wake();
-            let _ = worker.mailbox.send(Message::Stop);
+        for mailbox in &*self.mailboxes {
+            mailbox.wake();
+            let _ = mailbox.send(Message::Stop);
         }
-        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+        for thread in self.threads.drain(..) {
             // A worker that panicked has said so already.
             let _ = thread.join();
         }
-    }
-}
-
-/// A room's way to its worker.
-pub struct RoomLink {
-    room: RoomId,
-    mailbox: Mailbox,
-}
-
-impl RoomLink {
-    /// Queues a command; never blocks.
-    ///
-    /// # Errors
-    /// [`WorkerUnavailable`] when the queue is full or the worker is gone: the room cannot go on.
-    pub fn send(&self, command: Command) -> Result<(), WorkerUnavailable> {
-        self.mailbox.send(Message::Command(command))
-    }
-}
-
-impl Drop for RoomLink {
-    fn drop(&mut self) {
-        let _ = self.mailbox.send(Message::Close { room: self.room.clone() });
     }
 }

@@ -4,11 +4,14 @@ use prometheus::{IntCounter, IntGauge, Registry};
 use sluice_core::WorkerStats;
 use sluice_net::NetStats;
 
+use crate::links::LinkStats;
+
 /// What a worker showed last; the difference is what it adds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Published {
-    worker: WorkerStats,
-    net: NetStats,
+    pub(crate) worker: WorkerStats,
+    pub(crate) net: NetStats,
+    pub(crate) links: LinkStats,
 }
 
 type Read = fn(&Published) -> u64;
@@ -32,7 +35,7 @@ impl MediaMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let counters: [(&str, &str, Read); 25] = [
+        let counters: [(&str, &str, Read); 28] = [
             ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
             ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
             ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
@@ -62,6 +65,13 @@ impl MediaMetrics {
             }),
             ("sluice_packets_received_total", "Media packets received and decrypted.", |p| p.worker.packets_received),
             ("sluice_packets_forwarded_total", "Media packets handed to subscribers.", |p| p.worker.packets_forwarded),
+            ("sluice_packets_relayed_total", "Media packets handed to other workers.", |p| p.worker.packets_relayed),
+            ("sluice_packets_mirrored_total", "Media packets other workers handed over.", |p| {
+                p.worker.packets_mirrored
+            }),
+            ("sluice_packets_relay_dropped_total", "Media packets another worker had no room for.", |p| {
+                p.links.dropped
+            }),
             ("sluice_media_bytes_sent_total", "Bytes in media datagrams, repairs and padding included.", |p| {
                 p.worker.bytes_sent
             }),
@@ -77,9 +87,10 @@ impl MediaMetrics {
                 p.worker.data_dropped
             }),
         ];
-        let gauges: [(&str, &str, Read); 3] = [
+        let gauges: [(&str, &str, Read); 4] = [
             ("sluice_transports", "Peer connections.", |p| p.worker.transports),
             ("sluice_tracks", "Published tracks.", |p| p.worker.tracks),
+            ("sluice_mirrors", "Tracks that workers know from other workers.", |p| p.worker.mirrors),
             ("sluice_subscriptions", "Subscriptions.", |p| p.worker.subscriptions),
         ];
         Ok(Self {
@@ -96,8 +107,7 @@ impl MediaMetrics {
     }
 
     /// Adds what a worker counted since `before`; returns what it has shown now. Workers share the metrics.
-    pub(crate) fn publish(&self, before: &Published, worker: WorkerStats, net: NetStats) -> Published {
-        let after = Published { worker, net };
+    pub(crate) fn publish(&self, before: &Published, after: Published) -> Published {
         for (counter, read) in &self.counters {
             counter.inc_by(read(&after).saturating_sub(read(before)));
         }

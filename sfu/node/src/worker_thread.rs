@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
-use sluice_core::{Certificate, Command, Random, RoomId, Worker, WorkerConfig};
+use sluice_core::{Certificate, Command, Event, Random, RelayMessage, RoomId, Worker, WorkerConfig, WorkerId};
 use sluice_net::{Datagram, UdpPorts};
 
+use crate::links::Links;
+use crate::mailbox::Inbox;
 use crate::metrics::{MediaMetrics, Published};
 use crate::{EventSink, NodeConfig};
 
@@ -17,9 +19,19 @@ const MAX_MESSAGES_PER_PASS: usize = 64;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) enum Message {
-    Open { room: RoomId, events: EventSink },
-    Close { room: RoomId },
+    Open {
+        room: RoomId,
+        events: EventSink,
+    },
+    Close {
+        room: RoomId,
+    },
     Command(Command),
+    /// Of another worker; packets have a way of their own.
+    Relayed {
+        from: WorkerId,
+        message: RelayMessage,
+    },
     Stop,
 }
 
@@ -28,7 +40,8 @@ pub(crate) struct WorkerThread {
     ports: UdpPorts,
     /// Advertised and bound address of each socket; the same without NAT.
     addresses: Vec<(SocketAddr, SocketAddr)>,
-    inbox: Receiver<Message>,
+    inbox: Inbox,
+    links: Links,
     rooms: HashMap<RoomId, EventSink>,
     metrics: MediaMetrics,
     published: Published,
@@ -48,7 +61,7 @@ impl WorkerThread {
         ports: UdpPorts,
         certificate: Certificate,
         metrics: MediaMetrics,
-        inbox: Receiver<Message>,
+        (inbox, links): (Inbox, Links),
     ) -> Self {
         let addresses: Vec<_> = ports
             .local_addresses()
@@ -72,6 +85,7 @@ impl WorkerThread {
             ports,
             addresses,
             inbox,
+            links,
             rooms: HashMap::new(),
             metrics,
             published: Published::default(),
@@ -91,6 +105,9 @@ impl WorkerThread {
             }
             let now = Instant::now();
             is_stopping = self.take_messages(now);
+            for (from, message) in self.links.receive() {
+                self.worker.handle_relayed(from, message, now);
+            }
             let Self { worker, ports, addresses, .. } = &mut self;
             ports.receive(|received| {
                 let bound = received.destination;
@@ -101,6 +118,7 @@ impl WorkerThread {
                 self.worker.handle_timeout(now);
             }
             self.worker.flush(now);
+            self.hand_over(now);
             self.send();
             self.report();
             let is_idle = self.worker.poll_timeout().is_none_or(|at| at > now + PUBLISH_INTERVAL);
@@ -110,7 +128,7 @@ impl WorkerThread {
                     cuts_trains = false;
                     tracing::warn!("no device here cuts trains of datagrams (GSO): sending costs more");
                 }
-                self.published = self.metrics.publish(&self.published, self.worker.stats(), self.ports.stats());
+                self.show();
             }
         }
     }
@@ -118,8 +136,9 @@ impl WorkerThread {
     /// True when it is time to stop.
     fn take_messages(&mut self, now: Instant) -> bool {
         for _ in 0..MAX_MESSAGES_PER_PASS {
-            match self.inbox.try_recv() {
+            match self.inbox.messages.try_recv() {
                 Ok(Message::Command(command)) => self.worker.handle_command(command, now),
+                Ok(Message::Relayed { from, message }) => self.worker.handle_relayed(from, message, now),
                 Ok(Message::Open { room, events }) => {
                     self.rooms.insert(room, events);
                 }
@@ -136,6 +155,17 @@ impl WorkerThread {
         false
     }
 
+    /// What other workers are to get leaves first: they go to work on it while this one sends.
+    fn hand_over(&mut self, now: Instant) {
+        while let Some((to, message)) = self.worker.poll_relay() {
+            if self.links.send(to, message).is_err() {
+                self.worker.handle_worker_lost(to, now);
+                self.worker.flush(now);
+            }
+        }
+        self.links.wake();
+    }
+
     /// Sends all that this pass wants sent, as few calls of the kernel as it can be.
     fn send(&mut self) {
         let bound = |source: SocketAddr| self.addresses.iter().find(|(a, _)| *a == source).map_or(source, |(_, b)| *b);
@@ -150,6 +180,23 @@ impl WorkerThread {
         while let Some((room, event)) = self.worker.poll_event() {
             if !self.rooms.get(&room).is_some_and(|sink| sink(event)) {
                 self.metrics.events_lost.inc();
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let after = Published { worker: self.worker.stats(), net: self.ports.stats(), links: self.links.stats() };
+        self.published = self.metrics.publish(&self.published, after);
+    }
+}
+
+/// However the thread ends, nobody waits for it; when it ends by a bug its rooms hear of it.
+impl Drop for WorkerThread {
+    fn drop(&mut self) {
+        self.inbox.close();
+        if std::thread::panicking() {
+            for sink in self.rooms.values() {
+                sink(Event::WorkerLost);
             }
         }
     }

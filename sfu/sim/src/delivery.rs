@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use sluice_core::{Command, Event, ParticipantId};
+use sluice_core::{Command, Event, Kind, ParticipantId, TrackId};
 
 use crate::client::End;
 
@@ -57,4 +57,38 @@ impl Ord for Queued {
 /// Whose id it is.
 pub(crate) fn name(participant: &ParticipantId) -> &str {
     participant.as_str().trim_start_matches("PA_")
+}
+
+/// The id of somebody.
+pub(crate) fn participant(name: &str) -> ParticipantId {
+    ParticipantId::from(format!("PA_{name}"))
+}
+
+/// Somebody is to get a track.
+pub(crate) fn subscribe(who: &str, track: &TrackId, kind: Kind, publisher: &str) -> Command {
+    let stream = format!("PA_{publisher}|camera");
+    Command::Subscribe { subscriber: participant(who), track: track.clone(), kind, stream }
+}
+
+/// Of a datagram, what repeats from run to run: its length, but for DTLS records (signatures differ in length) and
+/// RTCP (what a transport's streams feed back comes in no particular order).
+pub(crate) fn shape(datagram: &[u8]) -> String {
+    match datagram {
+        [20..=63, ..] => "dtls".to_owned(),
+        [128..=191, 192..=223, ..] => "rtcp".to_owned(),
+        _ => format!("{} bytes", datagram.len()),
+    }
+}
+
+/// str0m keeps a connection's streams in a hash map, so that retransmissions of several streams that are due at
+/// once leave in an order of their own each run. Here they leave in the order of their SSRCs, those of a stream
+/// as they were.
+pub(crate) fn in_order_of_streams<D: PartialEq + Clone>(datagrams: &mut [(D, Vec<u8>)]) {
+    fn ssrc(datagram: &[u8]) -> Option<&[u8]> {
+        let is_rtp = matches!(datagram, [128..=191, second, ..] if !(192..=223).contains(second));
+        is_rtp.then(|| datagram.get(8..12)).flatten()
+    }
+    for run in datagrams.chunk_by_mut(|(a, x), (b, y)| a == b && ssrc(x).is_some() == ssrc(y).is_some()) {
+        run.sort_by(|(_, x), (_, y)| ssrc(x).cmp(&ssrc(y)));
+    }
 }

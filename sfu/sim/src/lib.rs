@@ -1,6 +1,6 @@
 //! Scripted rooms in virtual time: the media worker between real `str0m` clients on a seeded network. Tests only.
 //!
-//! [`Simulation`] owns the worker, the clients and the ways between them, plays the room's part (who is told
+//! [`Simulation`] owns the workers (one, unless a test wants more), the clients and the ways between them, plays the room's part (who is told
 //! what, who takes what) and moves time from event to event. The stories are in `tests/`.
 //!
 //! Every client checks what it gets ([`Client::audit`]): no sequence number twice and no hole the network did
@@ -43,6 +43,7 @@ mod source;
 mod stage;
 mod targets;
 mod wire;
+mod workers;
 
 pub use client::Client;
 pub use media::{Media, Stamp, Structure, tag};
@@ -51,4 +52,4 @@ pub use scenario::{Act, Scenario, Target};
 pub use simulation::{Simulation, Wiretap};
 pub use sink::{Freeze, Sink};
 pub use source::{Load, Publication};
-pub use stage::{Outcome, play};
+pub use stage::{Outcome, play, play_on};

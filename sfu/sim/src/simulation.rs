@@ -1,4 +1,4 @@
-//! The stage: worker, clients, network and the room's part, moved through time.
+//! The stage: workers, clients, network and the room's part, moved through time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -15,7 +15,7 @@ use sluice_core::{
 };
 
 use crate::client::{Client, End};
-use crate::delivery::{Delivery, Queued, name};
+use crate::delivery::{Delivery, Queued, in_order_of_streams, name, participant, shape, subscribe};
 use crate::media::Media;
 use crate::network::{Conditions, Passage, Way};
 use crate::peer::Abilities;
@@ -23,6 +23,7 @@ use crate::seeded::Seeded;
 use crate::sink::Sink;
 use crate::source::Publication;
 use crate::wire::{self, Wire};
+use crate::workers::Workers;
 
 /// The signal connection's way, each direction. A little faster than media, so that on a clean network what is
 /// said arrives before what it speaks of.
@@ -49,7 +50,7 @@ pub struct Simulation {
     seed: u64,
     start: Instant,
     now: Instant,
-    worker: Worker,
+    workers: Workers,
     address: SocketAddr,
     clients: BTreeMap<String, Client>,
     /// People who left: their pages can still be looked at.
@@ -103,28 +104,42 @@ impl Simulation {
         Self::with_seeds(seed, seed)
     }
 
+    /// The same on several workers, among which people take turns.
+    #[must_use]
+    pub fn spanning(seed: u64, workers: u16) -> Self {
+        Self::with(seed, seed, workers)
+    }
+
     /// `worker_seed` feeds the randomness injected into the worker, `seed` everything else, str0m's own generator
     /// among it.
     #[must_use]
     pub fn with_seeds(worker_seed: u64, seed: u64) -> Self {
+        Self::with(worker_seed, seed, 1)
+    }
+
+    fn with(worker_seed: u64, seed: u64, workers: u16) -> Self {
         // str0m's generator belongs to the thread; a test is a thread.
         fastrand::seed(seed);
         let address = SocketAddr::from(([203, 0, 113, 1], 7882));
         let start = Instant::now();
         let is_broken = Arc::new(AtomicBool::new(false));
+        let certificate = Certificate::generate().expect("a certificate");
+        let worker = |place: u16| {
+            Worker::new(WorkerConfig {
+                local: vec![address],
+                certificate: certificate.clone(),
+                max_publish_bps: 50_000_000,
+                random: Box::new(Seeded {
+                    random: ChaCha20Rng::seed_from_u64(worker_seed.wrapping_add(u64::from(place) << 48)),
+                    is_broken: Arc::clone(&is_broken),
+                }),
+            })
+        };
         Self {
             seed,
             start,
             now: start,
-            worker: Worker::new(WorkerConfig {
-                local: vec![address],
-                certificate: Certificate::generate().expect("a certificate"),
-                max_publish_bps: 50_000_000,
-                random: Box::new(Seeded {
-                    random: ChaCha20Rng::seed_from_u64(worker_seed),
-                    is_broken: Arc::clone(&is_broken),
-                }),
-            }),
+            workers: Workers::new(ROOM.into(), (0..workers).map(worker).collect()),
             address,
             clients: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -149,7 +164,7 @@ impl Simulation {
             has_red: false,
             events: Vec::new(),
             datagrams_sent: 0,
-            is_broken,
+            is_broken: Arc::clone(&is_broken),
             trace: None,
         }
     }
@@ -180,7 +195,7 @@ impl Simulation {
     /// The worker's counts.
     #[must_use]
     pub fn stats(&self) -> WorkerStats {
-        self.worker.stats()
+        self.workers.stats()
     }
 
     // What people do.
@@ -303,19 +318,14 @@ impl Simulation {
 
     /// Any request to the worker.
     pub fn command(&mut self, command: Command) {
-        self.worker.handle_command(command, self.now);
+        self.workers.handle_command(command, self.now);
         self.settle();
     }
 
     /// A track is to be forwarded to somebody.
     pub fn subscribe(&mut self, name: &str, track: &TrackId) {
         let Some((publisher, kind)) = self.published.get(track).cloned() else { return };
-        self.command(Command::Subscribe {
-            subscriber: participant(name),
-            track: track.clone(),
-            kind,
-            stream: format!("PA_{publisher}|camera"),
-        });
+        self.command(subscribe(name, track, kind, &publisher));
     }
 
     /// A track is no longer to be forwarded to somebody.
@@ -331,6 +341,27 @@ impl Simulation {
     /// The server mutes a track.
     pub fn mute(&mut self, track: &TrackId, muted: bool) {
         self.command(Command::MuteTrack { track: track.clone(), muted });
+    }
+
+    // What the machine does.
+
+    /// From now on what other workers hand to one takes so long, and so many packets may wait for it.
+    pub fn slow_down(&mut self, worker: usize, delay: Duration, ring_len: usize) {
+        self.workers.set_link(worker, delay, ring_len);
+    }
+
+    /// A worker dies. Whoever was on it is told by whoever owns the workers.
+    pub fn kill(&mut self, worker: usize) {
+        for participant in self.workers.kill(worker, self.now) {
+            self.handle_event(Event::ParticipantFailed { participant, failure: Failure::Internal });
+        }
+        self.settle();
+    }
+
+    /// Packets between workers that found no room.
+    #[must_use]
+    pub fn lost_between_workers(&self) -> u64 {
+        self.workers.lost_packets()
     }
 
     // What networks do.
@@ -375,7 +406,8 @@ impl Simulation {
 
     /// A datagram from anywhere.
     pub fn inject(&mut self, source: SocketAddr, datagram: &[u8]) {
-        self.worker.handle_datagram(source, self.address, datagram, self.now);
+        let of = self.owner(source);
+        self.workers.handle_datagram(of.as_ref(), (source, self.address), datagram, self.now);
         self.settle();
     }
 
@@ -469,21 +501,22 @@ impl Simulation {
         let wrong = self.violations(is_lossless);
         let shown: Vec<&String> = wrong.iter().take(20).collect();
         assert!(wrong.is_empty(), "seed {}: {} violations: {shown:#?}", self.seed, wrong.len());
-        assert_eq!(self.worker.stats().contained_panics, 0, "seed {}: the worker contained a panic", self.seed);
+        assert_eq!(self.workers.stats().contained_panics, 0, "seed {}: the worker contained a panic", self.seed);
     }
 
     /// What anybody got wrong. `is_lossless`: no network lost or reordered anything.
     #[must_use]
     pub fn violations(&self, is_lossless: bool) -> Vec<String> {
         // What waited too long for a link was given up, and is missing on purpose.
-        let is_kept = self.worker.stats().packets_expired == 0;
+        let is_kept = self.workers.stats().packets_expired == 0;
         let clients = self.clients.values().chain(self.left.values());
         let mut wrong: Vec<String> = clients.flat_map(|client| client.audit(is_lossless && is_kept)).collect();
         let mut up = self
             .ways
             .iter()
             .filter(|((owner, end), _)| *end == End::Publisher && self.publishers.contains(owner));
-        let is_whole = is_kept && !self.was_harmed && !up.any(|(_, way)| way.has_harmed_up());
+        let is_harmed = self.was_harmed || self.workers.lost_packets() > 0;
+        let is_whole = is_kept && !is_harmed && !up.any(|(_, way)| way.has_harmed_up());
         for ((name, end), wire) in &self.wires {
             wrong.extend(wire.audit(is_whole).into_iter().map(|what| format!("to {name} {end:?}: {what}")));
         }
@@ -548,7 +581,7 @@ impl Simulation {
     fn next_at(&self) -> Option<Instant> {
         let queued = self.queue.peek().map(|Reverse(queued)| queued.at);
         let clients = self.clients.values().filter_map(Client::next_at).min();
-        [queued, clients, self.worker.poll_timeout()].into_iter().flatten().min()
+        [queued, clients, self.workers.poll_timeout()].into_iter().flatten().min()
     }
 
     fn step(&mut self) {
@@ -566,10 +599,20 @@ impl Simulation {
                 self.touched.insert(name.clone());
             }
         }
-        if self.worker.poll_timeout().is_some_and(|at| at <= now) {
-            self.worker.handle_timeout(now);
+        if self.workers.poll_timeout().is_some_and(|at| at <= now) {
+            self.workers.handle_timeout(now);
         }
         self.settle();
+    }
+
+    /// Whose socket an address is, or was.
+    fn owner(&self, source: SocketAddr) -> Option<ParticipantId> {
+        if self.workers.are_one() {
+            return None;
+        }
+        let mut ways = self.ways.iter();
+        let way = ways.find(|(_, way)| way.outside == source || way.was(source));
+        way.map(|((name, _), _)| participant(name))
     }
 
     fn deliver(&mut self, delivery: Delivery) {
@@ -577,7 +620,8 @@ impl Simulation {
         match delivery {
             Delivery::ToWorker { source, contents } => {
                 self.note(|| format!("{source} -> worker {}", shape(&contents)));
-                self.worker.handle_datagram(source, self.address, &contents, now);
+                let of = self.owner(source);
+                self.workers.handle_datagram(of.as_ref(), (source, self.address), &contents, now);
             }
             Delivery::ToClient { name, end, contents } => {
                 self.note(|| format!("worker -> {name} {end:?} {}", shape(&contents)));
@@ -592,7 +636,7 @@ impl Simulation {
                     self.touched.insert(name);
                 }
             }
-            Delivery::Said(command) => self.worker.handle_command(command, now),
+            Delivery::Said(command) => self.workers.handle_command(command, now),
             Delivery::Heard { name, event } => {
                 if let Some(client) = self.clients.get_mut(&name) {
                     client.hear(*event, now);
@@ -604,19 +648,15 @@ impl Simulation {
 
     /// Takes what everybody produced and puts it on its way, until nobody has anything more to say now.
     fn settle(&mut self) {
-        self.worker.flush(self.now);
+        self.workers.flush(self.now);
         loop {
             let mut is_quiet = true;
-            while let Some((_, event)) = self.worker.poll_event() {
+            while let Some(event) = self.workers.poll_event() {
                 is_quiet = false;
                 self.handle_event(event);
             }
-            let mut down = Vec::new();
-            for train in self.worker.outgoing().trains() {
-                is_quiet = false;
-                down.extend(train.datagrams().map(|datagram| (train.destination, datagram.to_vec())));
-            }
-            self.worker.handle_sent();
+            let mut down = self.workers.take_outgoing();
+            is_quiet &= down.is_empty();
             in_order_of_streams(&mut down);
             for (destination, contents) in down {
                 self.send_down(destination, contents);
@@ -627,7 +667,7 @@ impl Simulation {
             if is_quiet {
                 return;
             }
-            self.worker.flush(self.now);
+            self.workers.flush(self.now);
         }
     }
 
@@ -709,15 +749,8 @@ impl Simulation {
                     let others = self.clients.keys().filter(|other| **other != publisher);
                     let others = others.filter(|other| !self.takes_nothing.contains(*other));
                     for other in others.cloned().collect::<Vec<_>>() {
-                        self.worker.handle_command(
-                            Command::Subscribe {
-                                subscriber: crate::simulation::participant(&other),
-                                track: track.clone(),
-                                kind,
-                                stream: format!("PA_{publisher}|camera"),
-                            },
-                            self.now,
-                        );
+                        let command = subscribe(&other, track, kind, &publisher);
+                        self.workers.handle_command(command, self.now);
                     }
                 }
             }
@@ -727,11 +760,12 @@ impl Simulation {
             Event::Data { participant, channel, payload } => {
                 let to = self.clients.values().map(|c| c.id.clone()).filter(|id| id != participant).collect();
                 let payload: Arc<[u8]> = payload.clone().into();
-                self.worker.handle_command(Command::SendData { to, channel: *channel, payload }, self.now);
+                self.workers
+                    .handle_command(Command::SendData { to, channel: *channel, payload }, self.now);
                 return;
             }
             Event::ParticipantFailed { participant, .. } => {
-                self.worker
+                self.workers
                     .handle_command(Command::RemoveParticipant { participant: participant.clone() }, self.now);
             }
             _ => {}
@@ -767,32 +801,5 @@ impl Simulation {
     #[must_use]
     pub fn random(&self) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(self.seed.rotate_left(17))
-    }
-}
-
-fn participant(name: &str) -> ParticipantId {
-    ParticipantId::from(format!("PA_{name}"))
-}
-
-/// Of a datagram, what repeats from run to run: its length, but for DTLS records (signatures differ in length) and
-/// RTCP (what a transport's streams feed back comes in no particular order).
-fn shape(datagram: &[u8]) -> String {
-    match datagram {
-        [20..=63, ..] => "dtls".to_owned(),
-        [128..=191, 192..=223, ..] => "rtcp".to_owned(),
-        _ => format!("{} bytes", datagram.len()),
-    }
-}
-
-/// str0m keeps a connection's streams in a hash map, so that retransmissions of several streams that are due at
-/// once leave in an order of their own each run. Here they leave in the order of their SSRCs, those of a stream
-/// as they were.
-fn in_order_of_streams<D: PartialEq + Clone>(datagrams: &mut [(D, Vec<u8>)]) {
-    fn ssrc(datagram: &[u8]) -> Option<&[u8]> {
-        let is_rtp = matches!(datagram, [128..=191, second, ..] if !(192..=223).contains(second));
-        is_rtp.then(|| datagram.get(8..12)).flatten()
-    }
-    for run in datagrams.chunk_by_mut(|(a, x), (b, y)| a == b && ssrc(x).is_some() == ssrc(y).is_some()) {
-        run.sort_by(|(_, x), (_, y)| ssrc(x).cmp(&ssrc(y)));
     }
 }

@@ -55,7 +55,13 @@ pub struct Outcome {
 /// Plays a scenario with a seed.
 #[must_use]
 pub fn play(scenario: &Scenario, seed: u64) -> Outcome {
-    Stage::open(scenario, seed).play()
+    play_on(1, scenario, seed)
+}
+
+/// Plays a scenario with a seed on several workers: publishers first, then viewers, in turns.
+#[must_use]
+pub fn play_on(workers: u16, scenario: &Scenario, seed: u64) -> Outcome {
+    Stage::open(scenario, seed, workers).play()
 }
 
 struct Stage<'a> {
@@ -80,8 +86,8 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn open(scenario: &'a Scenario, seed: u64) -> Self {
-        let mut sim = Simulation::new(seed);
+    fn open(scenario: &'a Scenario, seed: u64, workers: u16) -> Self {
+        let mut sim = Simulation::spanning(seed, workers);
         sim.dynacast = true;
         sim.adaptive = scenario.is_adaptive;
         sim.has_red = scenario.has_red;

@@ -267,9 +267,14 @@ pub enum MediaEvent {
         /// The message.
         payload: Vec<u8>,
     },
-    /// Sound levels of the room.
-    AudioLevels(Vec<AudioLevel>),
-    /// Connection reports of the room.
+    /// Sound levels of participants.
+    AudioLevels {
+        /// Of which part of the media plane: whoever is on it and is not named was silent, of others nothing is said.
+        part: u16,
+        /// What was heard.
+        levels: Vec<AudioLevel>,
+    },
+    /// Connection reports of participants, of as many as whoever reports knows.
     Quality(Vec<QualityReport>),
     /// A participant's media ended.
     Failed {

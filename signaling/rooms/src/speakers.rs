@@ -2,6 +2,8 @@
 //!
 //! The constants are LiveKit's defaults (`pkg/sfu/audio/audiolevel.go`, `pkg/rtc/room.go`), so that an
 //! application tuned there looks the same here.
+//!
+//! The media plane may report in parts, each of those who are on it, each in its own time.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +24,16 @@ const STEPS: f32 = 8.0;
 #[derive(Debug, Default)]
 pub(crate) struct Speakers {
     /// Smoothed linear level of everybody who made a sound in the last interval.
-    smoothed: BTreeMap<ParticipantSid, f32>,
+    smoothed: BTreeMap<ParticipantSid, Voice>,
     /// What clients were told: quantised level of the active ones.
     told: BTreeMap<ParticipantSid, f32>,
+}
+
+/// How loud somebody is, and which part of the media plane says so.
+#[derive(Debug, Clone, Copy)]
+struct Voice {
+    level: f32,
+    part: u16,
 }
 
 fn linear(dbov: f32) -> f32 {
@@ -41,8 +50,9 @@ fn loudest_first(speakers: &mut [SpeakerInfo]) {
 }
 
 impl Speakers {
-    /// Takes an interval's report and answers what changed for clients. Who is not in the report is silent.
-    pub(crate) fn observe(&mut self, report: &[AudioLevel]) -> Vec<SpeakerInfo> {
+    /// Takes an interval's report of a part and answers what changed for clients. Who was in its last report and is not in
+    /// this one is silent.
+    pub(crate) fn observe(&mut self, part: u16, report: &[AudioLevel]) -> Vec<SpeakerInfo> {
         let mut loudest: BTreeMap<&ParticipantSid, f32> = BTreeMap::new();
         for heard in report.iter().filter(|heard| heard.active_percent >= ACTIVE_PERCENT) {
             // A level heard for half the interval counts 6 dB less than one heard throughout.
@@ -51,18 +61,23 @@ impl Speakers {
             let entry = loudest.entry(&heard.participant).or_default();
             *entry = entry.max(level);
         }
+        let before = std::mem::take(&mut self.smoothed);
         self.smoothed = loudest
             .into_iter()
             .map(|(participant, level)| {
-                let before = self.smoothed.get(participant).copied().unwrap_or(0.0);
-                (participant.clone(), before + (level - before) * SMOOTHING)
+                let before = before.get(participant).map_or(0.0, |voice| voice.level);
+                let level = before + (level - before) * SMOOTHING;
+                (participant.clone(), Voice { level, part })
             })
             .collect();
+        for (participant, voice) in before.into_iter().filter(|(_, voice)| voice.part != part) {
+            self.smoothed.entry(participant).or_insert(voice);
+        }
         let active = self
             .smoothed
             .iter()
-            .filter(|(_, level)| **level >= linear(ACTIVE_DBOV))
-            .map(|(participant, level)| (participant.clone(), (level * STEPS).ceil().min(STEPS) / STEPS))
+            .filter(|(_, voice)| voice.level >= linear(ACTIVE_DBOV))
+            .map(|(participant, voice)| (participant.clone(), (voice.level * STEPS).ceil().min(STEPS) / STEPS))
             .collect();
         self.tell(active)
     }
@@ -84,12 +99,6 @@ impl Speakers {
         active
     }
 
-    /// Nobody is heard any more.
-    pub(crate) fn silence(&mut self) -> Vec<SpeakerInfo> {
-        self.smoothed.clear();
-        self.tell(BTreeMap::new())
-    }
-
     /// Somebody left; answers what others must be told.
     pub(crate) fn remove(&mut self, participant: &ParticipantSid) -> Option<SpeakerInfo> {
         self.smoothed.remove(participant);
@@ -108,38 +117,38 @@ mod tests {
     #[test]
     fn speech_is_told_once_and_its_end_once() {
         let mut speakers = Speakers::default();
-        let started = speakers.observe(&[heard("PA_ada", 10, 100)]);
+        let started = speakers.observe(0, &[heard("PA_ada", 10, 100)]);
         assert!(matches!(&started[..], [s] if s.active && s.level > 0.0), "{started:?}");
-        speakers.observe(&[heard("PA_ada", 10, 100)]);
-        speakers.observe(&[heard("PA_ada", 10, 100)]);
-        assert_eq!(speakers.observe(&[heard("PA_ada", 10, 100)]), [], "a steady voice is no news");
-        let stopped = speakers.observe(&[]);
+        speakers.observe(0, &[heard("PA_ada", 10, 100)]);
+        speakers.observe(0, &[heard("PA_ada", 10, 100)]);
+        assert_eq!(speakers.observe(0, &[heard("PA_ada", 10, 100)]), [], "a steady voice is no news");
+        let stopped = speakers.observe(0, &[]);
         assert!(matches!(&stopped[..], [s] if !s.active && s.level == 0.0), "{stopped:?}");
-        assert_eq!(speakers.observe(&[]), []);
+        assert_eq!(speakers.observe(0, &[]), []);
     }
 
     #[test]
     fn a_click_and_a_whisper_are_not_speech() {
         let mut speakers = Speakers::default();
-        assert_eq!(speakers.observe(&[heard("PA_ada", 0, 10)]), []);
-        assert_eq!(speakers.observe(&[heard("PA_ada", 60, 100)]), []);
+        assert_eq!(speakers.observe(0, &[heard("PA_ada", 0, 10)]), []);
+        assert_eq!(speakers.observe(0, &[heard("PA_ada", 60, 100)]), []);
     }
 
     #[test]
     fn levels_come_in_eighths_and_small_changes_are_none() {
         let mut speakers = Speakers::default();
         for dbov in [0, 3, 10, 20, 34] {
-            for told in speakers.observe(&[heard("PA_ada", dbov, 100)]) {
+            for told in speakers.observe(0, &[heard("PA_ada", dbov, 100)]) {
                 assert!((1.0..=8.0).contains(&(told.level * 8.0)) && (told.level * 8.0).fract() == 0.0, "{told:?}");
             }
         }
         for _ in 0..10 {
-            speakers.observe(&[heard("PA_ada", 20, 100)]);
+            speakers.observe(0, &[heard("PA_ada", 20, 100)]);
         }
         for dbov in [19, 21, 20, 22, 19] {
-            assert_eq!(speakers.observe(&[heard("PA_ada", dbov, 100)]), [], "within a step");
+            assert_eq!(speakers.observe(0, &[heard("PA_ada", dbov, 100)]), [], "within a step");
         }
-        let quieter = speakers.observe(&[heard("PA_ada", 20, 50)]);
+        let quieter = speakers.observe(0, &[heard("PA_ada", 20, 50)]);
         assert_eq!(quieter, [], "half of an interval is 6 dB less, which is still the lowest step");
     }
 
@@ -148,12 +157,12 @@ mod tests {
         let mut speakers = Speakers::default();
         let all = [heard("PA_ada", 20, 100), heard("PA_bob", 2, 100), heard("PA_eve", 12, 100)];
         let order = |told: &[SpeakerInfo]| told.iter().map(|info| info.sid.clone()).collect::<Vec<_>>();
-        assert_eq!(order(&speakers.observe(&all)), ["PA_bob", "PA_eve", "PA_ada"]);
+        assert_eq!(order(&speakers.observe(0, &all)), ["PA_bob", "PA_eve", "PA_ada"]);
         for _ in 0..10 {
-            speakers.observe(&all);
+            speakers.observe(0, &all);
         }
         assert_eq!(order(&speakers.active()), ["PA_bob", "PA_eve", "PA_ada"]);
-        let changes = speakers.observe(&[heard("PA_ada", 20, 100), heard("PA_eve", 0, 100)]);
+        let changes = speakers.observe(0, &[heard("PA_ada", 20, 100), heard("PA_eve", 0, 100)]);
         assert_eq!(order(&changes), ["PA_eve", "PA_bob"], "ada goes on as before");
         assert!(changes[0].active && !changes[1].active);
     }
@@ -161,10 +170,25 @@ mod tests {
     #[test]
     fn somebody_who_leaves_while_speaking_is_told_silent() {
         let mut speakers = Speakers::default();
-        speakers.observe(&[heard("PA_ada", 5, 100), heard("PA_bob", 5, 100)]);
+        speakers.observe(0, &[heard("PA_ada", 5, 100), heard("PA_bob", 5, 100)]);
         assert_eq!(speakers.active().len(), 2);
         assert!(speakers.remove(&"PA_ada".into()).is_some_and(|info| !info.active));
         assert!(speakers.remove(&"PA_ada".into()).is_none());
-        assert_eq!(speakers.silence().len(), 1);
+        assert_eq!(speakers.observe(0, &[]).len(), 1);
+    }
+
+    #[test]
+    fn what_one_part_reports_silences_nobody_of_another() {
+        let mut speakers = Speakers::default();
+        speakers.observe(0, &[heard("PA_ada", 5, 100)]);
+        let joined = speakers.observe(1, &[heard("PA_bob", 5, 100)]);
+        assert!(joined.iter().all(|info| info.sid == "PA_bob" && info.active), "{joined:?}");
+        for _ in 0..10 {
+            assert!(speakers.observe(1, &[heard("PA_bob", 5, 100)]).iter().all(|info| info.active));
+        }
+        assert_eq!(speakers.active().len(), 2);
+        let stopped = speakers.observe(0, &[]);
+        assert!(matches!(&stopped[..], [info] if info.sid == "PA_ada" && !info.active), "{stopped:?}");
+        assert_eq!(speakers.active().len(), 1);
     }
 }

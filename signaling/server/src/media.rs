@@ -185,9 +185,11 @@ pub(crate) fn event(event: core::Event) -> Option<rooms::MediaEvent> {
         From::NotDecodable { subscriber, track } => {
             To::NotDecodable { subscriber: participant_sid(&subscriber), track: track_sid(&track) }
         }
-        // The room's task answers whoever asked; nothing in the room changes.
-        From::Explained { .. } => return None,
-        From::AudioLevels { levels, .. } => To::AudioLevels(levels.iter().map(audio_level).collect()),
+        // The room's task answers whoever asked, and looks after its workers; nothing in the room changes.
+        From::Explained { .. } | From::WorkerLost => return None,
+        From::AudioLevels { part, levels, .. } => {
+            To::AudioLevels { part, levels: levels.iter().map(audio_level).collect() }
+        }
         From::Quality { reports, .. } => To::Quality(reports.iter().map(quality_report).collect()),
         From::ParticipantFailed { participant: who, failure } => {
             tracing::warn!(participant = %who, ?failure, "media failed");

@@ -56,7 +56,7 @@ impl RoomState {
             MediaEvent::NotDecodable { subscriber, track } => self.handle_not_decodable(&subscriber, &track),
             MediaEvent::Subscribed { subscriber, track } => self.handle_subscribed(&subscriber, &track),
             MediaEvent::Data { participant, channel, payload } => self.handle_data(&participant, channel, &payload),
-            MediaEvent::AudioLevels(levels) => self.handle_audio_levels(&levels, now),
+            MediaEvent::AudioLevels { part, levels } => self.handle_audio_levels(part, &levels, now),
             MediaEvent::Quality(reports) => self.handle_quality(reports),
             MediaEvent::Failed { participant, failure } => {
                 let reason = match failure {
@@ -141,13 +141,13 @@ impl RoomState {
             .collect()
     }
 
-    fn handle_audio_levels(&mut self, levels: &[AudioLevel], now: Now) {
+    fn handle_audio_levels(&mut self, part: u16, levels: &[AudioLevel], now: Now) {
         let seen = |level: &&AudioLevel| self.participants.get(&level.participant).is_some_and(Participant::visible);
         let levels: Vec<_> = levels.iter().filter(seen).cloned().collect();
-        if self.silence_at.replace(now.at + SILENCE_AFTER).is_none() {
-            self.timers.insert((now.at + SILENCE_AFTER, Timer::Silence));
+        if self.silence_at.insert(part, now.at + SILENCE_AFTER).is_none() {
+            self.timers.insert((now.at + SILENCE_AFTER, Timer::Silence(part)));
         }
-        let changes = self.speakers.observe(&levels);
+        let changes = self.speakers.observe(part, &levels);
         self.tell_speakers(changes);
     }
 }

@@ -103,7 +103,7 @@ enum Timer {
     Departure(ParticipantSid),
     Connect(ParticipantSid),
     RefreshToken(ParticipantSid),
-    Silence,
+    Silence(u16),
     RoomUpdate,
     GiveUp(ParticipantSid),
     EndOfSimulatedSpeech(ParticipantSid),
@@ -125,7 +125,8 @@ pub struct RoomState {
     /// When identities were taken over lately.
     takeovers: BTreeMap<String, Vec<Instant>>,
     speakers: Speakers,
-    silence_at: Option<Instant>,
+    /// When nobody of a part of the media plane is heard any more, unless it reports.
+    silence_at: BTreeMap<u16, Instant>,
     /// When everybody is told of the room's new numbers.
     room_update_at: Option<Instant>,
     /// How each active participant's connection fares.
@@ -166,7 +167,7 @@ impl RoomState {
             publishers: BTreeMap::new(),
             takeovers: BTreeMap::new(),
             speakers: Speakers::default(),
-            silence_at: None,
+            silence_at: BTreeMap::new(),
             room_update_at: None,
             ratings: BTreeMap::new(),
             timers: BTreeSet::from([(expires_at, Timer::Expiry)]),
@@ -339,13 +340,13 @@ impl RoomState {
                 self.timers.insert((participant.refresh_at, Timer::RefreshToken(sid.clone())));
                 self.refresh_token(&sid);
             }
-            Timer::Silence => match self.silence_at {
-                Some(at) if at > now.at => {
-                    self.timers.insert((at, Timer::Silence));
+            Timer::Silence(part) => match self.silence_at.get(&part) {
+                Some(at) if *at > now.at => {
+                    self.timers.insert((*at, Timer::Silence(part)));
                 }
                 _ => {
-                    self.silence_at = None;
-                    let changes = self.speakers.silence();
+                    self.silence_at.remove(&part);
+                    let changes = self.speakers.observe(part, &[]);
                     self.tell_speakers(changes);
                 }
             },

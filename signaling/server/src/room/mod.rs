@@ -180,7 +180,7 @@ impl Rooms {
             taken
         };
         let worker_room = sluice_core::RoomId::from(state.sid().as_str());
-        let link = self.node.open_room(worker_room.clone(), Box::new(sink));
+        let link = self.node.open_room(worker_room.clone(), Arc::new(sink));
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let handle = RoomHandle {
             number: self.numbers.fetch_add(1, Ordering::Relaxed),

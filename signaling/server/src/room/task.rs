@@ -140,6 +140,13 @@ impl RoomTask {
             self.explanations.answer(&self.state, request, *report);
             return Vec::new();
         }
+        if matches!(event, sluice_core::Event::WorkerLost) {
+            tracing::error!("a media worker of the room is gone");
+            if self.link.check().is_err() {
+                return self.state.handle(Command::Shutdown, now());
+            }
+            return Vec::new();
+        }
         let Some(event) = media::event(event) else { return Vec::new() };
         if matches!(event, MediaEvent::Data { .. }) {
             self.rooms.metrics.data_packets.with_label_values(&["in"]).inc();

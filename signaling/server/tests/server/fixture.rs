@@ -69,11 +69,20 @@ impl Fixture {
         Self::secured(config, None).await
     }
 
+    /// On several media workers, among which the people of a room take turns.
+    pub(crate) async fn spanning(workers: usize) -> Self {
+        Self::on(workers, ServerConfig::development(), None).await
+    }
+
     pub(crate) async fn secured(config: ServerConfig, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        Self::on(1, config, tls).await
+    }
+
+    async fn on(workers: usize, config: ServerConfig, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let registry = prometheus::Registry::new();
         let bind = vec!["127.0.0.1:0".parse().unwrap()];
-        let node =
-            Node::start(&NodeConfig { bind, advertise: None, workers: 1, max_publish_bps: 0 }, &registry).unwrap();
+        let node = NodeConfig { bind, advertise: None, workers, max_publish_bps: 0, participants_per_worker: 1 };
+        let node = Node::start(&node, &registry).unwrap();
         let server = Server::new(config, node, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -146,7 +146,7 @@ impl Run {
             Step::Speak { who } => {
                 if let Some(client) = self.people[who].clone() {
                     let level = AudioLevel { participant: client.sid, level_dbov: 10, active_percent: 100 };
-                    world.media(MediaEvent::AudioLevels(vec![level]));
+                    world.media(MediaEvent::AudioLevels { part: 0, levels: vec![level] });
                 }
             }
             Step::Wanted { track, max_spatial, backup } => {

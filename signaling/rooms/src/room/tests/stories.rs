@@ -531,15 +531,40 @@ fn voices_are_told_when_they_begin_change_and_end() {
             _ => None,
         })
     };
-    world.media(MediaEvent::AudioLevels(vec![voice(&ada)]));
+    world.media(MediaEvent::AudioLevels { part: 0, levels: vec![voice(&ada)] });
     assert!(matches!(&heard(&world, &bob)[..], [s] if s.active && s.sid == ada.sid.as_str()));
     let late = world.join("late");
     assert_eq!(heard(&world, &late).len(), 1, "who comes later is told as well");
     world.pass(Duration::from_secs(3));
     assert!(heard(&world, &bob).last().is_some_and(|s| !s.active), "without reports nobody speaks");
-    world.media(MediaEvent::AudioLevels(vec![voice(&ada)]));
+    world.media(MediaEvent::AudioLevels { part: 0, levels: vec![voice(&ada)] });
     world.says(&ada, leave());
     assert!(heard(&world, &bob).last().is_some_and(|s| !s.active), "who leaves stops speaking");
+}
+
+/// A room may be on several workers: each tells of those it has, and may fall silent while others speak.
+#[test]
+fn a_worker_that_reports_nothing_any_more_silences_its_own_and_nobody_else() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    let voice = |who: &Client| AudioLevel { participant: who.sid.clone(), level_dbov: 12, active_percent: 90 };
+    let last_of = |world: &World, of: &Client| {
+        let told = world.heard(&bob, |message| match message {
+            told::Message::SpeakersChanged(changed) => Some(changed.speakers.clone()),
+            _ => None,
+        });
+        told.into_iter()
+            .flatten()
+            .rfind(|info| info.sid == of.sid.as_str())
+            .map(|info| info.active)
+    };
+    world.media(MediaEvent::AudioLevels { part: 0, levels: vec![voice(&ada)] });
+    for _ in 0..10 {
+        world.media(MediaEvent::AudioLevels { part: 1, levels: vec![voice(&bob)] });
+        world.pass(Duration::from_millis(300));
+    }
+    assert_eq!(last_of(&world, &ada), Some(false));
+    assert_eq!(last_of(&world, &bob), Some(true));
 }
 
 #[test]
