@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sluice_core::Connection::{Dual, Single};
 use sluice_core::{Demand, Event, Failure, RoomLimits, TrackId};
-use sluice_sim::{Media, Publication, Simulation, Structure};
+use sluice_sim::{Media, Publication, Simulation, Structure, generated, play_on};
 
 const SIMULCAST: Publication = Publication::camera(Media::Vp8, true, Structure::Flat);
 const SVC: Publication = Publication::camera(Media::Vp9, false, Structure::Svc);
@@ -80,5 +80,181 @@ fn the_same_meeting_on_one_two_and_four_workers_is_the_same() {
             assert!(other.frames >= least, "{workers} workers: {other:?}, alone {one:?}");
             assert!(other.freezes <= one.freezes, "{workers} workers: {other:?}, alone {one:?}");
         }
+    }
+}
+
+fn longest_freeze(sim: &Simulation, who: &str, track: &TrackId, since: std::time::Instant) -> Duration {
+    let freezes = sim.sink(who, track).freezes.iter().filter(|freeze| freeze.ended_at > since);
+    freezes.map(|freeze| freeze.lasted).max().unwrap_or_default()
+}
+
+#[test]
+fn nothing_of_a_track_crosses_to_a_worker_where_nobody_wants_it() {
+    let mut sim = Simulation::spanning(8, 2);
+    sim.dynacast = true;
+    sim.auto_subscribe = false;
+    sim.join("ann", Single);
+    sim.join("bob", Dual);
+    let cam = sim.publish("ann", "cam", SIMULCAST);
+    sim.run_ms(1_000);
+    assert_eq!((sim.stats().packets_relayed, sim.stats().mirrors), (0, 1));
+    sim.subscribe("bob", &cam);
+    sim.run_ms(3_000);
+    assert_eq!(sim.sink("bob", &cam).layers.last().map(|(_, layer)| *layer), Some(2));
+    // One encoding of three, once the two that are wanted no more were given time.
+    sim.demand("bob", &cam, Demand { max_spatial: 0, ..Demand::default() });
+    sim.run_ms(6_000);
+    assert_eq!(sim.sink("bob", &cam).layers.last().map(|(_, layer)| *layer), Some(0));
+    let wanted = sim.events.iter().rev().find_map(|(_, event)| match event {
+        Event::LayersWanted { max_spatial, .. } => Some(*max_spatial),
+        _ => None,
+    });
+    assert_eq!(wanted, Some(Some(0)), "its publisher hears what is wanted on another worker");
+    let before = sim.stats();
+    sim.run_ms(1_000);
+    let (crossed, forwarded) = (
+        sim.stats().packets_relayed - before.packets_relayed,
+        sim.stats().packets_forwarded - before.packets_forwarded,
+    );
+    assert!(crossed.abs_diff(forwarded) <= 2, "{crossed} crossed, {forwarded} were sent on");
+    sim.unsubscribe("bob", &cam);
+    sim.run_ms(6_000);
+    let before = sim.stats().packets_relayed;
+    sim.run_ms(1_000);
+    assert_eq!(sim.stats().packets_relayed, before);
+    sim.audit(true);
+}
+
+#[test]
+fn packets_a_worker_had_no_room_for_cost_its_people_a_key_frame_and_others_nothing() {
+    let mut sim = Simulation::spanning(9, 2);
+    for name in ["ann", "bob", "cem", "dan"] {
+        sim.join(name, Dual);
+    }
+    // Ann and cem are on the first worker, bob and dan on the second.
+    let cam = sim.publish("ann", "cam", SIMULCAST);
+    let mic = sim.publish("ann", "mic", Publication::MICROPHONE);
+    sim.run_ms(3_000);
+    let began = sim.now();
+    sim.slow_down(1, Duration::from_micros(50), 0);
+    sim.run_ms(100);
+    assert_eq!(sim.frames_during(Duration::from_millis(600), "bob", &cam), 0);
+    assert!(sim.lost_between_workers() > 50, "{}", sim.lost_between_workers());
+    sim.slow_down(1, Duration::from_micros(50), 4096);
+    let asked = sim.client("ann").keyframe_requests(&cam).len();
+    let took = sim.run_until(Duration::from_secs(3), "pictures again", |sim| {
+        let seen = |who: &str| {
+            sim.sink(who, &cam)
+                .last_frame_at
+                .is_some_and(|at| sim.now() - at < Duration::from_millis(100))
+        };
+        seen("bob") && seen("dan")
+    });
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+    assert!(sim.client("ann").keyframe_requests(&cam).len() > asked);
+    assert!(sim.frames_during(Duration::from_secs(2), "dan", &cam) > 50);
+    assert!(sim.frames_during(Duration::from_secs(1), "bob", &mic) > 45);
+    assert_eq!(longest_freeze(&sim, "cem", &cam, began), Duration::ZERO);
+    sim.audit(false);
+}
+
+#[test]
+fn who_is_on_a_worker_that_dies_is_told_and_the_others_go_on() {
+    let mut sim = Simulation::spanning(10, 3);
+    for name in ["ann", "bob", "cem", "dan", "eve", "fay"] {
+        sim.join(name, Dual);
+    }
+    let cams = ["ann", "bob", "cem"].map(|name| sim.publish(name, "cam", Publication::CAMERA));
+    sim.run_ms(3_000);
+    // Ann and dan were on it, and it was the room's home.
+    sim.kill(0);
+    let failures = sim.failures();
+    assert_eq!(failures, [("PA_ann".into(), Failure::Internal), ("PA_dan".into(), Failure::Internal)]);
+    sim.leave("ann");
+    sim.leave("dan");
+    sim.run_ms(100);
+    assert_eq!(sim.frames_during(Duration::from_secs(1), "bob", &cams[0]), 0);
+    for (who, cam) in [("bob", 2), ("cem", 1), ("eve", 2), ("fay", 1)] {
+        let frames = sim.frames_during(Duration::from_secs(1), who, &cams[cam]);
+        assert!(frames >= 28, "{who} sees {frames}");
+        assert!(sim.sink(who, &cams[0]).closed_at.is_some(), "{who}'s page still shows ann");
+    }
+    // They come back, to workers that live.
+    sim.join("ann", Dual);
+    let again = sim.publish("ann", "cam2", Publication::CAMERA);
+    sim.run_ms(2_000);
+    for who in ["bob", "cem", "eve", "fay"] {
+        assert!(sim.frames_during(Duration::from_secs(1), who, &again) >= 28, "{who}");
+    }
+    assert!(sim.frames_during(Duration::from_secs(1), "ann", &cams[1]) >= 28);
+    assert_eq!(sim.stats().contained_panics, 0);
+}
+
+#[test]
+fn a_worker_that_is_slow_is_late_and_makes_nobody_else_late() {
+    let mut sim = Simulation::spanning(11, 2);
+    for name in ["ann", "bob", "cem"] {
+        sim.join(name, Single);
+    }
+    let cam = sim.publish("ann", "cam", SIMULCAST);
+    sim.run_ms(3_000);
+    let began = sim.now();
+    sim.slow_down(1, Duration::from_millis(300), 4096);
+    sim.run_ms(5_000);
+    assert_eq!(longest_freeze(&sim, "cem", &cam, began), Duration::ZERO);
+    let freeze = longest_freeze(&sim, "bob", &cam, began);
+    assert!(freeze < Duration::from_millis(400), "once: {freeze:?}");
+    let (late, prompt) = (sim.sink("bob", &cam), sim.sink("cem", &cam));
+    assert!(late.frames + 15 > prompt.frames, "{} and {}", late.frames, prompt.frames);
+    assert_eq!(sim.lost_between_workers(), 0);
+    sim.audit(true);
+}
+
+/// What of a large room is forwarded is one decision for all its workers.
+#[test]
+fn a_rooms_limits_leave_out_the_same_on_every_worker() {
+    let forwarded = |workers: u16| {
+        let mut sim = Simulation::spanning(12, workers);
+        let limits = RoomLimits { last_cameras: Some(2), loudest_microphones: Some(2) };
+        sim.command(sluice_core::Command::LimitRoom { room: "RM_1".into(), limits });
+        let people = ["ann", "bob", "cem", "dan"];
+        for name in people {
+            sim.join(name, Dual);
+        }
+        let cams = people.map(|name| sim.publish(name, "cam", Publication::CAMERA));
+        // Only cem and dan are ever heard.
+        let mics = ["cem", "dan"].map(|name| sim.publish(name, "mic", Publication::MICROPHONE));
+        let shown = |sim: &mut Simulation, tracks: &[TrackId]| {
+            let before: Vec<u64> = people.iter().flat_map(|who| tracks.iter().map(|t| frames(sim, who, t))).collect();
+            sim.run_ms(1_000);
+            let after = people.iter().flat_map(|who| tracks.iter().map(|t| frames(sim, who, t)));
+            after.zip(before).map(|(after, before)| after - before >= 25).collect::<Vec<_>>()
+        };
+        sim.run_ms(6_000);
+        let speakers = shown(&mut sim, &cams);
+        let heard = shown(&mut sim, &mics);
+        sim.leave("cem");
+        sim.run_ms(3_000);
+        let afterwards = shown(&mut sim, &[cams[0].clone(), cams[1].clone(), cams[3].clone()]);
+        sim.audit(true);
+        (speakers, heard, afterwards)
+    };
+    fn frames(sim: &Simulation, who: &str, track: &TrackId) -> u64 {
+        sim.client(who).sinks(track).map(|sink| sink.frames).sum()
+    }
+    let alone = forwarded(1);
+    assert!(alone.0.iter().any(|is| *is) && alone.0.iter().any(|is| !*is));
+    for workers in [2, 4] {
+        assert_eq!(forwarded(workers), alone, "{workers} workers");
+    }
+}
+
+/// Invariants over networks nobody thought of, on two workers; the same scenarios run on one in `generated.rs`.
+#[test]
+fn no_invariant_breaks_on_two_workers() {
+    for seed in 500..520 {
+        let outcome = play_on(2, &generated::scenario(seed), seed);
+        let shown: Vec<&String> = outcome.violations.iter().take(10).collect();
+        assert!(outcome.violations.is_empty(), "seed {seed}: {} violations: {shown:#?}", outcome.violations.len());
     }
 }
