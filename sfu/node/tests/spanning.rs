@@ -1,0 +1,328 @@
+//! A room on several worker threads, with real sockets and real clients: what one publishes on one thread comes out of
+//! another.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use sluice_core::{
+    Client, CodecRole, Command, Connection, Event, ExpectedTrack, Failure, Kind, ParticipantId, Source, TrackId,
+};
+use sluice_node::{Node, NodeConfig, RoomLink};
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpWrite};
+use str0m::{Candidate, Input, Output, Rtc};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PACKET: Duration = Duration::from_millis(20);
+const ROOM: &str = "RM_1";
+
+/// Somebody's page: one connection over a socket of its own. Publishes one microphone, or listens.
+struct Page {
+    id: ParticipantId,
+    rtc: Rtc,
+    socket: UdpSocket,
+    address: SocketAddr,
+    deadline: Instant,
+    pending: Option<SdpPendingOffer>,
+    offers: u32,
+    /// Its section for a microphone.
+    microphone: Option<Mid>,
+    sent: u16,
+    next_packet_at: Instant,
+    /// Timestamps that came, by section.
+    heard: HashMap<Mid, Vec<u32>>,
+    /// What came on sections that carry tracks.
+    tracks: Vec<(String, TrackId)>,
+}
+
+impl Page {
+    fn new(name: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = socket.local_addr().unwrap();
+        let now = Instant::now();
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let mut rtc = Rtc::builder().set_rtp_mode(true).set_crypto_provider(crypto).build(now);
+        rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).unwrap());
+        Self {
+            id: format!("PA_{name}").as_str().into(),
+            rtc,
+            socket,
+            address,
+            deadline: now,
+            pending: None,
+            offers: 0,
+            microphone: None,
+            sent: 0,
+            next_packet_at: now,
+            heard: HashMap::new(),
+            tracks: Vec::new(),
+        }
+    }
+
+    fn track(&self) -> TrackId {
+        format!("TR_{}", self.id).as_str().into()
+    }
+
+    fn enter(&mut self, link: &mut RoomLink, publishes: bool) {
+        let client = Client { connection: Connection::Single, takes_trailers: false, allows_pauses: true };
+        let participant = self.id.clone();
+        link.send(Command::AddParticipant { room: ROOM.into(), participant, client }).unwrap();
+        if publishes {
+            let expected = ExpectedTrack {
+                track: self.track(),
+                cids: vec!["mic".into()],
+                kind: Kind::Audio,
+                source: Source::Microphone,
+                layers: Vec::new(),
+                codecs: vec!["audio/opus".into()],
+                stereo: false,
+                dtx: false,
+                red: false,
+                has_trailers: false,
+                role: CodecRole::Only,
+            };
+            link.send(Command::ExpectTrack { participant: self.id.clone(), expected }).unwrap();
+        }
+        self.offer(link, publishes, 3);
+    }
+
+    fn offer(&mut self, link: &mut RoomLink, publishes: bool, receiving: u32) {
+        let mut changes = self.rtc.sdp_api();
+        if publishes {
+            let mid = changes.add_media(MediaKind::Audio, Direction::SendOnly, None, Some("mic".into()), None);
+            self.microphone = Some(mid);
+        }
+        for _ in 0..receiving {
+            changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
+        let (offer, pending) = changes.apply().unwrap();
+        self.pending = Some(pending);
+        self.offers += 1;
+        let (participant, id, sdp) = (self.id.clone(), self.offers, offer.to_sdp_string());
+        link.send(Command::Offer { participant, id, sdp }).unwrap();
+        self.drain();
+    }
+
+    fn answered(&mut self, sdp: &str, tracks: Vec<(String, TrackId)>) {
+        let Some(pending) = self.pending.take() else { return };
+        let answer = SdpAnswer::from_sdp_string(sdp).unwrap();
+        self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
+        self.tracks = tracks;
+        self.drain();
+    }
+
+    /// Does what there is to do now.
+    fn turn(&mut self) {
+        let mut buffer = [0; 2000];
+        while let Ok((len, source)) = self.socket.recv_from(&mut buffer) {
+            let contents = buffer[..len].try_into().unwrap();
+            let receive = Receive { proto: Protocol::Udp, source, destination: self.address, contents };
+            let input = Input::Receive(Instant::now(), receive);
+            if self.rtc.accepts(&input) {
+                self.rtc.handle_input(input).unwrap();
+                self.drain();
+            }
+        }
+        let now = Instant::now();
+        if self.deadline <= now {
+            self.rtc.handle_input(Input::Timeout(now)).unwrap();
+            self.drain();
+        }
+        if let Some(mid) = self.microphone.filter(|_| self.rtc.is_connected() && self.next_packet_at <= now) {
+            self.next_packet_at = now + PACKET;
+            self.sent += 1;
+            let codecs = self.rtc.codec_config();
+            let pt = codecs.find(|p| p.spec().codec == Codec::Opus).map(|p| p.pt()).unwrap();
+            let extensions =
+                ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..ExtensionValues::default() };
+            if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+                let (sequence, timestamp) = (u64::from(self.sent), u32::from(self.sent) * 960);
+                stream.write_rtp(
+                    RtpWrite::new(pt, sequence.into(), timestamp, now, vec![0xfc; 80])
+                        .ext_vals(extensions)
+                        .nackable(false),
+                );
+            }
+            self.rtc.handle_input(Input::Timeout(now)).unwrap();
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(at) => {
+                    self.deadline = at;
+                    return;
+                }
+                Output::Transmit(transmit) => {
+                    let _ = self.socket.send_to(&transmit.contents, transmit.destination);
+                }
+                Output::Event(str0m::Event::RtpPacket(packet)) => {
+                    let ssrc = packet.header.ssrc;
+                    let mid = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid());
+                    if let Some(mid) = mid {
+                        self.heard.entry(mid).or_default().push(packet.header.timestamp);
+                    }
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// Packets of somebody's microphone that came.
+    fn heard(&self, of: &TrackId) -> usize {
+        let mid = self.tracks.iter().find(|(_, track)| track == of).map(|(mid, _)| mid.as_str().into());
+        mid.and_then(|mid: Mid| self.heard.get(&mid)).map_or(0, Vec::len)
+    }
+}
+
+/// A node of three workers, a room on it, and the room's part: whoever publishes is heard by everybody else.
+struct Stage {
+    link: RoomLink,
+    events: Receiver<(String, Event)>,
+    pages: Vec<Page>,
+    failed: Vec<(ParticipantId, Failure)>,
+    /// Thread and part of every report of levels.
+    levels: Vec<(String, u16)>,
+    registry: prometheus::Registry,
+    /// The thread of this name panics at the next event it reports.
+    doomed: Arc<Mutex<String>>,
+    // Last: the link goes first.
+    _node: Node,
+}
+
+impl Stage {
+    fn open() -> Self {
+        let registry = prometheus::Registry::new();
+        let config = NodeConfig {
+            bind: vec!["127.0.0.1:0".parse().unwrap()],
+            advertise: None,
+            workers: 3,
+            max_publish_bps: 0,
+            participants_per_worker: 1,
+        };
+        let node = Node::start(&config, &registry).unwrap();
+        let (sender, events) = channel();
+        let doomed = Arc::new(Mutex::new(String::new()));
+        let (doom, is_over) = (Arc::clone(&doomed), AtomicBool::new(false));
+        let sink = move |event| {
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            if *doom.lock().unwrap() == name && !is_over.swap(true, Ordering::Relaxed) {
+                panic!("a worker dies, as the test wants it");
+            }
+            sender.send((name, event)).is_ok()
+        };
+        let link = node.open_room(ROOM.into(), Arc::new(sink));
+        Self { link, events, pages: Vec::new(), failed: Vec::new(), levels: Vec::new(), registry, doomed, _node: node }
+    }
+
+    fn enter(&mut self, name: &str, publishes: bool) {
+        let mut page = Page::new(name);
+        page.enter(&mut self.link, publishes);
+        self.pages.push(page);
+    }
+
+    fn page(&self, name: &str) -> &Page {
+        self.pages.iter().find(|page| page.id.as_str() == format!("PA_{name}")).unwrap()
+    }
+
+    fn run_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !is_so(self) {
+            assert!(began.elapsed() < PATIENCE, "not in time: {what}");
+            self.pages.iter_mut().for_each(Page::turn);
+            while let Ok((thread, event)) = self.events.try_recv() {
+                self.hear(thread, event);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn hear(&mut self, thread: String, event: Event) {
+        match event {
+            Event::Answer { participant, sdp, mid_to_track, .. } => {
+                let page = self.pages.iter_mut().find(|page| page.id == participant).unwrap();
+                page.answered(&sdp, mid_to_track);
+            }
+            Event::SectionsNeeded { participant, .. } => {
+                // One section more than there is need for makes an offer out of a plain request for one.
+                let page = self.pages.iter_mut().find(|page| page.id == participant).unwrap();
+                if page.pending.is_none() {
+                    page.offer(&mut self.link, false, 1);
+                }
+            }
+            Event::TrackAdded { participant, track, .. } => {
+                let others = self.pages.iter().filter(|page| page.id != participant);
+                for subscriber in others.map(|page| page.id.clone()).collect::<Vec<_>>() {
+                    let (track, stream) = (track.clone(), format!("{participant}|mic"));
+                    let command = Command::Subscribe { subscriber, track, kind: Kind::Audio, stream };
+                    self.link.send(command).unwrap();
+                }
+            }
+            Event::AudioLevels { part, .. } => self.levels.push((thread, part)),
+            Event::ParticipantFailed { participant, failure } => self.failed.push((participant, failure)),
+            Event::WorkerLost => self.link.check().unwrap(),
+            _ => {}
+        }
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        let metric = &family.get_metric()[0];
+        metric.get_counter().get_value().max(metric.get_gauge().get_value())
+    }
+}
+
+#[test]
+fn three_people_on_three_threads_hear_each_other_and_outlive_a_thread() {
+    let mut stage = Stage::open();
+    for (name, publishes) in [("ann", true), ("bob", true), ("cem", false)] {
+        stage.enter(name, publishes);
+    }
+    let (ann, bob) = (stage.page("ann").track(), stage.page("bob").track());
+    stage.run_until("everybody hears everybody", |stage| {
+        stage.page("ann").heard(&bob) > 50
+            && stage.page("bob").heard(&ann) > 50
+            && stage.page("cem").heard(&ann) > 50
+            && stage.page("cem").heard(&bob) > 50
+    });
+    // What ann said came to both others over a ring, and what bob said too.
+    stage.run_until("the figures", |stage| stage.metric("sluice_packets_mirrored_total") > 150.0);
+    assert_eq!(stage.metric("sluice_packets_relay_dropped_total"), 0.0);
+    assert_eq!((stage.metric("sluice_tracks"), stage.metric("sluice_mirrors")), (2.0, 4.0));
+    for (_, timestamps) in stage.pages.iter().flat_map(|page| &page.heard) {
+        assert!(timestamps.is_sorted(), "in order");
+    }
+    stage.run_until("levels of both speakers", |stage| {
+        let parts: std::collections::BTreeSet<u16> = stage.levels.iter().map(|(_, part)| *part).collect();
+        parts.len() == 2
+    });
+    // Each thread speaks for its own part only.
+    let threads: HashMap<u16, String> = stage.levels.iter().map(|(thread, part)| (*part, thread.clone())).collect();
+    assert_eq!(threads.len(), 2);
+
+    // Bob's thread dies.
+    stage.doomed.lock().unwrap().clone_from(&threads[&1]);
+    stage.run_until("bob is told", |stage| !stage.failed.is_empty());
+    assert_eq!(stage.failed, [(stage.page("bob").id.clone(), Failure::Internal)]);
+    let before = stage.page("cem").heard(&ann);
+    stage.run_until("the others go on", |stage| stage.page("cem").heard(&ann) > before + 50);
+
+    // Somebody comes, to a thread that lives, and is heard.
+    stage.enter("dan", true);
+    let dan = stage.page("dan").track();
+    stage.run_until("dan is heard", |stage| stage.page("ann").heard(&dan) > 20 && stage.page("cem").heard(&dan) > 20);
+    assert_eq!(stage.failed.len(), 1);
+}
