@@ -444,8 +444,11 @@ mod tests {
             repair: Some(97),
             clock_rate_hz: 90_000,
         };
-        let first = stream.write(&packet, &placement, format, 1, &crypto).unwrap();
-        let repair = stream.write_repair(&packet, &placement, format, 2, &crypto).unwrap();
+        let mut departure = Departure { packet: &packet, placement: &placement, format, transport_sequence: 1 };
+        let (mut first, mut repair) = (Vec::new(), Vec::new());
+        stream.write(&departure, &crypto, &mut first, 0).unwrap();
+        departure.transport_sequence = 2;
+        stream.write_repair(&departure, &crypto, &mut repair, 0).unwrap();
         let told = |datagram: &[u8]| {
             let mut extensions = packet::Packet::parse(datagram).unwrap().extensions();
             extensions.find(|(id, _)| *id == DESCRIPTOR_ID).unwrap().1.to_vec()
