@@ -124,7 +124,12 @@ const WITHOUT_VP9: [Media; 3] = [Media::Vp8, Media::H264, Media::H265];
 
 /// Ann publishes VP9 in three sizes with VP8 behind it; bob takes everything, and eve, who comes later, no VP9.
 fn ann_bob_and_eve(policy: BackupPolicy, seed: u64) -> (Simulation, TrackId) {
-    let mut sim = Simulation::new(seed);
+    ann_bob_and_eve_on(1, policy, seed)
+}
+
+/// The same on several workers: on three, each has its own.
+fn ann_bob_and_eve_on(workers: u16, policy: BackupPolicy, seed: u64) -> (Simulation, TrackId) {
+    let mut sim = Simulation::spanning(seed, workers);
     sim.dynacast = true;
     sim.speaks.insert("eve".to_owned(), WITHOUT_VP9.to_vec());
     sim.join("ann", Single);
@@ -168,7 +173,16 @@ fn a_backup_is_sent_beside_the_first_codec_to_whoever_needs_it() {
 
 #[test]
 fn everybody_regresses_to_the_backup_when_one_needs_it() {
-    let (mut sim, cam) = ann_bob_and_eve(BackupPolicy::Regression, 36);
+    everybody_regresses_on(1);
+}
+
+#[test]
+fn everybody_regresses_when_one_on_another_worker_needs_it() {
+    everybody_regresses_on(3);
+}
+
+fn everybody_regresses_on(workers: u16) {
+    let (mut sim, cam) = ann_bob_and_eve_on(workers, BackupPolicy::Regression, 36);
     assert_eq!(sim.sink("bob", &cam).codecs, [Media::Vp9, Media::Vp8]);
     assert_eq!(sim.client("ann").sends(&cam), (false, true), "one codec is encoded");
     let freeze = sim.sink("bob", &cam).longest_freeze;
