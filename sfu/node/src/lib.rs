@@ -18,7 +18,7 @@ use sluice_net::{Features, UdpOptions, UdpPorts};
 
 pub use room_link::{PARTICIPANTS_PER_WORKER, RoomLink};
 
-use links::{Link, Links};
+use links::Links;
 use mailbox::Mailbox;
 use metrics::MediaMetrics;
 use worker_thread::{Message, WorkerThread};
@@ -86,7 +86,7 @@ impl Node {
     pub fn start(config: &NodeConfig, registry: &prometheus::Registry) -> Result<Self, NodeError> {
         let certificate = Certificate::generate().ok_or(NodeError::Certificate)?;
         let metrics = MediaMetrics::register(registry)?;
-        let (mut links, mut ends, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut mailboxes, mut links, mut ends, mut addresses) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for index in 0..config.workers.max(1) {
             let step = u16::try_from(index).unwrap_or(u16::MAX);
             let bind: Vec<SocketAddr> = config
@@ -104,17 +104,17 @@ impl Node {
             }
             addresses.extend(ports.local_addresses());
             let (mailbox, inbox) = mailbox::mailbox(ports.waker());
-            let (packets, ring) = links::ring(links::RING_LEN);
-            links.push(Link { mailbox, packets });
-            ends.push((ports, inbox, ring));
+            let (link, end) = links::link(mailbox.clone());
+            mailboxes.push(mailbox);
+            links.push(link);
+            ends.push((ports, inbox, end));
         }
-        let mailboxes = links.iter().map(|link| link.mailbox.clone()).collect();
         let threads = Vec::with_capacity(ends.len());
         // Stops those that were started, should one of them not.
         let participants_per_worker = config.participants_per_worker;
-        let mut node = Self { mailboxes, threads, participants_per_worker, addresses };
-        for (index, (ports, inbox, ring)) in (0u16..).zip(ends) {
-            let links = Links::new(WorkerId(index), ring, links.clone());
+        let mut node = Self { mailboxes: mailboxes.into(), threads, participants_per_worker, addresses };
+        for (index, (ports, inbox, end)) in (0u16..).zip(ends) {
+            let links = Links::new(WorkerId(index), end, links.clone());
             let worker = WorkerThread::new(config, ports, certificate.clone(), metrics.clone(), (inbox, links));
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))

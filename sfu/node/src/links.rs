@@ -1,19 +1,22 @@
-//! What workers hand to each other: a ring of packets into each worker, and its mailbox for everything else.
+//! What workers hand to each other: a ring of packets into each worker, and a queue for what else they say.
 //!
-//! Owned by a worker's thread. Packets are put into the ring as they come and the other thread is woken once for a
-//! batch. A full ring means that its owner is behind by [`RING_LEN`] packets: media drops, and is counted. The rest goes
-//! the way of commands and must not be lost; when that way is full or gone, the worker there counts as lost.
+//! Owned by a worker's thread. Things are put in as they come and the other thread is woken once for a batch. A full ring
+//! means that its owner is behind by [`RING_LEN`] packets: media drops, and is counted. The rest must not be lost, so a
+//! worker that leaves [`CONTROL_LEN`] of it lying is given up, for everybody: it is stuck, and those who are on it had
+//! better come back elsewhere. Neither queue is one that rooms or clients can fill.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use sluice_core::{RelayMessage, WorkerId};
 
 use crate::mailbox::Mailbox;
-use crate::worker_thread::Message;
 
 /// Packets that may wait for a worker. It takes a few hundred thousand in a second, so this is about 20 ms of all it can
 /// do: what has waited longer comes too late to be shown in time.
 pub(crate) const RING_LEN: usize = 4096;
+/// Other messages that may wait. A room of a thousand people and tracks says some four thousand things to a worker it
+/// grows onto; all are taken in one pass.
+const CONTROL_LEN: usize = 16 << 10;
 
 /// A message, and who it is from.
 pub(crate) type Relayed = (WorkerId, RelayMessage);
@@ -21,13 +24,22 @@ pub(crate) type Relayed = (WorkerId, RelayMessage);
 /// The way to a worker, for every other.
 #[derive(Clone)]
 pub(crate) struct Link {
-    pub(crate) mailbox: Mailbox,
-    pub(crate) packets: SyncSender<Relayed>,
+    mailbox: Mailbox,
+    packets: SyncSender<Relayed>,
+    control: SyncSender<Relayed>,
 }
 
-/// A ring of packets: the way in, and the end that its worker holds.
-pub(crate) fn ring(len: usize) -> (SyncSender<Relayed>, Receiver<Relayed>) {
-    sync_channel(len)
+/// The end of it that the worker holds.
+pub(crate) struct LinkEnd {
+    packets: Receiver<Relayed>,
+    control: Receiver<Relayed>,
+}
+
+/// The way to the worker of a mailbox.
+pub(crate) fn link(mailbox: Mailbox) -> (Link, LinkEnd) {
+    let (packets, packets_end) = sync_channel(RING_LEN);
+    let (control, control_end) = sync_channel(CONTROL_LEN);
+    (Link { mailbox, packets, control }, LinkEnd { packets: packets_end, control: control_end })
 }
 
 /// Another worker takes nothing any more.
@@ -44,7 +56,7 @@ pub(crate) struct LinkStats {
 /// A worker's links to and from all others.
 pub(crate) struct Links {
     own: WorkerId,
-    inbox: Receiver<Relayed>,
+    end: LinkEnd,
     /// By the number of the worker; its own is among them, and never used.
     others: Vec<Other>,
     stats: LinkStats,
@@ -58,9 +70,9 @@ struct Other {
 }
 
 impl Links {
-    pub(crate) fn new(own: WorkerId, inbox: Receiver<Relayed>, links: Vec<Link>) -> Self {
+    pub(crate) fn new(own: WorkerId, end: LinkEnd, links: Vec<Link>) -> Self {
         let others = links.into_iter().map(|link| Other { link, is_due: false, is_lost: false });
-        Self { own, inbox, others: others.collect(), stats: LinkStats::default() }
+        Self { own, end, others: others.collect(), stats: LinkStats::default() }
     }
 
     pub(crate) fn stats(&self) -> LinkStats {
@@ -70,21 +82,17 @@ impl Links {
     /// Hands a message over. A lost worker is reported once.
     pub(crate) fn send(&mut self, to: WorkerId, message: RelayMessage) -> Result<(), WorkerLost> {
         let Some(other) = self.others.get_mut(usize::from(to.0)).filter(|other| !other.is_lost) else { return Ok(()) };
-        let is_taken = if matches!(message, RelayMessage::Packet { .. }) {
-            match other.link.packets.try_send((self.own, message)) {
-                Err(TrySendError::Full(_)) => {
-                    self.stats.dropped += 1;
-                    true
-                }
-                result => result.is_ok(),
+        let is_packet = matches!(message, RelayMessage::Packet { .. });
+        let queue = if is_packet { &other.link.packets } else { &other.link.control };
+        match queue.try_send((self.own, message)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) if is_packet => self.stats.dropped += 1,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                other.is_lost = true;
+                other.link.mailbox.give_up();
+                tracing::error!(worker = to.0, "a worker takes nothing any more; rooms go on without it");
+                return Err(WorkerLost);
             }
-        } else {
-            other.link.mailbox.post(Message::Relayed { from: self.own, message }).is_ok()
-        };
-        if !is_taken {
-            other.is_lost = true;
-            tracing::error!(worker = to.0, "a worker takes nothing any more; rooms go on without it");
-            return Err(WorkerLost);
         }
         other.is_due = true;
         Ok(())
@@ -98,8 +106,66 @@ impl Links {
         }
     }
 
-    /// Packets that wait here, as many as a ring holds.
+    /// What waits here, no more than was there to begin with by much.
     pub(crate) fn receive(&self) -> impl Iterator<Item = Relayed> {
-        self.inbox.try_iter().take(RING_LEN)
+        let control = self.end.control.try_iter().take(CONTROL_LEN);
+        control.chain(self.end.packets.try_iter().take(RING_LEN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use sluice_core::RoomId;
+    use sluice_net::{UdpOptions, UdpPorts};
+
+    use super::*;
+    use crate::mailbox::mailbox;
+
+    fn hello() -> RelayMessage {
+        RelayMessage::Hello { room: RoomId::from("RM_1") }
+    }
+
+    /// Two workers' ends; the mailbox of the second.
+    fn two() -> (Links, Links, Mailbox) {
+        let ports = UdpPorts::bind(&[], UdpOptions::default()).unwrap();
+        let mailboxes = [mailbox(ports.waker()).0, mailbox(ports.waker()).0];
+        let (links, ends): (Vec<_>, Vec<_>) = mailboxes.iter().cloned().map(link).unzip();
+        let mut ends = (0u16..).zip(ends).map(|(own, end)| Links::new(WorkerId(own), end, links.clone()));
+        let (a, b) = (ends.next().unwrap(), ends.next().unwrap());
+        let [_, mailbox] = mailboxes;
+        (a, b, mailbox)
+    }
+
+    #[test]
+    fn what_is_handed_over_comes_in_order_and_says_whose_it_is() {
+        let (mut a, b, _) = two();
+        for _ in 0..3 {
+            assert_eq!(a.send(WorkerId(1), hello()), Ok(()));
+        }
+        let came: Vec<_> = b.receive().collect();
+        assert!(came.len() == 3 && came.iter().all(|(from, _)| *from == WorkerId(0)));
+        assert_eq!(b.receive().count(), 0);
+        assert_eq!(a.receive().count(), 0);
+    }
+
+    #[test]
+    fn a_worker_that_takes_nothing_is_given_up_once_and_for_everybody() {
+        let (mut a, _b, mailbox) = two();
+        for _ in 0..CONTROL_LEN {
+            assert_eq!(a.send(WorkerId(1), hello()), Ok(()));
+        }
+        assert!(mailbox.is_alive());
+        assert_eq!(a.send(WorkerId(1), hello()), Err(WorkerLost));
+        assert!(!mailbox.is_alive(), "rooms see it as well");
+        assert_eq!(a.send(WorkerId(1), hello()), Ok(()), "said once");
+    }
+
+    #[test]
+    fn a_worker_whose_thread_ended_is_lost() {
+        let (mut a, b, _) = two();
+        drop(b);
+        assert_eq!(a.send(WorkerId(1), hello()), Err(WorkerLost));
     }
 }

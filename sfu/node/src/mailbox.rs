@@ -56,13 +56,24 @@ impl Mailbox {
         self.waker.wake();
     }
 
-    /// False once the worker's thread is at its end.
+    /// False once the worker's thread is at its end, or was given up.
     pub(crate) fn is_alive(&self) -> bool {
         self.is_alive.load(Ordering::Acquire)
+    }
+
+    /// The worker is stuck: nobody is to wait for it any more. Should it go on after all, it ends.
+    pub(crate) fn give_up(&self) {
+        self.is_alive.store(false, Ordering::Release);
+        self.wake();
     }
 }
 
 impl Inbox {
+    /// False once others have given the worker up.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.is_alive.load(Ordering::Acquire)
+    }
+
     /// Nothing is taken out any more.
     pub(crate) fn close(&self) {
         self.is_alive.store(false, Ordering::Release);

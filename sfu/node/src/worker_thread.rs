@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
-use sluice_core::{Certificate, Command, Event, Random, RelayMessage, RoomId, Worker, WorkerConfig, WorkerId};
+use sluice_core::{Certificate, Command, Event, Random, RoomId, Worker, WorkerConfig};
 use sluice_net::{Datagram, UdpPorts};
 
 use crate::links::Links;
@@ -19,19 +19,9 @@ const MAX_MESSAGES_PER_PASS: usize = 64;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) enum Message {
-    Open {
-        room: RoomId,
-        events: EventSink,
-    },
-    Close {
-        room: RoomId,
-    },
+    Open { room: RoomId, events: EventSink },
+    Close { room: RoomId },
     Command(Command),
-    /// Of another worker; packets have a way of their own.
-    Relayed {
-        from: WorkerId,
-        message: RelayMessage,
-    },
     Stop,
 }
 
@@ -101,9 +91,14 @@ impl WorkerThread {
             let timeout = self.worker.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
             if let Err(error) = self.ports.wait(timeout) {
                 tracing::error!(%error, "cannot wait for datagrams");
-                return;
+                self.inbox.close();
+                return self.tell_lost();
             }
             let now = Instant::now();
+            if !self.inbox.is_alive() {
+                tracing::error!("this worker was stuck, and is given up");
+                return self.tell_lost();
+            }
             is_stopping = self.take_messages(now);
             for (from, message) in self.links.receive() {
                 self.worker.handle_relayed(from, message, now);
@@ -138,7 +133,6 @@ impl WorkerThread {
         for _ in 0..MAX_MESSAGES_PER_PASS {
             match self.inbox.messages.try_recv() {
                 Ok(Message::Command(command)) => self.worker.handle_command(command, now),
-                Ok(Message::Relayed { from, message }) => self.worker.handle_relayed(from, message, now),
                 Ok(Message::Open { room, events }) => {
                     self.rooms.insert(room, events);
                 }
@@ -161,6 +155,7 @@ impl WorkerThread {
             if self.links.send(to, message).is_err() {
                 self.worker.handle_worker_lost(to, now);
                 self.worker.flush(now);
+                self.tell_lost();
             }
         }
         self.links.wake();
@@ -184,6 +179,15 @@ impl WorkerThread {
         }
     }
 
+    /// A worker is gone: rooms look whether it was one of theirs.
+    fn tell_lost(&self) {
+        for sink in self.rooms.values() {
+            if !sink(Event::WorkerLost) {
+                self.metrics.events_lost.inc();
+            }
+        }
+    }
+
     fn show(&mut self) {
         let after = Published { worker: self.worker.stats(), net: self.ports.stats(), links: self.links.stats() };
         self.published = self.metrics.publish(&self.published, after);
@@ -195,9 +199,7 @@ impl Drop for WorkerThread {
     fn drop(&mut self) {
         self.inbox.close();
         if std::thread::panicking() {
-            for sink in self.rooms.values() {
-                sink(Event::WorkerLost);
-            }
+            self.tell_lost();
         }
     }
 }

@@ -209,3 +209,31 @@ async fn a_room_ends_when_it_stays_empty_and_begins_anew() {
     let again = server.join("math", "ada").await;
     assert_ne!(again.sid, ada.sid);
 }
+
+/// People of one room on three media workers: each worker answers its own, and what people say of themselves goes to all.
+#[tokio::test]
+async fn a_room_on_several_workers_is_one_room() {
+    let server = Fixture::spanning(3).await;
+    let mut people = Vec::new();
+    for (id, name) in (1..).zip(["ada", "bob", "eve", "dan"]) {
+        let offer = SessionDescription { r#type: "offer".into(), sdp: OFFER.into(), id, ..Default::default() };
+        let request = JoinRequest { publisher_offer: Some(offer), ..join_request() };
+        people.push(server.join_with("math", name, request).await);
+    }
+    for (id, person) in (1..).zip(&mut people) {
+        let answer = person
+            .wait(|m| match m {
+                told::Message::Answer(answer) => Some(answer.clone()),
+                _ => None,
+            })
+            .await;
+        assert_eq!(answer.id, id);
+        assert!(answer.sdp.contains("a=candidate:"));
+    }
+    let [ada, .., dan] = &mut people[..] else { unreachable!() };
+    ada.update(|info| info.identity == "dan").await;
+    dan.send(ask::Message::Leave(LeaveRequest::default())).await;
+    ada.update(|info| info.identity == "dan" && info.state() == participant_info::State::Disconnected)
+        .await;
+    assert_eq!(server.metric("sluice_participants", "").await, 3.0);
+}
