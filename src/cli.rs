@@ -55,7 +55,7 @@ impl Cli {
     /// Does what was asked.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Serve(args) => serve::run(args.load()?),
+            Command::Serve(args) => serve::run(args.load()?, args.guests),
             Command::Token(TokenCommand::Create(args)) => token::create(&args),
             Command::Keys(KeysCommand::Generate) => keys::generate(),
             Command::Loadtest(args) => Ok(args.run()?),
@@ -112,6 +112,10 @@ pub(crate) struct ServeArgs {
     /// UDP port for media; 0 lets the system choose [default: 7882]
     #[arg(long, value_name = "PORT")]
     udp_port: Option<u16>,
+
+    /// Development only: fill each room somebody enters with so many synthetic guests
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "dev", value_parser = clap::value_parser!(u8).range(..=12))]
+    guests: u8,
 
     /// Public address to tell clients, behind a 1:1 NAT
     #[arg(long, value_name = "IP")]

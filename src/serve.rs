@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use sluice_config::Config;
+use sluice_loadtest::guests;
 use sluice_node::{Node, NodeConfig, PARTICIPANTS_PER_WORKER};
 use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts};
 use tokio::net::TcpListener;
@@ -14,27 +15,37 @@ use tokio::task::JoinSet;
 use crate::shutdown::Shutdown;
 use crate::{addresses, logging, tls};
 
-/// Runs until a signal ends it.
-pub(crate) fn run(config: Config) -> anyhow::Result<()> {
+/// Runs until a signal ends it. `guests` keep people company in every room.
+pub(crate) fn run(config: Config, guests: u8) -> anyhow::Result<()> {
     logging::init(&config.log)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime's threads")?
-        .block_on(serve(config))
+        .block_on(serve(config, guests))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
     let tls = config.http.tls.pair().map(|(cert, key)| tls::from_files(cert, key)).transpose()?;
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let listeners = bind(&config).await?;
     let url = url_to_open(&config, &listeners)?;
+
+    let company = company(&config, &listeners, guests)?;
 
     let registry = prometheus::Registry::new();
     let node = Node::start(&node_config(&config)?, &registry)?;
     let server = Arc::new(Server::new(server_config(config), node, registry)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready: open {url}");
 
+    if let Some(server) = company {
+        let until = shutdown.clone().requested();
+        tokio::spawn(async move {
+            if let Err(error) = guests::keep_company(server, usize::from(guests), until).await {
+                tracing::warn!(%error, "no guests");
+            }
+        });
+    }
     let mut doors = JoinSet::new();
     for listener in listeners {
         let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
@@ -79,6 +90,16 @@ async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
 /// Machines without IPv6 are common, and development mode listens on `::1` unasked.
 fn is_spare(config: &Config, address: SocketAddr, error: &std::io::Error) -> bool {
     config.dev && address.ip() == Ipv6Addr::LOCALHOST && error.kind() != ErrorKind::AddrInUse
+}
+
+/// This server as guests see it, when there shall be any.
+fn company(config: &Config, listeners: &[TcpListener], guests: u8) -> anyhow::Result<Option<sluice_loadtest::Server>> {
+    let (Some(listener), Some((key, secret)), 1..) = (listeners.first(), config.keys.iter().next(), guests) else {
+        return Ok(None);
+    };
+    let scheme = if config.http.tls.pair().is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", listener.local_addr()?);
+    Ok(Some(sluice_loadtest::Server::new(&url, key, secret.reveal()).context("guests cannot join")?))
 }
 
 /// The address to type into a browser.

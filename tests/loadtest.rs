@@ -109,6 +109,24 @@ fn a_capacity_is_certified_on_a_page_that_needs_no_network() {
 }
 
 #[test]
+fn guests_keep_somebody_company_and_leave_with_him() {
+    let mut server = Serving::start(&["--guests", "2"]);
+    let url = format!("ws://127.0.0.1:{}", server.port);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.json");
+    let alone = ["loadtest", "meeting", "--participants", "1", "--duration", "5s", "--url", &url];
+    let output = sluice(&alone).arg("--json").arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(count(&report, "/loadtest/foreign_packets") > 50, "pictures of guests come: {report:#}");
+
+    for left in ["the person", "a guest", "the other"] {
+        assert!(server.logs("participant_left"), "{left} leaves");
+    }
+    assert!(server.get("/api/rooms").contains("\"num_participants\":0"));
+}
+
+#[test]
 fn a_wrong_server_or_key_is_named_with_advice() {
     let refused = |arguments: &[&str]| {
         let output = sluice(&["loadtest", "webinar", "--subscribers", "1"]).args(arguments).output().unwrap();

@@ -13,7 +13,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::attendance::{Attendance, Attendee, Phase, Venue};
 use crate::clock::Clock;
 use crate::error::LoadError;
-use crate::media_thread::{MediaHandle, MediaThread, Order, ThreadReport};
+use crate::media_thread::{Keeping, MediaHandle, MediaThread, Order, ThreadReport};
 use crate::participant::TrackPlan;
 use crate::plan::Plan;
 use crate::process::{self, Reading};
@@ -75,7 +75,7 @@ pub(crate) fn conduct(plan: &Plan, setup: &Setup, progress: &mut Progress) -> Re
     let mut handles = Vec::new();
     let mut threads = Vec::new();
     for index in 0..setup.threads.max(1) {
-        let (handle, thread) = MediaThread::start(index, clock, announced.clone(), live.clone())
+        let (handle, thread) = MediaThread::start(index, clock, announced.clone(), live.clone(), Keeping::Outcomes)
             .map_err(|error| LoadError::System("start a thread for media", error))?;
         handles.push(handle);
         threads.push(thread);
@@ -160,7 +160,7 @@ impl Conductor<'_> {
             let attendee = Attendee {
                 id,
                 tracks,
-                token: venue.server.token(&visit.room, &visit.identity)?,
+                token: venue.server.token(&visit.room, &visit.identity, &visit.identity)?,
                 visit: visit.clone(),
                 venue: venue.clone(),
                 media: self.handles[id % self.handles.len()].clone(),

@@ -10,9 +10,11 @@
 mod attendance;
 pub mod capacity;
 pub mod cli;
+mod clip;
 mod clock;
 mod conductor;
 mod error;
+pub mod guests;
 mod histogram;
 mod media_thread;
 mod number;

@@ -53,6 +53,15 @@ pub(crate) struct Entrance {
     pub(crate) requests: mpsc::Sender<ask::Message>,
 }
 
+/// What a thread keeps of those who left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// Everything, for a report.
+    Outcomes,
+    /// Nothing: it runs for ever.
+    Nothing,
+}
+
 /// What the signaling side tells a thread.
 pub(crate) enum Order {
     /// Begin.
@@ -123,6 +132,7 @@ pub(crate) struct MediaThread {
     timers: BinaryHeap<Reverse<(Instant, VisitId)>>,
     /// Sockets that may hold more.
     ready: Vec<Token>,
+    keeping: Keeping,
     outcomes: Vec<MediaOutcome>,
     busy: (Option<u64>, Option<u64>),
 }
@@ -134,6 +144,7 @@ impl MediaThread {
         clock: Clock,
         announced: Arc<Announced>,
         live: Arc<Live>,
+        keeping: Keeping,
     ) -> io::Result<(MediaHandle, JoinHandle<ThreadReport>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -148,6 +159,7 @@ impl MediaThread {
             seats: HashMap::new(),
             timers: BinaryHeap::new(),
             ready: Vec::new(),
+            keeping,
             outcomes: Vec::new(),
             busy: (None, None),
         };
@@ -213,7 +225,10 @@ impl MediaThread {
                         self.seats.insert(id, seat);
                         self.attend(id, |_, _| {});
                     }
-                    Err(failure) => self.outcomes.push(MediaOutcome::failed(id, failure)),
+                    Err(failure) if self.keeping == Keeping::Outcomes => {
+                        self.outcomes.push(MediaOutcome::failed(id, failure));
+                    }
+                    Err(_) => {}
                 }
             }
             Order::Hear(id, message) => {
@@ -334,6 +349,9 @@ impl MediaThread {
         for socket in &mut seat.sockets {
             // It is closed in any case, which takes it out as well.
             let _ = self.poll.registry().deregister(socket);
+        }
+        if self.keeping == Keeping::Nothing {
+            return;
         }
         let participant = seat.participant;
         let (connected_ns, resumed_ns) = (participant.connected_ns(), participant.resumed_ns());

@@ -502,14 +502,14 @@ fn announcement(cid: &str, source: &Source) -> AddTrackRequest {
     let (width, height) = content.dimensions();
     let request = AddTrackRequest { cid: cid.to_owned(), width, height, ..Default::default() };
     match content {
-        Content::Speech { .. } => AddTrackRequest {
+        Content::Speech { .. } | Content::GuestVoice { .. } => AddTrackRequest {
             name: "microphone".into(),
             r#type: TrackType::Audio as i32,
             source: TrackSource::Microphone as i32,
             disable_red: true,
             ..request
         },
-        Content::Packets { .. } => {
+        Content::Packets { .. } | Content::GuestPicture { .. } => {
             let layers = vec![VideoLayer { quality: VideoQuality::High as i32, width, height, ..Default::default() }];
             AddTrackRequest {
                 name: "camera".into(),

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::clip;
+
 /// The content of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -27,6 +29,16 @@ pub enum Content {
         /// Rate while somebody speaks, in kbit/s.
         kbps: u32,
     },
+    /// The picture of a guest, which decodes.
+    GuestPicture {
+        /// Which of the guests there are.
+        guest: u8,
+    },
+    /// The voice of a guest, which decodes.
+    GuestVoice {
+        /// Which of the guests there are.
+        guest: u8,
+    },
 }
 
 impl Content {
@@ -38,7 +50,7 @@ impl Content {
     /// True for pictures.
     #[must_use]
     pub fn is_video(self) -> bool {
-        !matches!(self, Self::Speech { .. })
+        !matches!(self, Self::Speech { .. } | Self::GuestVoice { .. })
     }
 
     /// True when every packet is owed to every subscriber: one size, no temporal layers.
@@ -47,9 +59,19 @@ impl Content {
         !matches!(self, Self::Camera { .. })
     }
 
+    /// True when payloads end in a stamp. What decodes must stay as it is.
+    #[must_use]
+    pub fn is_stamped(self) -> bool {
+        !matches!(self, Self::GuestPicture { .. } | Self::GuestVoice { .. })
+    }
+
     /// Width and height of the largest size.
     #[must_use]
     pub fn dimensions(self) -> (u32, u32) {
-        if self.is_video() { (1280, 720) } else { (0, 0) }
+        match self {
+            Self::Camera { .. } | Self::Packets { .. } => (1280, 720),
+            Self::GuestPicture { .. } => clip::DIMENSIONS,
+            Self::Speech { .. } | Self::GuestVoice { .. } => (0, 0),
+        }
     }
 }

@@ -64,11 +64,17 @@ impl Server {
         format!("ws://{}{}{path}", self.authority, self.path)
     }
 
-    pub(crate) fn token(&self, room: &str, identity: &str) -> Result<String, LoadError> {
+    /// A request for one of its paths, whose answer ends with the connection.
+    pub(crate) fn get(&self, path: &str) -> String {
+        format!("GET {}{path} HTTP/1.0\r\nhost: {}\r\n\r\n", self.path, self.authority)
+    }
+
+    /// Lets somebody into a room; `name` is what others see.
+    pub(crate) fn token(&self, room: &str, identity: &str, name: &str) -> Result<String, LoadError> {
         let grants = VideoGrants { room_join: true, room: room.to_owned(), ..Default::default() };
         let token = AccessToken::with_api_key(&self.api_key, &self.api_secret)
             .with_identity(identity)
-            .with_name(identity)
+            .with_name(name)
             .with_ttl(TOKEN_TTL)
             .with_grants(grants);
         Ok(token.to_jwt()?)

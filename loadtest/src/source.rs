@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::clip::{self, Picture, Voice};
 use crate::clock::Clock;
 use crate::number::{ceil, float};
 use crate::publication::Content;
@@ -37,6 +38,8 @@ const NOT_READY: Duration = Duration::from_millis(10);
 const SOUND_INTERVAL: Duration = Duration::from_millis(20);
 /// Opus in DTX sends a frame this often.
 const SILENCE_INTERVAL: Duration = Duration::from_millis(400);
+/// What Opus says of 20 ms of nothing, and a decoder fills with nothing until the next.
+const SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
 /// Levels in -dBov (RFC 6464): speech, and digital silence.
 const SPEECH_DBOV: i8 = -22;
 const SILENCE_DBOV: i8 = -127;
@@ -98,6 +101,8 @@ pub(crate) struct Source {
     paced_until: Instant,
     speaks_until: Instant,
     is_speaking: bool,
+    /// Where in its clip it is.
+    place: usize,
     random: ChaCha8Rng,
 }
 
@@ -138,7 +143,9 @@ impl Source {
             paced: VecDeque::new(),
             paced_until: now,
             speaks_until: now,
-            is_speaking: false,
+            // Nor do those who speak begin together, nor clips.
+            is_speaking: random.random(),
+            place: random.random_range(0..1000),
             random,
         }
     }
@@ -191,7 +198,9 @@ impl Source {
         let (at, mut outgoing) = self.paced.pop_front_if(|(at, _)| *at <= now)?;
         outgoing.late = now.saturating_duration_since(at);
         outgoing.stamp.sent_ns = clock.nanos(now);
-        outgoing.stamp.write(&mut outgoing.payload);
+        if self.content.is_stamped() {
+            outgoing.stamp.write(&mut outgoing.payload);
+        }
         let number = outgoing.stamp.number;
         let encoding = self.encodings.get_mut(usize::from(outgoing.stamp.encoding)).filter(|_| is_measured);
         if let Some(encoding) = encoding {
@@ -218,6 +227,11 @@ impl Source {
                 }
             }
             Content::Speech { kbps } => self.encode_speech(at, kbps),
+            Content::GuestPicture { guest } => {
+                self.next_at = at + Duration::from_secs(1) / clip::FRAMES_PER_SECOND;
+                self.play_picture(at, Picture::of(guest));
+            }
+            Content::GuestVoice { guest } => self.play_voice(at, Voice::of(guest)),
         }
     }
 
@@ -277,8 +291,19 @@ impl Source {
         self.paced.push_back((at, outgoing));
     }
 
-    /// Spells of speech and of listening, some seconds each.
     fn encode_speech(&mut self, at: Instant, kbps: u32) {
+        self.speak_or_listen(at);
+        let mean = float(u64::from(kbps)) * 1000.0 / 8.0 / 50.0;
+        let len = if self.is_speaking { ceil(mean * self.random.random_range(0.7..1.3)) } else { 0 };
+        let len = usize::try_from(len.min(MAX_PAYLOAD_LEN)).unwrap_or(0).max(STAMP_LEN + 1);
+        // A table of contents as of one 20 ms frame of wideband speech (RFC 6716 section 3.1), then noise.
+        let mut payload = vec![0x48];
+        payload.resize(len, 0x5a);
+        self.push_sound(at, payload, if self.is_speaking { SPEECH_DBOV } else { SILENCE_DBOV });
+    }
+
+    /// Spells of speech and of listening, some seconds each.
+    fn speak_or_listen(&mut self, at: Instant) {
         if self.speaks_until <= at {
             self.is_speaking = !self.is_speaking;
             let spell = if self.is_speaking { 1500..5000 } else { 1000..6000 };
@@ -286,22 +311,49 @@ impl Source {
         }
         let interval = if self.is_speaking { SOUND_INTERVAL } else { SILENCE_INTERVAL };
         self.next_at = at + interval.min(self.speaks_until.saturating_duration_since(at).max(SOUND_INTERVAL));
-        let mean = float(u64::from(kbps)) * 1000.0 / 8.0 / 50.0;
-        let len = if self.is_speaking { ceil(mean * self.random.random_range(0.7..1.3)) } else { 0 };
-        let len = usize::try_from(len.clamp(1, MAX_PAYLOAD_LEN)).unwrap_or(0).max(STAMP_LEN + 1);
+    }
+
+    fn push_sound(&mut self, at: Instant, payload: Vec<u8>, level: i8) {
         let timestamp = self.ticks(at);
         let Some(encoding) = self.encodings.first_mut() else { return };
         encoding.begin_frame(timestamp);
-        // A table of contents as of one 20 ms frame of wideband speech (RFC 6716 section 3.1), then noise.
-        let mut payload = vec![0x48];
-        payload.resize(len, 0x5a);
         let mut outgoing = encoding.outgoing(self.track, 0, 0, 1, payload);
-        outgoing.level = Some(if self.is_speaking { SPEECH_DBOV } else { SILENCE_DBOV });
+        outgoing.level = Some(level);
         outgoing.stamp.is_uniform = true;
         outgoing.stamp.is_video = false;
         outgoing.is_marked = false;
         encoding.frame = encoding.frame.wrapping_add(1);
         self.paced.push_back((at, outgoing));
+    }
+
+    fn play_voice(&mut self, at: Instant, voice: &Voice) {
+        self.speak_or_listen(at);
+        let sound = voice.sound(self.place).filter(|_| self.is_speaking);
+        self.place = self.place.wrapping_add(usize::from(self.is_speaking));
+        let (payload, level) = sound.map_or((&SILENCE[..], SILENCE_DBOV), |sound| (sound.packet, sound.level));
+        self.push_sound(at, payload.to_vec(), level);
+    }
+
+    /// The next frame of a clip. One that is asked to begin anew goes on where the clip can be entered.
+    fn play_picture(&mut self, at: Instant, picture: &Picture) {
+        let timestamp = self.ticks(at);
+        let Some(encoding) = self.encodings.first_mut() else { return };
+        if encoding.wants_keyframe {
+            self.place = picture.next_keyframe(self.place);
+        }
+        let frame = picture.frame(self.place);
+        self.place = self.place.wrapping_add(1);
+        encoding.begin_frame(timestamp);
+        encoding.is_keyframe = clip::is_keyframe(frame);
+        encoding.tl0 = encoding.tl0.wrapping_add(1);
+        let (count, len) = split(frame.len() as u64);
+        for (packet, part) in (0..count).zip(frame.chunks(len)) {
+            let mut payload = encoding.descriptor(packet, 0, true).write().to_vec();
+            payload.extend(part);
+            let outgoing = encoding.outgoing(self.track, 0, packet, count, payload);
+            self.paced.push_back((at, outgoing));
+        }
+        encoding.frame = encoding.frame.wrapping_add(1);
     }
 
     fn ticks(&self, at: Instant) -> u32 {
@@ -478,6 +530,36 @@ mod tests {
             1,
             "it comes back with a key frame"
         );
+    }
+
+    #[test]
+    fn a_guest_shows_its_clip_and_begins_anew_when_asked() {
+        let now = Instant::now();
+        let mut source = Source::new(7, Content::GuestPicture { guest: 1 }, 1, now);
+        let frames = |packets: &[(Duration, Outgoing)]| {
+            packets
+                .chunk_by(|(_, a), (_, b)| a.timestamp == b.timestamp)
+                .fold(Vec::new(), |mut frames, packets| {
+                    let parts = packets.iter().map(|(_, p)| &p.payload[vp8::DESCRIPTOR_LEN..]);
+                    frames.push(parts.collect::<Vec<_>>().concat());
+                    frames
+                })
+        };
+        let shown = frames(&play(&mut source, now, Duration::from_millis(500)));
+        let picture = Picture::of(1);
+        let begin = (0..180).find(|place| picture.frame(*place) == shown[0]).unwrap();
+        assert!(clip::is_keyframe(&shown[0]) && shown.len() >= 7);
+        assert!(shown.iter().enumerate().all(|(n, frame)| frame == picture.frame(begin + n)));
+        source.request_keyframe(None);
+        let anew = frames(&play(&mut source, now, Duration::from_secs(1)));
+        assert!(anew[0] == picture.frame(begin + 30), "the next place where a decoder can begin");
+    }
+
+    #[test]
+    fn a_guest_speaks_in_spells() {
+        let packets = ten_seconds(Content::GuestVoice { guest: 2 });
+        let silences = packets.iter().filter(|(_, p)| p.payload == SILENCE).count();
+        assert!(silences > 2 && packets.len() - silences > 50, "{silences} of {}", packets.len());
     }
 
     #[test]

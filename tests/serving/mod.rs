@@ -44,6 +44,11 @@ impl Serving {
         self.child.id()
     }
 
+    /// Reads its log up to a line with these words; false when it ended before.
+    pub(crate) fn logs(&mut self, words: &str) -> bool {
+        self.log.by_ref().lines().map_while(Result::ok).any(|line| line.contains(words))
+    }
+
     pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
