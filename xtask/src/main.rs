@@ -1,4 +1,4 @@
-//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | bench`.
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | bench | compare`.
 //!
 //! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
 //! layout of the workspace; nothing of the product depends on it.
@@ -7,6 +7,7 @@ mod bench;
 mod browsers;
 mod check;
 mod command;
+mod compare;
 mod fuzz;
 mod npm;
 mod python;
@@ -37,7 +38,10 @@ Usage: cargo xtask <VERB>
                               only the generated ones, from seed F on
   bench [--save] [--only PART]
                               what an operation costs, in time and memory, next to benches/BASELINE.json;
-                              --save makes these figures the baseline";
+                              --save makes these figures the baseline
+  compare [--quick] [--save] [--server NAME=URL,PID]...
+                              the same load against our server and the peers on this machine, each with the same
+                              processor time; --save rewrites benches/RESULTS.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::fuzz(&rest),
         Some("sim") => sim::sim(&rest),
         Some("bench") => bench::bench(&rest),
+        Some("compare") => compare::compare(&rest),
         Some("check") if rest.is_empty() => check::check(),
         Some("help" | "--help" | "-h") => {
             eprintln!("{USAGE}");
