@@ -30,8 +30,11 @@ pub(crate) const MAX_STREAMS: usize = 3;
 /// Spatial and temporal layers told apart; what is above counts with the highest.
 const MAX_SPATIAL: usize = 3;
 const MAX_TEMPORAL: usize = 4;
-/// An encoding silent for so long, while others went on, is not there: the publisher switched it off.
+/// A layer of an encoding that did not come for so long, while others did, is not there.
 const DEAD_AFTER: Duration = Duration::from_millis(1500);
+/// The same of a whole encoding: the publisher switched it off, or its link has no room for it. Who sees it stands still
+/// for that long. With half a second, viewers of a publisher whose link just carries it flap.
+const SILENT_AFTER: Duration = Duration::from_millis(800);
 /// Frames of other encodings that count as going on. A still screen is sent once in seconds, layer after layer.
 const DEAD_AFTER_FRAMES: u32 = 10;
 /// A new layer begins with a key frame, which says little about its rate: until then its publisher's word counts.
@@ -180,7 +183,7 @@ impl Stream {
     }
 
     fn is_alive(&self, now: Instant) -> bool {
-        self.missed_frames < DEAD_AFTER_FRAMES || now.saturating_duration_since(self.last_packet_at) < DEAD_AFTER
+        self.missed_frames < DEAD_AFTER_FRAMES || now.saturating_duration_since(self.last_packet_at) < SILENT_AFTER
     }
 
     /// Takes note of a packet of one of its layers. True when the layer is new, or back.
