@@ -91,11 +91,21 @@ impl DependencySelector {
     /// Which decode targets the receiver is told to be left with, in a packet that goes out: what its descriptor tells
     /// by itself, and where it must tell, is replaced.
     pub(super) fn active_targets(&mut self, frame: &DependentFrame) -> Option<u32> {
-        let active = self.along & (self.intact | bit(self.target));
+        let active = self.left_with(self.target, self.along);
         self.is_telling |= active != self.targets.all_active();
-        // To a frame from before, what is left now need not apply.
-        let tells = self.is_telling && frame.starts_frame && frame.number == self.history.newest();
-        (tells || frame.active_field.is_present()).then_some(active)
+        let tells = self.is_telling && frame.starts_frame;
+        // Of a frame of another structure, late, nothing is known any more.
+        if !(tells || frame.active_field.is_present()) || self.targets != frame.targets {
+            return None;
+        }
+        // A late frame may have gone out of another target.
+        let due = self.history.get(frame.number).map_or(self.target, |mark| mark & TARGET);
+        Some(if due == self.target { active } else { self.left_with(due, self.targets.along_with(due)) })
+    }
+
+    /// The targets a receiver can count on while one goes out, along with others.
+    fn left_with(&self, target: u8, along: u32) -> u32 {
+        along & (self.intact | bit(target))
     }
 
     /// Decides on a new frame.

@@ -232,6 +232,20 @@ fn the_receiver_of_one_size_is_not_told_of_those_it_could_do_without() {
     call.assert_decodable();
 }
 
+/// Lost on the way here and sent again, it comes behind the next picture.
+#[test]
+fn a_frame_tells_of_targets_though_its_first_packet_comes_late() {
+    let mut call = showing(L3T3, layer(2, 2));
+    call.answers = false;
+    call.forwarder.set_target(layer(0, 2));
+    let picture = call.capture(false, 2, true);
+    let (late, rest) = picture.split_first().unwrap();
+    rest.iter().for_each(|packet| drop(call.receive(packet)));
+    call.run(1);
+    let told = call.receive(late).unwrap().active_targets;
+    assert_eq!(told, targets(&[(0, 0), (0, 1), (0, 2)]));
+}
+
 #[test]
 fn what_frames_say_of_targets_counts_more_than_their_templates() {
     let mut call = Call::new(L3T3_KEY, 1);
