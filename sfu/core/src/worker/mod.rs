@@ -156,6 +156,8 @@ pub struct Worker {
     rooms: BTreeMap<RoomId, Room>,
     deadlines: BTreeSet<(Instant, TransportKey)>,
     dirty: Vec<TransportKey>,
+    /// Those being flushed; kept for its room.
+    due: Vec<TransportKey>,
     /// Participants whose sections no longer fit their subscriptions.
     unsettled: BTreeSet<ParticipantKey>,
     /// Participants whose shares no longer fit what they take.
@@ -216,6 +218,7 @@ impl Worker {
             rooms: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             dirty: Vec::new(),
+            due: Vec::new(),
             unsettled: BTreeSet::new(),
             unbalanced: BTreeSet::new(),
             reconsidered: BTreeSet::new(),
@@ -371,9 +374,12 @@ impl Worker {
         self.balance(now);
         // Flushing one transport may write to another (a key frame request to a publisher), once.
         for _ in 0..MAX_FLUSH_ROUNDS {
-            for key in std::mem::take(&mut self.dirty) {
+            let mut due = std::mem::take(&mut self.due);
+            std::mem::swap(&mut due, &mut self.dirty);
+            for key in due.drain(..) {
                 self.flush_transport(key, now);
             }
+            self.due = due;
             if self.dirty.is_empty() {
                 break;
             }
