@@ -38,6 +38,12 @@ fn narrow(kbps: u64) -> Conditions {
     Conditions::narrow(kbps * 1000, ms(25))
 }
 
+/// A camera of one layer that takes so much.
+fn heavy(kbps: u16) -> Publication {
+    let load = Load::Camera { fps: 30, kbps: [kbps; 3] };
+    Publication { load, ..Publication::camera(Media::Vp8, false, Structure::Flat) }
+}
+
 fn steps(name: &str, publication: Publication) -> Scenario {
     Scenario {
         publishers: vec![vec![publication, SPEECH]],
@@ -175,6 +181,19 @@ pub fn all() -> Vec<Scenario> {
             ..base("publisher-loss-5")
         }),
         Scenario { script: vec![(4_000, Act::Want(0)), (10_000, Act::Want(2))], ..base("wish-changes") },
+        // More than any link is taken for at first, and nothing of it can be left out.
+        Scenario {
+            publishers: vec![vec![heavy(4000), SPEECH]],
+            script: vec![(0, Act::Down(narrow(6000)))],
+            target: Target { delivered: Some(0.95), ..base("").target },
+            ..base("vp8-flat-4000-of-6000")
+        },
+        Scenario {
+            publishers: vec![vec![heavy(4000), SPEECH]],
+            script: vec![(0, Act::Down(narrow(1000)))],
+            target: Target { delivered: None, freeze_ms: None, sound_lost: Some(0.005), ..base("").target },
+            ..base("vp8-flat-4000-of-1000")
+        },
     ];
     for media in [Vp8, Vp9, H264, Av1] {
         for structure in [Flat, Temporal, KeySvc, Svc] {

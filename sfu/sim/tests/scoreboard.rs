@@ -34,5 +34,12 @@ fn links_that_lose_are_held() {
 
 #[test]
 fn narrow_links_are_held() {
-    hold(&["slow-squeeze", "vp8-temporal-1200", "vp9-svc-1200", "av1-svc-1200", "wish-changes"]);
+    hold(&[
+        "slow-squeeze",
+        "vp8-temporal-1200",
+        "vp9-svc-1200",
+        "av1-svc-1200",
+        "wish-changes",
+        "vp8-flat-4000-of-6000",
+    ]);
 }

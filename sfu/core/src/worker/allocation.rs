@@ -84,6 +84,7 @@ impl Worker {
         // Whoever is sent sound twice has that much less for pictures.
         let room = || usable(egress.estimate().target_bps).saturating_sub(egress.echoed_bps(now));
         let budget = egress.is_estimated().then(room);
+        let is_guessed = egress.is_guessed(now);
         // What is not there yet, or cannot be shown, takes no room.
         let taken: Vec<(SubscriptionKey, TrackKey, Vec<LayerRate>)> = participant
             .subscriptions
@@ -116,7 +117,10 @@ impl Worker {
                 })
             })
             .collect();
-        let outcome = allocator::allocate(budget, &wants, now);
+        // Of a link that was never tried nothing is known: a guess keeps nobody from the one picture there is, and with
+        // nothing sent the link would never be known.
+        let guess = if is_guessed { one_picture(&wants) } else { 0 };
+        let outcome = allocator::allocate(budget.map(|budget| budget.max(guess)), &wants, now);
         let wanted_bps = outcome.grants.iter().map(|grant| grant.wanted_bps).sum();
         if let Some(participant) = self.participants.get_mut(key) {
             participant.allocated_bps = outcome.allocated_bps;
@@ -256,6 +260,18 @@ impl Worker {
 
 fn usable(estimate_bps: u64) -> u64 {
     estimate_bps / 100 * USABLE_PERCENT
+}
+
+/// What all sound takes, and the cheapest picture.
+fn one_picture(wants: &[Want<'_, SubscriptionKey>]) -> u64 {
+    let bases = |kind| {
+        wants
+            .iter()
+            .filter(move |want| want.kind == kind && want.demand.enabled && !want.is_muted)
+    };
+    let base = |want: &Want<'_, SubscriptionKey>| want.layers.first().map(|layer| layer.bps);
+    let sound: u64 = bases(Kind::Audio).filter_map(base).sum();
+    sound + bases(Kind::Video).filter_map(base).min().unwrap_or(0)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and a rate is positive")]

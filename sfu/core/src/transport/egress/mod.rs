@@ -37,6 +37,8 @@ use stream::{Departure, OutStream};
 
 /// What a link is taken for until it has shown: three layers of one camera.
 const START_BPS: u64 = 2_000_000;
+/// and for so long after the first picture left, unless it shows less sooner: probes have found what there is by then.
+const GUESSED_FOR: Duration = Duration::from_secs(2);
 /// A voice must get through whatever the estimate.
 const MIN_BPS: u64 = 50_000;
 /// More than any receiver can decode.
@@ -99,6 +101,8 @@ pub(crate) struct Egress {
     control: CongestionController,
     control_at: Instant,
     pacer: Pacer<Queued>,
+    /// When the first packet of a picture left.
+    tried_at: Option<Instant>,
     /// Of the pacer's dropped packets, those counted.
     expired: u64,
     sent: RateMeter,
@@ -130,6 +134,7 @@ impl Egress {
             control: CongestionController::new(config, now),
             control_at: now,
             pacer: Pacer::new(PACER, START_BPS, now),
+            tried_at: None,
             expired: 0,
             sent: RateMeter::default(),
             repaired: RateMeter::default(),
@@ -280,6 +285,9 @@ impl Egress {
         let Ok(datagram) = written else { return };
         let number = stream.is_numbered().then_some(number);
         stream.sent(packet, placement, format, (datagram, number), now);
+        if stream.kind == Kind::Video {
+            self.tried_at.get_or_insert(now);
+        }
         let len = datagram.len();
         self.left(place, len, SentKind::Media, now, &mut out.counts);
         self.echo(place, format, now, out);
@@ -475,6 +483,12 @@ impl Egress {
     /// What is known of the link.
     pub(crate) fn estimate(&self) -> Estimate {
         self.control.estimate()
+    }
+
+    /// What is known of the link is what every link is taken for.
+    pub(crate) fn is_guessed(&self, now: Instant) -> bool {
+        let is_untried = self.tried_at.is_none_or(|at| now.saturating_duration_since(at) < GUESSED_FOR);
+        is_untried && self.estimate().target_bps >= START_BPS
     }
 
     /// Some section negotiated the numbers an estimate is made of.
