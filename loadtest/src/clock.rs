@@ -3,19 +3,27 @@
 
 use std::time::Instant;
 
-/// Counts from the beginning of the run.
+/// Counts nanoseconds from an origin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     origin: Instant,
+    origin_ns: u64,
 }
 
 impl Clock {
-    pub(crate) fn new(origin: Instant) -> Self {
-        Self { origin }
+    /// A clock that shows `origin_ns` at the origin.
+    pub(crate) fn new(origin: Instant, origin_ns: u64) -> Self {
+        Self { origin, origin_ns }
     }
 
-    /// Nanoseconds since the origin; 0 for what was before it.
+    /// The machine's monotonic clock, where it can be read: other processes can then tell the age of a packet, too.
+    pub(crate) fn of_machine() -> Self {
+        Self::new(Instant::now(), crate::process::monotonic_ns())
+    }
+
+    /// What it shows at a time; the origin for what was before it.
     pub(crate) fn nanos(self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
+        let since = u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
+        self.origin_ns.saturating_add(since)
     }
 }

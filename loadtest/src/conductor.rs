@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::error::LoadError;
 use crate::media_thread::{Keeping, MediaHandle, MediaThread, Order, ThreadReport};
 use crate::participant::TrackPlan;
-use crate::plan::Plan;
+use crate::plan::{Plan, Visit};
 use crate::process::{self, Reading};
 use crate::progress::{Progress, Stage};
 use crate::server::Server;
@@ -70,7 +70,7 @@ pub(crate) fn conduct(plan: &Plan, setup: &Setup, progress: &mut Progress) -> Re
         process::read(pid).map_err(|error| LoadError::Process(pid, error))?;
     }
     process::raise_open_files();
-    let clock = Clock::new(Instant::now());
+    let clock = Clock::of_machine();
     let (announced, live) = (Arc::new(Announced::default()), Arc::new(Live::default()));
     let mut handles = Vec::new();
     let mut threads = Vec::new();
@@ -163,13 +163,27 @@ impl Conductor<'_> {
                 token: venue.server.token(&visit.room, &visit.identity, &visit.identity)?,
                 visit: visit.clone(),
                 venue: venue.clone(),
-                media: self.handles[id % self.handles.len()].clone(),
+                media: self.thread_for(id, visit).clone(),
                 phase: phases.clone(),
                 started_at,
             };
             people.spawn(attendee.attend());
         }
         Ok(people)
+    }
+
+    /// Who only publishes has a thread apart, where there are several: he must not be late because others are busy.
+    fn thread_for(&self, id: usize, visit: &Visit) -> &MediaHandle {
+        match &*self.handles {
+            [first, others @ ..] if !others.is_empty() => {
+                if visit.subscribes {
+                    &others[id % others.len()]
+                } else {
+                    first
+                }
+            }
+            handles => &handles[id % handles.len()],
+        }
     }
 
     /// Until everybody who comes first is there and media flows, or does not begin to.

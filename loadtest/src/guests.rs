@@ -77,7 +77,7 @@ struct Host {
 /// # Errors
 /// [`LoadError::System`] when no thread can be started for their media.
 pub async fn keep_company(server: Server, count: usize, until: impl Future<Output = ()>) -> Result<(), LoadError> {
-    let clock = Clock::new(Instant::now());
+    let clock = Clock::of_machine();
     let (announced, live) = (Arc::new(Announced::default()), Arc::new(Live::default()));
     let (media, _thread) = MediaThread::start(0, clock, announced, live, Keeping::Nothing)
         .map_err(|error| LoadError::System("start a thread for the guests' media", error))?;

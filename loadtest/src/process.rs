@@ -33,6 +33,12 @@ pub(crate) fn thread_cpu_ns() -> u64 {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(0, nanos)
 }
 
+/// The clock behind `Instant`, in nanoseconds.
+#[cfg(target_os = "linux")]
+pub(crate) fn monotonic_ns() -> u64 {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(0, nanos)
+}
+
 #[cfg(target_os = "linux")]
 fn nanos(time: nix::sys::time::TimeSpec) -> u64 {
     u64::try_from(std::time::Duration::from(time).as_nanos()).unwrap_or(u64::MAX)
@@ -45,6 +51,11 @@ pub(crate) fn read(_pid: u32) -> io::Result<Reading> {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn thread_cpu_ns() -> u64 {
+    0
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn monotonic_ns() -> u64 {
     0
 }
 

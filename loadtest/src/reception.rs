@@ -241,7 +241,7 @@ mod tests {
             };
             let mut payload = [0; 100];
             stamp.write(&mut payload);
-            let clock = Clock::new(self.origin);
+            let clock = Clock::new(self.origin, 0);
             let window = Window { begin_ns: 330 * MS, end_ns: 3300 * MS };
             let now = self.origin + Duration::from_nanos(sent_ns + 5 * MS);
             let mut present = Present { now, clock, window, tally: &mut self.tally };

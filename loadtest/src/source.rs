@@ -448,7 +448,7 @@ mod tests {
 
     /// Everything a source sends in virtual time.
     fn play(source: &mut Source, from: Instant, length: Duration) -> Vec<(Duration, Outgoing)> {
-        let clock = Clock::new(from);
+        let clock = Clock::new(from, 0);
         let mut packets = Vec::new();
         while source.next_at() < from + length {
             let now = source.next_at();
@@ -577,7 +577,7 @@ mod tests {
         let now = Instant::now();
         let mut source = Source::new(7, Content::Packets { per_second: 240, bytes: 100, burst: 1 }, 1, now);
         let late = now + Duration::from_secs(60);
-        let clock = Clock::new(now);
+        let clock = Clock::new(now, 0);
         assert!(source.poll(late, clock, false).is_some());
         assert!(source.next_at() >= late);
     }
