@@ -26,8 +26,6 @@ use self::servers::Contender;
 use crate::report::Verdict;
 use crate::workspace;
 
-/// Packets a second of one publisher: a camera of 2.1 Mbit/s.
-const CAMERA: u32 = 240;
 /// A tile of a meeting: 0.5 Mbit/s.
 const TILE: u32 = 60;
 const MEETING: u32 = 20;
@@ -77,10 +75,11 @@ pub(crate) fn compare(arguments: &[String]) -> anyhow::Result<Verdict> {
 /// The loads of a run, in tables.
 fn series(options: &Options) -> Vec<(String, Vec<Load>)> {
     let audiences = if options.is_quick { &AUDIENCES[1..2] } else { AUDIENCES };
+    let camera = options.camera;
     let webinar = |burst: u32| {
         let spacing = if burst == 1 { "evenly spaced".to_owned() } else { format!("in bursts of {burst}") };
-        let load = |people: &u32| Load { people: People::Webinar(*people), packets_per_second: CAMERA, burst };
-        (format!("One publisher, {CAMERA} packets/s, {spacing}"), audiences.iter().map(load).collect())
+        let load = |people: &u32| Load { people: People::Webinar(*people), packets_per_second: camera, burst };
+        (format!("One publisher, {camera} packets/s, {spacing}"), audiences.iter().map(load).collect())
     };
     let meeting = Load { people: People::Meeting(MEETING), packets_per_second: TILE, burst: 1 };
     let mut all: Vec<_> = BURSTS.iter().map(|burst| webinar(*burst)).collect();
@@ -117,7 +116,7 @@ impl Arena<'_> {
         self.cage.set_cpu(self.options.break_cpu)?;
         let mut best = Outcome::default();
         let found = search::search(FIRST, MOST, |people| {
-            let load = Load { people: People::Webinar(people), packets_per_second: CAMERA, burst: 1 };
+            let load = Load { people: People::Webinar(people), packets_per_second: self.options.camera, burst: 1 };
             let outcome = self.run(contender, load, SEARCH_DURATION)?;
             let judged = outcome.judge();
             if judged == search::Judged::Holds {

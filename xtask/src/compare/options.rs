@@ -13,6 +13,8 @@ const CPU: f64 = 1.0;
 /// Cores each server may use in the search for the break point. So few, because the load tester has only the rest of
 /// the machine, and a server that it cannot overload has no break point that anybody could find.
 const BREAK_CPU: f64 = 0.1;
+/// Packets a second of the one publisher: with 1100 bytes each, a camera of 2.1 Mbit/s.
+const CAMERA: u32 = 240;
 /// What the kernel's bandwidth control takes: a thousandth of a second of each period (`cage.rs`).
 const LEAST_CPU: f64 = 0.1;
 
@@ -33,6 +35,8 @@ pub(super) struct Options {
     pub(super) saves: bool,
     /// How long each load is measured.
     pub(super) duration: Duration,
+    /// Packets a second of the one publisher.
+    pub(super) camera: u32,
     /// Cores at equal load.
     pub(super) cpu: f64,
     /// Cores in the search for the break point.
@@ -56,6 +60,7 @@ impl Options {
             is_quick: false,
             saves: false,
             duration: DURATION,
+            camera: CAMERA,
             cpu: CPU,
             break_cpu: BREAK_CPU,
             sluice: None,
@@ -84,6 +89,12 @@ impl Options {
                     duration = Some(Duration::from_secs(whole.context("--duration wants whole seconds")?));
                     seconds.clone()
                 }
+                "--pps" => {
+                    let rate = value()?;
+                    let whole = rate.parse().ok().filter(|rate| (1..=10_000).contains(rate));
+                    options.camera = whole.context("--pps wants packets a second")?;
+                    rate.clone()
+                }
                 "--cpu" => share(value()?, &mut options.cpu)?,
                 "--break-cpu" => share(value()?, &mut options.break_cpu)?,
                 "--sluice" => program(value()?, &mut options.sluice),
@@ -102,7 +113,7 @@ impl Options {
                     "SECRET".to_owned()
                 }
                 other => bail!(
-                    "{other}: there are --quick, --save, --duration S, --cpu CORES, --break-cpu CORES, --sluice FILE, \
+                    "{other}: there are --quick, --save, --duration S, --pps N, --cpu CORES, --break-cpu CORES, --sluice FILE, \
                      --livekit-server FILE, --server NAME=URL,PID, --api-key K and --api-secret S"
                 ),
             };
@@ -163,7 +174,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        for bad in [&["--cpu", "0.01"][..], &["--cpu", "NaN"], &["--duration", "0"], &["--duration"], &["--janus"]] {
+        for bad in [
+            &["--cpu", "0.01"][..],
+            &["--cpu", "NaN"],
+            &["--duration", "0"],
+            &["--duration"],
+            &["--pps", "0"],
+            &["--janus"],
+        ] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
     }
