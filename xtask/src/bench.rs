@@ -4,11 +4,21 @@
 use crate::command::{cargo, run};
 use crate::report::Verdict;
 
-/// Builds the figures as the server is built, and takes them. Time and memory apart: counting costs time.
+/// Builds the figures as the server is built, and takes them. Time, memory and instructions apart: counting costs time.
 pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<Verdict> {
-    for binary in ["figures", "memory"] {
+    let judges = arguments.iter().any(|argument| argument == "--diff");
+    let mut verdict = Verdict::Passed;
+    for binary in ["figures", "memory", "instructions"] {
         let mut command = cargo(&["run", "--quiet", "--release", "--package", "sluice-benches", "--bin", binary]);
-        run(command.arg("--").args(arguments))?;
+        match run(command.arg("--").args(arguments)) {
+            Ok(()) => {}
+            // One that became worse is no reason not to look at the others.
+            Err(error) if judges => {
+                eprintln!("{error:#}");
+                verdict = Verdict::Failed;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(Verdict::Passed)
+    Ok(verdict)
 }

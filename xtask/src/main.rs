@@ -36,9 +36,10 @@ Usage: cargo xtask <VERB>
                               rooms on simulated networks: writes sfu/sim/SCOREBOARD.md, then plays N
                               generated ones (100) and fails where an invariant breaks; --from F plays
                               only the generated ones, from seed F on
-  bench [--save] [--only PART]
-                              what an operation costs, in time and memory, next to benches/BASELINE.json;
-                              --save makes these figures the baseline
+  bench [--save] [--diff] [--only PART]
+                              what an operation costs, in time, memory and instructions, next to
+                              benches/BASELINE.json; --save makes these figures the baseline, --diff fails where
+                              one has become worse
   compare [--quick] [--save] [--server NAME=URL,PID]...
                               the same load against our server and the peers on this machine, each with the same
                               processor time; --save rewrites benches/RESULTS.md";

@@ -47,8 +47,8 @@ impl Cage {
     /// As strong as the machine allows.
     pub(super) fn build() -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        let cores =
-            (count > 1 && command::find("taskset").is_some()).then(|| ("0".to_owned(), format!("1-{}", count - 1)));
+        let others = if count == 2 { "1".to_owned() } else { format!("1-{}", count - 1) };
+        let cores = (count > 1 && command::find("taskset").is_some()).then(|| ("0".to_owned(), others));
         Self { group: Group::make(), cores }
     }
 

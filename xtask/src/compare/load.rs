@@ -19,6 +19,8 @@ const JOINS_PER_SECOND: u32 = 25;
 /// What counts as served.
 const MAX_LOSS: f64 = 0.001;
 const MAX_P99_MS: f64 = 20.0;
+/// Publishers that send less than this part of what they should are another load.
+const MIN_OFFERED: f64 = 0.97;
 
 /// Who sends to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub(super) struct Load {
 /// What one server made of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Outcome {
+    pub(super) published_per_second: f64,
     pub(super) packets_per_second: f64,
     pub(super) cpu_us_per_packet: Option<f64>,
     pub(super) cpu_cores: Option<f64>,
@@ -61,6 +64,15 @@ impl Load {
         match self.people {
             People::Webinar(people) | People::Meeting(people) => people,
         }
+    }
+
+    /// Packets that all publishers should send in a second.
+    fn offered_per_second(&self) -> f64 {
+        let publishers = match self.people {
+            People::Webinar(_) => 1,
+            People::Meeting(people) => people,
+        };
+        f64::from(publishers) * f64::from(self.packets_per_second)
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -113,7 +125,8 @@ impl Load {
             return Ok(Outcome { troubles: vec![said], ..Outcome::default() });
         }
         let text = std::fs::read_to_string(&json).context("the load tester's report")?;
-        Outcome::read(&serde_json::from_str(&text).context("the load tester's report")?)
+        let report = serde_json::from_str(&text).context("the load tester's report")?;
+        Ok(Outcome::read(&report)?.of(self))
     }
 }
 
@@ -137,6 +150,7 @@ impl Outcome {
             }
         }
         Ok(Self {
+            published_per_second: needed("/published_packets")? / seconds,
             packets_per_second: needed("/forwarded_packets")? / seconds,
             cpu_us_per_packet: number("/server_cpu_us_per_packet"),
             cpu_cores: number("/server_cpu_cores"),
@@ -147,6 +161,16 @@ impl Outcome {
             troubles,
             warning: report.pointer("/loadtest/warning").and_then(Value::as_str).map(str::to_owned),
         })
+    }
+
+    /// The load tester is to blame where publishers did not send what they should.
+    fn of(mut self, load: &Load) -> Self {
+        let part = self.published_per_second / load.offered_per_second();
+        if self.troubles.is_empty() && part < MIN_OFFERED {
+            self.troubles.push(format!("publishers sent only {:.0} % of this load", part * 100.0));
+            self.warning.get_or_insert_with(|| "the load tester did not keep up".to_owned());
+        }
+        self
     }
 
     /// Whether everybody was served.
@@ -171,7 +195,7 @@ mod tests {
 
     fn report() -> Value {
         json!({
-            "duration_s": 4.0, "forwarded_packets": 96_000, "loss_ratio": 0.0005,
+            "duration_s": 4.0, "published_packets": 960, "forwarded_packets": 96_000, "loss_ratio": 0.0005,
             "latency_ms": { "p50": 0.2, "p99": 1.5 },
             "subscriptions": { "expected": 100, "flowing": 100, "silent": 0 }, "participants": { "failed": 0 },
             "server_cpu_us_per_packet": 1.5, "server_cpu_cores": 0.036, "server_rss_bytes": 1_000_000,
@@ -204,6 +228,17 @@ mod tests {
         report["loss_ratio"] = json!(0.5);
         report["loadtest"]["warning"] = json!("a media thread was 99 % busy");
         assert_eq!(Outcome::read(&report).unwrap().judge(), Judged::TesterBreaks);
+    }
+
+    #[test]
+    fn a_load_that_was_not_offered_is_no_equal_load() {
+        let under = |packets_per_second| {
+            let load = Load { people: People::Webinar(100), packets_per_second, burst: 1 };
+            Outcome::read(&report()).unwrap().of(&load)
+        };
+        assert_eq!(under(240).judge(), Judged::Holds);
+        assert_eq!(under(480).judge(), Judged::TesterBreaks);
+        assert_eq!(under(480).troubles, ["publishers sent only 50 % of this load"]);
     }
 
     #[test]

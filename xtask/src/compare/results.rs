@@ -66,7 +66,7 @@ impl fmt::Display for Results {
              VP8 in packets\nof {PACKET_BYTES} bytes; peers are full ones, with ICE, DTLS, SRTP and feedback. A figure is of \
              the whole process of the server.\n"
         )?;
-        let mut facts = Table::of_text(&["", "this run"]);
+        let mut facts = Table::new(&["", "this run"]);
         for (name, value) in &self.facts {
             facts.add([(*name).to_owned(), value.clone()]);
         }

@@ -1,20 +1,17 @@
 //! A table that reads well in a terminal and is Markdown, too.
 
-/// Rows under a head; the first column is text, the others are figures unless told otherwise.
+/// Heads of columns that hold text, as the first one does; the others hold figures.
+const TEXT: &[&str] = &["remarks", "this run"];
+
+/// Rows under a head.
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
-    is_text: bool,
 }
 
 impl Table {
     pub(super) fn new(head: &[&str]) -> Self {
-        Self { rows: vec![head.iter().map(ToString::to_string).collect()], is_text: false }
-    }
-
-    /// All columns are text.
-    pub(super) fn of_text(head: &[&str]) -> Self {
-        Self { is_text: true, ..Self::new(head) }
+        Self { rows: vec![head.iter().map(ToString::to_string).collect()] }
     }
 
     /// Cells beyond the head are left out, missing ones are empty.
@@ -33,10 +30,14 @@ impl std::fmt::Display for Table {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(3)
         };
+        let is_text = |column: usize| {
+            let head = self.rows.first().and_then(|head| head.get(column));
+            column == 0 || head.is_some_and(|head| TEXT.contains(&head.as_str()))
+        };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for (place, row) in self.rows.iter().enumerate() {
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                if column == 0 || self.is_text {
+                if is_text(column) {
                     write!(out, "| {cell:<width$} ")?;
                 } else {
                     write!(out, "| {cell:>width$} ")?;
@@ -45,7 +46,7 @@ impl std::fmt::Display for Table {
             writeln!(out, "|")?;
             if place == 0 {
                 for (column, width) in widths.iter().enumerate() {
-                    let (dashes, end) = ("-".repeat(*width), if column == 0 || self.is_text { '-' } else { ':' });
+                    let (dashes, end) = ("-".repeat(*width), if is_text(column) { '-' } else { ':' });
                     write!(out, "|-{dashes}{end}")?;
                 }
                 writeln!(out, "|")?;
@@ -71,14 +72,14 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_are_markdown() {
-        let mut table = Table::new(&["server", "us"]);
-        table.add(["ours".to_owned(), figure(Some(1.234))]);
+        let mut table = Table::new(&["server", "us", "remarks"]);
+        table.add(["ours".to_owned(), figure(Some(1.234)), "good".to_owned()]);
         table.add(["a|b".to_owned()]);
         let expected = "\
-| server |   us |
-|--------|-----:|
-| ours   | 1.23 |
-| a/b    |      |
+| server |   us | remarks |
+|--------|-----:|---------|
+| ours   | 1.23 | good    |
+| a/b    |      |         |
 ";
         assert_eq!(table.to_string(), expected);
     }
