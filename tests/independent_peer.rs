@@ -1,6 +1,6 @@
 //! Do our synthetic peers flatter us? A subscriber made of another WebRTC implementation than theirs (the `webrtc`
 //! crate) sits in the same room at the same time, behind LiveKit's older signal protocol, and must get the same.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 #![cfg(target_os = "linux")]
 
 mod serving;
