@@ -21,6 +21,7 @@
 //! and `worker/mirrors.rs` (mirror). What carries them, and what happens when it is full, is whoever owns the workers:
 //! packets may be lost and are repaired like any loss, everything else must not be, and comes in order.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -112,7 +113,7 @@ pub enum RelayMessage {
         /// Which room.
         room: RoomId,
         /// Which tracks.
-        tracks: Arc<std::collections::BTreeSet<TrackId>>,
+        tracks: Arc<BTreeSet<TrackId>>,
     },
 }
 

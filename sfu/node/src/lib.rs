@@ -139,7 +139,10 @@ impl Node {
             .as_str()
             .bytes()
             .fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let worker = WorkerId(u16::try_from(hash % self.mailboxes.len()).unwrap_or(0));
+        let count = self.mailboxes.len();
+        let mut in_turn = (0..count).map(|step| (hash % count + step) % count);
+        let worker = in_turn.find(|worker| self.mailboxes[*worker].is_alive()).unwrap_or(0);
+        let worker = WorkerId(u16::try_from(worker).unwrap_or(0));
         RoomLink::open(room, worker, Arc::clone(&self.mailboxes), self.participants_per_worker, events)
     }
 }

@@ -35,7 +35,7 @@ impl RoomLink {
     ) -> Self {
         let span = RoomSpan::new(room.clone(), worker);
         let mut link = Self { room, span, mailboxes, participants_per_worker, events, open: Vec::new() };
-        // A worker that is gone shows on the first command.
+        // A worker that has gone since it was chosen shows on the first command.
         let _ = link.deliver(vec![(worker, None)]);
         link
     }
@@ -44,7 +44,8 @@ impl RoomLink {
     /// failed, and the room goes on where it still is.
     ///
     /// # Errors
-    /// [`WorkerUnavailable`] when no worker of the room takes commands: the room cannot go on.
+    /// [`WorkerUnavailable`] when no worker of the room takes commands, or nobody hears of those who failed: the room
+    /// cannot go on.
     pub fn send(&mut self, command: Command) -> Result<(), WorkerUnavailable> {
         let (mailboxes, most) = (&self.mailboxes, self.participants_per_worker);
         let is_alive = |worker: WorkerId| mailboxes.get(usize::from(worker.0)).is_some_and(Mailbox::is_alive);
@@ -67,7 +68,7 @@ impl RoomLink {
 
     /// `None` says nothing: the worker only has to be there.
     fn deliver(&mut self, routed: Vec<(WorkerId, Option<Command>)>) -> Result<(), WorkerUnavailable> {
-        let mut lost = Vec::new();
+        let (mut lost, mut is_told) = (Vec::new(), true);
         for (worker, command) in routed {
             if !lost.contains(&worker) && self.hand_over(worker, command).is_err() {
                 lost.push(worker);
@@ -78,8 +79,7 @@ impl RoomLink {
             let mut routed = Vec::new();
             let gone = self.span.lose(worker, |worker, command| routed.push((worker, command)));
             for participant in gone {
-                // A room that does not take it is behind by thousands of events, and ends.
-                (self.events)(Event::ParticipantFailed { participant, failure: Failure::Internal });
+                is_told &= (self.events)(Event::ParticipantFailed { participant, failure: Failure::Internal });
             }
             for (worker, command) in routed {
                 if !lost.contains(&worker) && self.hand_over(worker, Some(command)).is_err() {
@@ -87,7 +87,8 @@ impl RoomLink {
                 }
             }
         }
-        self.span.workers().next().map(|_| ()).ok_or(WorkerUnavailable)
+        // A room that does not take it is behind by thousands of events: it cannot look after them.
+        self.span.workers().next().filter(|_| is_told).map(|_| ()).ok_or(WorkerUnavailable)
     }
 
     fn hand_over(&mut self, worker: WorkerId, command: Option<Command>) -> Result<(), WorkerUnavailable> {

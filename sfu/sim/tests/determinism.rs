@@ -8,8 +8,8 @@ use sluice_core::{Command, DataChannel, Demand};
 use sluice_sim::{Conditions, Publication, Simulation};
 
 /// A bit of everything.
-fn story(seed: u64) -> Vec<String> {
-    let mut sim = Simulation::new(seed);
+fn story(seed: u64, workers: u16) -> Vec<String> {
+    let mut sim = Simulation::spanning(seed, workers);
     sim.start_trace();
     for (name, connection) in [("ann", Single), ("bob", Dual), ("cem", Single), ("dan", Dual)] {
         sim.network(
@@ -54,8 +54,8 @@ fn without_round_trips(line: &str) -> String {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    for seed in 61..64 {
-        let (first, second) = (story(seed), story(seed));
+    for (seed, workers) in [(61, 1), (62, 1), (63, 1), (64, 3)] {
+        let (first, second) = (story(seed, workers), story(seed, workers));
         assert!(first.len() > 10_000);
         let parting = first.iter().zip(&second).position(|(a, b)| a != b);
         if let Some(at) = parting {
@@ -68,5 +68,5 @@ fn the_same_seed_gives_the_same_run() {
 
 #[test]
 fn another_seed_gives_another_run() {
-    assert_ne!(story(61), story(62));
+    assert_ne!(story(61, 1), story(62, 1));
 }

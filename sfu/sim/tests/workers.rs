@@ -269,6 +269,40 @@ fn a_rooms_limits_leave_out_the_same_on_every_worker() {
     }
 }
 
+/// The worker that decided who is forwarded is gone: another one goes on with that.
+#[test]
+fn a_rooms_limits_outlive_the_worker_that_decided_them() {
+    let mut sim = Simulation::spanning(14, 3);
+    let limits = RoomLimits { last_cameras: Some(1), loudest_microphones: None };
+    sim.command(sluice_core::Command::LimitRoom { room: "RM_1".into(), limits });
+    for name in ["ann", "bob", "cem", "dan", "eve", "fay"] {
+        sim.join(name, Dual);
+    }
+    let cams = ["bob", "cem", "eve"].map(|name| sim.publish(name, "cam", Publication::CAMERA));
+    sim.run_ms(2_000);
+    let shown = |sim: &mut Simulation| {
+        let before = cams.each_ref().map(|cam| sim.find_sink("fay", cam).map_or(0, |sink| sink.frames));
+        sim.run_ms(1_000);
+        let mut after = cams.iter().zip(before);
+        [(); 3].map(|()| {
+            after
+                .next()
+                .is_some_and(|(cam, before)| sim.find_sink("fay", cam).map_or(0, |s| s.frames) > before + 20)
+        })
+    };
+    assert_eq!(shown(&mut sim), [true, false, false], "who joined first");
+    // Ann and dan go with it.
+    sim.kill(0);
+    sim.leave("ann");
+    sim.leave("dan");
+    sim.run_ms(500);
+    assert_eq!(shown(&mut sim), [true, false, false]);
+    sim.leave("bob");
+    sim.run_ms(1_000);
+    assert_eq!(shown(&mut sim).into_iter().filter(|is| *is).count(), 1, "the place goes to another");
+    sim.audit(true);
+}
+
 /// Invariants over networks nobody thought of, on two workers; the same scenarios run on one in `generated.rs`.
 #[test]
 fn no_invariant_breaks_on_two_workers() {

@@ -244,12 +244,12 @@ impl Worker {
 
     fn leave_out(&mut self, track: TrackKey, is_left_out: bool) {
         for key in self.takers(track) {
-            if let Some(subscription) = self.subscriptions.get_mut(key) {
-                subscription.is_left_out = is_left_out;
+            let Some(subscription) = self.subscriptions.get_mut(key) else { continue };
+            if std::mem::replace(&mut subscription.is_left_out, is_left_out) != is_left_out {
                 self.unbalanced.insert(subscription.subscriber);
+                // Of a mirror: its origin need not send it, or must.
+                self.reconsidered.insert(track);
             }
         }
-        // Its origin need not send it, or must.
-        self.reconsidered.insert(track);
     }
 }

@@ -138,11 +138,13 @@ impl Worker {
             Role::Backup { primary } => (primary, true),
             Role::Only | Role::Primary { .. } => (key, false),
         };
-        let is_left_out = self.rooms.get(&track.room).is_some_and(|room| room.limits.leave_out(primary, &track.id));
         let max_spatial = match track.kind {
             Kind::Video => self.wanted_here(key),
             Kind::Audio => self.wanted_here(key).map(|_| 0),
         };
+        // Where nobody takes it there is nothing to leave out.
+        let limits = self.rooms.get(&track.room).map(|room| &room.limits);
+        let is_left_out = max_spatial.is_some() && limits.is_some_and(|limits| limits.leave_out(primary, &track.id));
         let depends = |key| self.subscriptions.get(key).is_some_and(|s| s.lacks_primary && !s.lacks_backup);
         let needs_backup = !is_backup && self.takers(key).into_iter().any(depends);
         let wish = Wish { max_spatial, is_left_out, needs_backup };

@@ -151,7 +151,7 @@ pub struct Worker {
     tracks: SlotMap<TrackKey, Track>,
     tracks_by_id: HashMap<TrackId, TrackKey>,
     /// Tracks of other workers, by what they are there.
-    mirrors: HashMap<(WorkerId, OriginKey), TrackKey>,
+    mirrors: BTreeMap<(WorkerId, OriginKey), TrackKey>,
     subscriptions: SlotMap<SubscriptionKey, Subscription>,
     rooms: BTreeMap<RoomId, Room>,
     deadlines: BTreeSet<(Instant, TransportKey)>,
@@ -213,7 +213,7 @@ impl Worker {
             participants_by_id: HashMap::new(),
             tracks: SlotMap::with_key(),
             tracks_by_id: HashMap::new(),
-            mirrors: HashMap::new(),
+            mirrors: BTreeMap::new(),
             subscriptions: SlotMap::with_key(),
             rooms: BTreeMap::new(),
             deadlines: BTreeSet::new(),
