@@ -6,21 +6,19 @@
 
 use sluice_rtp::stun;
 
+use crate::WorkerId;
+
 /// Letters of the code: sixteen, so that a letter less the first is four bits.
 const FIRST: u8 = b'A';
 
-/// A worker as fragments name it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerCode(pub u8);
-
-impl WorkerCode {
-    /// The code as it stands at the beginning of a fragment: four bits in each letter, `A` to `P`, the higher first.
+impl WorkerId {
+    /// Its code as it stands at the beginning of a fragment: four bits in each letter, `A` to `P`, the higher first.
     #[must_use]
     pub fn letters(self) -> [u8; 2] {
         [FIRST + (self.0 >> 4), FIRST + (self.0 & 0xf)]
     }
 
-    /// The code a fragment begins with.
+    /// The worker whose code a fragment begins with.
     #[must_use]
     pub fn of_fragment(ufrag: &str) -> Option<Self> {
         let [high, low, ..] = *ufrag.as_bytes() else { return None };
@@ -48,17 +46,17 @@ mod tests {
     #[test]
     fn every_worker_finds_itself_in_its_fragments() {
         for code in 0..=u8::MAX {
-            let fragment = WorkerCode(code).fragment("x+/9Ab");
-            assert_eq!(WorkerCode::of_fragment(&fragment), Some(WorkerCode(code)));
+            let fragment = WorkerId(code).fragment("x+/9Ab");
+            assert_eq!(WorkerId::of_fragment(&fragment), Some(WorkerId(code)));
             assert_eq!(fragment.len(), 8);
         }
-        assert_eq!(WorkerCode(0x1f).letters(), *b"BP");
+        assert_eq!(WorkerId(0x1f).letters(), *b"BP");
     }
 
     #[test]
     fn a_fragment_of_somebody_else_names_nobody() {
         for fragment in ["", "A", "AQxxxx", "aaxxxx", "@Axxxx", "éé"] {
-            assert_eq!(WorkerCode::of_fragment(fragment), None, "{fragment}");
+            assert_eq!(WorkerId::of_fragment(fragment), None, "{fragment}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Names by which the control plane speaks of things in a worker. Opaque here: the worker compares them
-//! and writes them into SDP, it never takes them apart.
+//! Names. The control plane's are opaque here: the worker compares them and writes them into SDP, it never takes them
+//! apart. Workers are numbered by whoever owns them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +42,25 @@ macro_rules! id {
             }
         }
     };
+}
+
+/// A worker of a process, by its number. At most 255 of them, 0 to 254: connections name theirs in two letters, see
+/// [`WorkerId::letters`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub u8);
+
+impl WorkerId {
+    /// Its place in a list of all workers.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0.into()
+    }
+
+    /// The worker at this place of a list of all. `None` where no worker can be.
+    #[must_use]
+    pub fn at(index: usize) -> Option<Self> {
+        u8::try_from(index).ok().filter(|number| *number < u8::MAX).map(Self)
+    }
 }
 
 id! {

@@ -36,11 +36,10 @@ pub use command::{
 };
 pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
 pub use explain::{LinkReport, Reason, SubscriptionReport};
-pub use fragment::WorkerCode;
-pub use ids::{ParticipantId, RoomId, TrackId};
+pub use ids::{ParticipantId, RoomId, TrackId, WorkerId};
 pub use outgoing::{Outgoing, Train};
 pub use random::Random;
-pub use relay::{Announcement, MirrorKey, OriginKey, RelayMessage, RelayedLevel, RelayedPacket, Wish, WorkerId};
+pub use relay::{Announcement, MirrorKey, OriginKey, RelayMessage, RelayedLevel, RelayedPacket, Wish};
 pub use span::{Populated, RoomSpan};
 pub use worker::{Certificate, Intake, Worker, WorkerConfig, WorkerStats};
 

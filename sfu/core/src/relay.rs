@@ -29,11 +29,7 @@ use crate::dynacast::Dynacast;
 use crate::forwarder::PacketInfo;
 use crate::levels::Reading;
 use crate::track::Ingested;
-use crate::{BackupPolicy, ExpectedTrack, ParticipantId, RoomId, TrackId, TrackKey};
-
-/// A worker, as others of the same process call it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub u16);
+use crate::{BackupPolicy, ExpectedTrack, ParticipantId, RoomId, TrackId, TrackKey, WorkerId};
 
 /// A track where its publisher is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -177,11 +177,11 @@ mod tests {
         Command::AddParticipant { room: "RM_1".into(), participant: who.into(), client }
     }
 
-    fn route(span: &mut RoomSpan, command: Command, place: u16) -> Vec<(u16, String)> {
+    fn route(span: &mut RoomSpan, command: Command, place: u8) -> Vec<(u8, String)> {
         let mut said = Vec::new();
         let name = |command: &Command| match command {
             Command::SpanRoom { part, peers, home, .. } => {
-                let peers: Vec<u16> = peers.iter().map(|peer| peer.0).collect();
+                let peers: Vec<u8> = peers.iter().map(|peer| peer.0).collect();
                 format!("span {part} {peers:?} {:?}", home.map(|home| home.0))
             }
             Command::SendData { to, .. } => format!("data to {}", to.len()),

@@ -18,11 +18,11 @@ use crate::policer::Policer;
 use crate::publications::Binding;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::redundancy::Redundancy;
-use crate::relay::{OriginKey, Relay, Wish, WorkerId};
+use crate::relay::{OriginKey, Relay, Wish};
 use crate::transport::{OutFormat, Packet, video_codec};
 use crate::{
     BackupPolicy, ExpectedTrack, Kind, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId, TrackKey,
-    TransportKey,
+    TransportKey, WorkerId,
 };
 
 /// Encodings of a simulcast track: `q`, `h`, `f`.

@@ -113,7 +113,7 @@ impl Node {
         // Stops those that were started, should one of them not.
         let participants_per_worker = config.participants_per_worker;
         let mut node = Self { mailboxes: mailboxes.into(), threads, participants_per_worker, addresses };
-        for (index, (ports, inbox, end)) in (0u16..).zip(ends) {
+        for (index, (ports, inbox, end)) in (0u8..).zip(ends) {
             let links = Links::new(WorkerId(index), end, links.clone());
             let worker = WorkerThread::new(config, ports, certificate.clone(), metrics.clone(), (inbox, links));
             let thread = std::thread::Builder::new()
@@ -142,7 +142,7 @@ impl Node {
         let count = self.mailboxes.len();
         let mut in_turn = (0..count).map(|step| (hash % count + step) % count);
         let worker = in_turn.find(|worker| self.mailboxes[*worker].is_alive()).unwrap_or(0);
-        let worker = WorkerId(u16::try_from(worker).unwrap_or(0));
+        let worker = WorkerId::at(worker).unwrap_or_default();
         RoomLink::open(room, worker, Arc::clone(&self.mailboxes), self.participants_per_worker, events)
     }
 }

@@ -81,7 +81,7 @@ impl Links {
 
     /// Hands a message over. A lost worker is reported once.
     pub(crate) fn send(&mut self, to: WorkerId, message: RelayMessage) -> Result<(), WorkerLost> {
-        let Some(other) = self.others.get_mut(usize::from(to.0)).filter(|other| !other.is_lost) else { return Ok(()) };
+        let Some(other) = self.others.get_mut(to.index()).filter(|other| !other.is_lost) else { return Ok(()) };
         let is_packet = matches!(message, RelayMessage::Packet { .. });
         let queue = if is_packet { &other.link.packets } else { &other.link.control };
         match queue.try_send((self.own, message)) {
@@ -132,7 +132,7 @@ mod tests {
         let ports = UdpPorts::bind(&[], UdpOptions::default()).unwrap();
         let mailboxes = [mailbox(ports.waker()).0, mailbox(ports.waker()).0];
         let (links, ends): (Vec<_>, Vec<_>) = mailboxes.iter().cloned().map(link).unzip();
-        let mut ends = (0u16..).zip(ends).map(|(own, end)| Links::new(WorkerId(own), end, links.clone()));
+        let mut ends = (0u8..).zip(ends).map(|(own, end)| Links::new(WorkerId(own), end, links.clone()));
         let (a, b) = (ends.next().unwrap(), ends.next().unwrap());
         let [_, mailbox] = mailboxes;
         (a, b, mailbox)

@@ -48,7 +48,7 @@ impl RoomLink {
     /// cannot go on.
     pub fn send(&mut self, command: Command) -> Result<(), WorkerUnavailable> {
         let (mailboxes, most) = (&self.mailboxes, self.participants_per_worker);
-        let is_alive = |worker: WorkerId| mailboxes.get(usize::from(worker.0)).is_some_and(Mailbox::is_alive);
+        let is_alive = |worker: WorkerId| mailboxes.get(worker.index()).is_some_and(Mailbox::is_alive);
         let mut routed = Vec::new();
         self.span.route(
             command,
@@ -92,7 +92,7 @@ impl RoomLink {
     }
 
     fn hand_over(&mut self, worker: WorkerId, command: Option<Command>) -> Result<(), WorkerUnavailable> {
-        let mailbox = self.mailboxes.get(usize::from(worker.0)).ok_or(WorkerUnavailable)?;
+        let mailbox = self.mailboxes.get(worker.index()).ok_or(WorkerUnavailable)?;
         if !self.open.contains(&worker) {
             let (room, events) = (self.room.clone(), Arc::clone(&self.events));
             mailbox.post(Message::Open { room, events })?;
@@ -109,7 +109,7 @@ impl RoomLink {
 impl Drop for RoomLink {
     fn drop(&mut self) {
         for worker in &self.open {
-            if let Some(mailbox) = self.mailboxes.get(usize::from(worker.0)) {
+            if let Some(mailbox) = self.mailboxes.get(worker.index()) {
                 // A worker that is gone has no room to close.
                 let _ = mailbox.send(Message::Close { room: self.room.clone() });
             }
@@ -124,10 +124,8 @@ fn place(span: &RoomSpan, workers: usize, is_alive: impl Fn(WorkerId) -> bool, m
     let fewest = || alive().min_by_key(|part| part.participants).map(|part| part.worker);
     let first = span.workers().next().map(|part| part.worker).unwrap_or_default();
     // In turn from the first one, so that rooms grow onto different workers.
-    let all = (0..workers).map(|step| (usize::from(first.0) + step) % workers);
-    let mut others = all
-        .filter_map(|worker| u16::try_from(worker).ok().map(WorkerId))
-        .filter(|worker| is_alive(*worker));
+    let all = (0..workers).map(|step| (first.index() + step) % workers);
+    let mut others = all.filter_map(WorkerId::at).filter(|worker| is_alive(*worker));
     let roomy = alive().find(|part| part.participants < most.max(1)).map(|part| part.worker);
     roomy
         .or_else(|| others.find(|worker| span.workers().all(|part| part.worker != *worker)))
@@ -141,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    fn fill(first: u16, workers: usize, most: usize, people: usize, dead: &[u16]) -> Vec<u16> {
+    fn fill(first: u8, workers: usize, most: usize, people: usize, dead: &[u8]) -> Vec<u8> {
         let mut span = RoomSpan::new("RM_1".into(), WorkerId(first));
         let client = Client { connection: Connection::Single, takes_trailers: false, allows_pauses: true };
         let is_alive = |worker: WorkerId| !dead.contains(&worker.0);

@@ -110,7 +110,7 @@ impl Workers {
             _ => None,
         };
         let alive: Vec<usize> = (0..self.workers.len()).filter(|place| self.workers[*place].is_some()).collect();
-        let turn = WorkerId(alive[self.turn % alive.len()] as u16);
+        let turn = WorkerId(alive[self.turn % alive.len()] as u8);
         self.turn += usize::from(newcomer.is_some());
         let mut routed = Vec::new();
         self.span.route(command, |_| turn, |worker, command| routed.push((worker, command)));
@@ -127,7 +127,7 @@ impl Workers {
     /// A worker dies, with all it knew. Who was on it.
     pub(crate) fn kill(&mut self, place: usize, now: Instant) -> Vec<ParticipantId> {
         self.workers[place] = None;
-        let id = WorkerId(place as u16);
+        let id = WorkerId(place as u8);
         let mut routed = Vec::new();
         let gone = self.span.lose(id, |worker, command| routed.push((worker, command)));
         for worker in self.workers.iter_mut().flatten() {
@@ -192,7 +192,7 @@ impl Workers {
     fn carry(&mut self, now: Instant) {
         for from in 0..self.workers.len() {
             while let Some((to, message)) = self.workers[from].as_mut().and_then(Worker::poll_relay) {
-                let link = &mut self.links[usize::from(to.0)];
+                let link = &mut self.links[to.index()];
                 if matches!(message, RelayMessage::Packet { .. }) {
                     if link.packets >= link.ring_len {
                         self.lost_packets += 1;
@@ -201,12 +201,12 @@ impl Workers {
                     link.packets += 1;
                 }
                 let at = link.waiting.back().map_or(now, |(at, ..)| *at).max(now + link.delay);
-                link.waiting.push_back((at, WorkerId(from as u16), message));
+                link.waiting.push_back((at, WorkerId(from as u8), message));
             }
         }
     }
 
     fn worker(&mut self, id: WorkerId) -> Option<&mut Worker> {
-        self.workers.get_mut(usize::from(id.0))?.as_mut()
+        self.workers.get_mut(id.index())?.as_mut()
     }
 }

@@ -9,7 +9,7 @@ use str0m::rtp::Extension;
 use str0m::{IceCreds, Rtc};
 
 use super::dependency_descriptor;
-use crate::WorkerCode;
+use crate::WorkerId;
 
 /// Packets kept per outgoing video stream for retransmission: two seconds of 2.5 Mbit/s.
 const VIDEO_RETRANSMISSION_PACKETS: usize = 512;
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) certificate: DtlsCert,
     pub(crate) crypto: Arc<CryptoProvider>,
     /// Whose connections these are: goes into every fragment.
-    pub(crate) code: WorkerCode,
+    pub(crate) worker: WorkerId,
 }
 
 pub(super) fn build(shared: &Shared, credentials: IceCreds, now: Instant) -> Rtc {

@@ -31,7 +31,7 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 use crate::outgoing::{Outgoing, Way};
 use crate::random::Random;
-use crate::{DataChannel, Kind, SubscriptionKey, WorkerCode};
+use crate::{DataChannel, Kind, SubscriptionKey, WorkerId};
 
 pub(crate) use config::{STATS_INTERVAL, Shared};
 pub(crate) use data::BacklogFull;
@@ -135,7 +135,7 @@ pub(crate) struct Transport {
     last_offer_id: u32,
     wants_restart: bool,
     /// The worker it belongs to, as its fragments say.
-    code: WorkerCode,
+    worker: WorkerId,
     ufrag: String,
     /// The client's, as of its last answer.
     remote_ufrag: Option<String>,
@@ -150,9 +150,9 @@ pub(crate) struct Transport {
 impl Transport {
     /// Waits for a client at the local addresses.
     pub(crate) fn new(shared: &Shared, local: &[SocketAddr], random: &mut dyn Random, now: Instant) -> Self {
-        let credentials = ice_credentials(shared.code, random);
+        let credentials = ice_credentials(shared.worker, random);
         let ufrag = credentials.ufrag.clone();
-        let cname = ice_credentials(shared.code, random).ufrag;
+        let cname = ice_credentials(shared.worker, random).ufrag;
         let mut rtc = config::build(shared, credentials, now);
         for address in local {
             // Unspecified and multicast addresses are no candidates; the node does not pass any.
@@ -172,7 +172,7 @@ impl Transport {
             outstanding: None,
             last_offer_id: 0,
             wants_restart: false,
-            code: shared.code,
+            worker: shared.worker,
             ufrag,
             remote_ufrag: None,
             engine_deadline: None,

@@ -15,7 +15,7 @@ use super::egress::ExtensionIds;
 use super::sections::{Changes, Opened, Verdict};
 use super::{Outbox, Transport, kind};
 use crate::random::Random;
-use crate::{ExpectedTrack, Kind, WorkerCode};
+use crate::{ExpectedTrack, Kind, WorkerId};
 
 const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
@@ -101,7 +101,7 @@ impl Transport {
         let accepted = self.mutate(out, |rtc| rtc.sdp_api().accept_offer(parsed));
         // The client restarted ICE (the rest of its offer may be bad all the same) and str0m drew new credentials
         // from a generator that can be predicted.
-        let restarted = (self.local_credentials().ufrag != before.ufrag).then(|| ice_credentials(self.code, random));
+        let restarted = (self.local_credentials().ufrag != before.ufrag).then(|| ice_credentials(self.worker, random));
         if let Some(credentials) = &restarted {
             self.set_local_credentials(credentials.clone(), out);
         }
@@ -148,7 +148,7 @@ impl Transport {
             return None;
         }
         let Changes { deactivated, reused, new } = self.sections.begin_offer();
-        let restart = self.wants_restart.then(|| ice_credentials(self.code, random));
+        let restart = self.wants_restart.then(|| ice_credentials(self.worker, random));
         let mut added = Vec::new();
         let (offer, pending) = self.mutate(out, |rtc| {
             let mut changes = rtc.sdp_api();
@@ -350,12 +350,12 @@ fn data_channels() -> [ChannelConfig; 3] {
 
 /// After the worker's code 36 bits of fragment to find a transport by, and 144 bits of password (RFC 8445 section 5.3
 /// wants 24 and 128), from the source given: str0m's own generator can be predicted from its output.
-pub(super) fn ice_credentials(code: WorkerCode, random: &mut dyn Random) -> IceCreds {
+pub(super) fn ice_credentials(worker: WorkerId, random: &mut dyn Random) -> IceCreds {
     let mut text = |len| -> String {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut bytes = vec![0; len];
         random.fill(&mut bytes);
         bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 0x3f)])).collect()
     };
-    IceCreds { ufrag: code.fragment(&text(6)), pass: text(24) }
+    IceCreds { ufrag: worker.fragment(&text(6)), pass: text(24) }
 }

@@ -11,9 +11,9 @@ use std::time::Instant;
 use super::{LEVELS_INTERVAL, Worker};
 use crate::levels::Reading;
 use crate::limits::LimitedRoom;
-use crate::relay::{OriginKey, RelayMessage, RelayedLevel, WorkerId};
+use crate::relay::{OriginKey, RelayMessage, RelayedLevel};
 use crate::track::Track;
-use crate::{Kind, ParticipantId, RoomId, RoomLimits, TrackId, TrackKey};
+use crate::{Kind, ParticipantId, RoomId, RoomLimits, TrackId, TrackKey, WorkerId};
 
 /// The bounds of a room and how they fall out.
 #[derive(Default)]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Worker;
-use crate::relay::{AnnouncedBackup, AnnouncedCodec, Announcement, MirrorKey, RelayMessage, Wish, WorkerId};
+use crate::relay::{AnnouncedBackup, AnnouncedCodec, Announcement, MirrorKey, RelayMessage, Wish};
 use crate::track::{Ingested, Origin, Role, Track};
-use crate::{Kind, RoomId, TrackKey};
+use crate::{Kind, RoomId, TrackKey, WorkerId};
 
 impl Worker {
     /// Another worker says something. What concerns rooms that are not shared with it is passed over: they may have

@@ -31,12 +31,12 @@ use crate::participant::{Participant, Subscription};
 use crate::policer::Policer;
 use crate::publications::Publications;
 use crate::random::Random;
-use crate::relay::{OriginKey, RelayMessage, WorkerId};
+use crate::relay::{OriginKey, RelayMessage};
 use crate::track::Track;
 use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transport, is_media, observed};
 use crate::{
     Client, Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey,
-    TrackId, TrackKey, TransportKey, WorkerCode,
+    TrackId, TrackKey, TransportKey, WorkerId,
 };
 use slotmap::SlotMap;
 use str0m::config::DtlsCert;
@@ -202,7 +202,7 @@ impl Worker {
             shared: Shared {
                 certificate: config.certificate.0,
                 crypto: Arc::new(observed()),
-                code: WorkerCode::default(),
+                worker: WorkerId::default(),
             },
             local: config.local,
             random: config.random,
@@ -232,10 +232,10 @@ impl Worker {
         }
     }
 
-    /// The same worker as one of several behind one port: its connections' ICE fragments begin with the code.
+    /// The same worker as one of several: its connections' ICE fragments name it.
     #[must_use]
-    pub fn with_code(mut self, code: WorkerCode) -> Self {
-        self.shared.code = code;
+    pub fn with_id(mut self, id: WorkerId) -> Self {
+        self.shared.worker = id;
         self
     }
 

@@ -6,10 +6,9 @@ use std::time::Instant;
 use super::{Span, Worker};
 use crate::relay::{
     AnnouncedBackup, AnnouncedCodec, Announcement, MirrorKey, OriginKey, Relay, RelayMessage, RelayedPacket, Wish,
-    WorkerId,
 };
 use crate::track::{Ingested, Role, Track};
-use crate::{RoomId, TrackKey, allocator};
+use crate::{RoomId, TrackKey, WorkerId, allocator};
 
 impl Worker {
     /// A room has other workers from now on.
