@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use sluice_config::Config;
 use sluice_loadtest::guests;
-use sluice_node::{Node, NodeConfig, PARTICIPANTS_PER_WORKER};
+use sluice_node::{Node, NodeConfig};
 use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -120,16 +120,12 @@ fn url_to_open(config: &Config, listeners: &[TcpListener]) -> anyhow::Result<Str
 
 fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
     let bind = if config.rtc.bind.is_empty() { addresses::discover(config.dev)? } else { config.rtc.bind.clone() };
-    let workers = match config.rtc.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => usize::from(workers),
-    };
     Ok(NodeConfig {
         bind: bind.into_iter().map(|ip| SocketAddr::new(ip, config.rtc.udp_port)).collect(),
         advertise: config.rtc.advertise,
-        workers,
+        workers: usize::from(config.rtc.workers),
         max_publish_bps: u64::from(config.limits.publish_kbps.get()) * 1000,
-        participants_per_worker: PARTICIPANTS_PER_WORKER,
+        ..NodeConfig::default()
     })
 }
 

@@ -209,8 +209,8 @@ pub enum Event {
         /// What is sent to whom, and why.
         report: Box<LinkReport>,
     },
-    /// A worker of the room is gone, with all participants it had. Not said by a worker: by whoever owns it, so that the
-    /// room looks after those who were on it.
+    /// A worker of the room is lost, with all participants it had. Not said by a worker: by whoever owns it, so that the
+    /// room looks after those who were on it, and tells its other workers.
     WorkerLost,
     /// A participant's media ended; the control plane decides what to tell it, then removes it.
     ParticipantFailed {

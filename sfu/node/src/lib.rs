@@ -2,45 +2,76 @@
 //!
 //! The only crate of the media plane with threads, a clock and the system's randomness. Knows neither rooms'
 //! rules nor the signaling protocol.
+//!
+//! A [`Node`] runs the workers, a [`RoomLink`] is a room's way to those it is on. Behind them, each in its own module: the
+//! thread around a worker, its mailbox, the links between workers; the port they share and what becomes of datagrams
+//! that come to the wrong one; what workers show of themselves, and who looks at it.
 
+mod addresses;
+mod affinity;
+mod caretaker;
+mod flows;
 mod links;
 mod mailbox;
 mod metrics;
+mod node;
+mod placement;
+mod ports;
+mod pulse;
+mod random;
 mod room_link;
+mod rooms;
+mod steering;
+mod strays;
 mod worker_thread;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use sluice_core::{Certificate, Event, RoomId, WorkerId};
-use sluice_net::{Features, UdpOptions, UdpPorts};
+use sluice_core::Event;
 
+pub use node::Node;
 pub use room_link::{PARTICIPANTS_PER_WORKER, RoomLink};
 
-use links::Links;
-use mailbox::Mailbox;
-use metrics::MediaMetrics;
-use worker_thread::{Message, WorkerThread};
+/// Most workers of a node: as many as [`WorkerId`](sluice_core::WorkerId) has numbers for.
+pub const MAX_WORKERS: u8 = 255;
 
-/// Where workers listen.
+/// How a node runs.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Addresses to bind, one socket each per worker; the port is that of the first worker, the next worker
-    /// takes the next port. Port 0 lets the kernel choose.
+    /// Addresses to bind, shared by all workers. Port 0 lets the kernel choose. Where the system shares no ports, the
+    /// port is that of the first worker, and the next worker takes the next.
     pub bind: Vec<SocketAddr>,
     /// Address written into candidates instead of the bound one (NAT 1:1).
     pub advertise: Option<IpAddr>,
-    /// Number of workers.
+    /// Number of workers, at most [`MAX_WORKERS`]. 0: one for each core.
     pub workers: usize,
+    /// Datagrams go one at a time, as on systems that have nothing better.
+    pub portable_io: bool,
     /// Most media a participant may send, bits per second, headers included. 0: no bound.
     pub max_publish_bps: u64,
     /// Participants of one room on a worker before newcomers go to another, see [`PARTICIPANTS_PER_WORKER`].
     pub participants_per_worker: usize,
 }
 
-/// Takes a room's events on its workers' threads; must not block. False says the room's queue is full or
-/// gone: the worker counts it and goes on.
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            bind: Vec::new(),
+            advertise: None,
+            workers: 0,
+            portable_io: false,
+            max_publish_bps: 0,
+            participants_per_worker: PARTICIPANTS_PER_WORKER,
+        }
+    }
+}
+
+/// Takes a room's events, on the threads of its workers and of whoever watches them; must neither block nor call the
+/// node. False says the room's queue is full or gone: what is lost is counted, and that a worker is lost is said again.
 pub type EventSink = Arc<dyn Fn(Event) -> bool + Send + Sync>;
 
 /// Why a node could not start.
@@ -65,105 +96,7 @@ pub enum NodeError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// A worker's command queue is full (it is stuck) or its thread is gone.
+/// A worker's command queue is full, or the worker is stuck or gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the media worker does not take commands")]
 pub struct WorkerUnavailable;
-
-/// The running media plane. Dropping it stops the workers.
-pub struct Node {
-    mailboxes: Arc<[Mailbox]>,
-    threads: Vec<JoinHandle<()>>,
-    participants_per_worker: usize,
-    addresses: Vec<SocketAddr>,
-}
-
-impl Node {
-    /// Binds the sockets and starts the threads. `registry` receives the media plane's metrics.
-    ///
-    /// # Errors
-    /// [`NodeError`] when a socket, thread or certificate is refused.
-    pub fn start(config: &NodeConfig, registry: &prometheus::Registry) -> Result<Self, NodeError> {
-        let certificate = Certificate::generate().ok_or(NodeError::Certificate)?;
-        let metrics = MediaMetrics::register(registry)?;
-        let (mut mailboxes, mut links, mut ends, mut addresses) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for index in 0..config.workers.max(1) {
-            let step = u16::try_from(index).unwrap_or(u16::MAX);
-            let bind: Vec<SocketAddr> = config
-                .bind
-                .iter()
-                .map(|address| {
-                    let port = if address.port() == 0 { 0 } else { address.port().saturating_add(step) };
-                    SocketAddr::new(address.ip(), port)
-                })
-                .collect();
-            let ports = UdpPorts::bind(&bind, UdpOptions::default())
-                .map_err(|(address, source)| NodeError::Bind { address, source })?;
-            if index == 0 {
-                say_what_is_granted(ports.features());
-            }
-            addresses.extend(ports.local_addresses());
-            let (mailbox, inbox) = mailbox::mailbox(ports.waker());
-            let (link, end) = links::link(mailbox.clone());
-            mailboxes.push(mailbox);
-            links.push(link);
-            ends.push((ports, inbox, end));
-        }
-        let threads = Vec::with_capacity(ends.len());
-        // Stops those that were started, should one of them not.
-        let participants_per_worker = config.participants_per_worker;
-        let mut node = Self { mailboxes: mailboxes.into(), threads, participants_per_worker, addresses };
-        for (index, (ports, inbox, end)) in (0u8..).zip(ends) {
-            let links = Links::new(WorkerId(index), end, links.clone());
-            let worker = WorkerThread::new(config, ports, certificate.clone(), metrics.clone(), (inbox, links));
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || worker.run())
-                .map_err(NodeError::Thread)?;
-            node.threads.push(thread);
-        }
-        Ok(node)
-    }
-
-    /// The UDP addresses bound, all workers'.
-    #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
-    /// Places a room on a worker, from where it may grow onto others. The link is the only way to speak to it; dropping
-    /// it closes the room.
-    pub fn open_room(&self, room: RoomId, events: EventSink) -> RoomLink {
-        // By name until load is measured: the same room always meets the same worker.
-        let hash = room
-            .as_str()
-            .bytes()
-            .fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let count = self.mailboxes.len();
-        let mut in_turn = (0..count).map(|step| (hash % count + step) % count);
-        let worker = in_turn.find(|worker| self.mailboxes[*worker].is_alive()).unwrap_or(0);
-        let worker = WorkerId::at(worker).unwrap_or_default();
-        RoomLink::open(room, worker, Arc::clone(&self.mailboxes), self.participants_per_worker, events)
-    }
-}
-
-/// Once: every worker's sockets are alike.
-fn say_what_is_granted(features: Features) {
-    tracing::info!("UDP with {features}");
-    for capped in features.capped_buffers() {
-        tracing::warn!("{capped}");
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        for mailbox in &*self.mailboxes {
-            mailbox.wake();
-            let _ = mailbox.send(Message::Stop);
-        }
-        for thread in self.threads.drain(..) {
-            // A worker that panicked has said so already.
-            let _ = thread.join();
-        }
-    }
-}

@@ -2,8 +2,8 @@
 //!
 //! Owned by a worker's thread. Things are put in as they come and the other thread is woken once for a batch. A full ring
 //! means that its owner is behind by [`RING_LEN`] packets: media drops, and is counted. The rest must not be lost, so a
-//! worker that leaves [`CONTROL_LEN`] of it lying is given up, for everybody: it is stuck, and those who are on it had
-//! better come back elsewhere. Neither queue is one that rooms or clients can fill.
+//! worker that leaves [`CONTROL_LEN`] of it lying is given up, for everybody (see [`crate::pulse`]): it is stuck, and
+//! those who are on it had better come back elsewhere. Neither queue is one that rooms or clients can fill.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -42,10 +42,6 @@ pub(crate) fn link(mailbox: Mailbox) -> (Link, LinkEnd) {
     (Link { mailbox, packets, control }, LinkEnd { packets: packets_end, control: control_end })
 }
 
-/// Another worker takes nothing any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WorkerLost;
-
 /// Counts since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct LinkStats {
@@ -66,12 +62,11 @@ struct Other {
     link: Link,
     /// Something was handed to it since it was woken.
     is_due: bool,
-    is_lost: bool,
 }
 
 impl Links {
     pub(crate) fn new(own: WorkerId, end: LinkEnd, links: Vec<Link>) -> Self {
-        let others = links.into_iter().map(|link| Other { link, is_due: false, is_lost: false });
+        let others = links.into_iter().map(|link| Other { link, is_due: false });
         Self { own, end, others: others.collect(), stats: LinkStats::default() }
     }
 
@@ -79,23 +74,20 @@ impl Links {
         self.stats
     }
 
-    /// Hands a message over. A lost worker is reported once.
-    pub(crate) fn send(&mut self, to: WorkerId, message: RelayMessage) -> Result<(), WorkerLost> {
-        let Some(other) = self.others.get_mut(to.index()).filter(|other| !other.is_lost) else { return Ok(()) };
+    /// Hands a message over. To a worker that is lost there is nothing to say.
+    pub(crate) fn send(&mut self, to: WorkerId, message: RelayMessage) {
+        let Some(other) = self.others.get_mut(to.index()) else { return };
+        if other.link.mailbox.pulse().is_lost() {
+            return;
+        }
         let is_packet = matches!(message, RelayMessage::Packet { .. });
         let queue = if is_packet { &other.link.packets } else { &other.link.control };
         match queue.try_send((self.own, message)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) if is_packet => self.stats.dropped += 1,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                other.is_lost = true;
-                other.link.mailbox.give_up();
-                tracing::error!(worker = to.0, "a worker takes nothing any more; rooms go on without it");
-                return Err(WorkerLost);
-            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => other.link.mailbox.pulse().give_up(),
         }
         other.is_due = true;
-        Ok(())
     }
 
     /// Wakes whoever something was handed to.
@@ -117,11 +109,14 @@ impl Links {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::sync::Arc;
+
     use sluice_core::RoomId;
     use sluice_net::{UdpOptions, UdpPorts};
 
     use super::*;
     use crate::mailbox::mailbox;
+    use crate::pulse::Pulse;
 
     fn hello() -> RelayMessage {
         RelayMessage::Hello { room: RoomId::from("RM_1") }
@@ -130,7 +125,7 @@ mod tests {
     /// Two workers' ends; the mailbox of the second.
     fn two() -> (Links, Links, Mailbox) {
         let ports = UdpPorts::bind(&[], UdpOptions::default()).unwrap();
-        let mailboxes = [mailbox(ports.waker()).0, mailbox(ports.waker()).0];
+        let mailboxes = [(); 2].map(|()| mailbox(ports.waker(), Arc::new(Pulse::default())).0);
         let (links, ends): (Vec<_>, Vec<_>) = mailboxes.iter().cloned().map(link).unzip();
         let mut ends = (0u8..).zip(ends).map(|(own, end)| Links::new(WorkerId(own), end, links.clone()));
         let (a, b) = (ends.next().unwrap(), ends.next().unwrap());
@@ -142,7 +137,7 @@ mod tests {
     fn what_is_handed_over_comes_in_order_and_says_whose_it_is() {
         let (mut a, b, _) = two();
         for _ in 0..3 {
-            assert_eq!(a.send(WorkerId(1), hello()), Ok(()));
+            a.send(WorkerId(1), hello());
         }
         let came: Vec<_> = b.receive().collect();
         assert!(came.len() == 3 && came.iter().all(|(from, _)| *from == WorkerId(0)));
@@ -151,21 +146,24 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_takes_nothing_is_given_up_once_and_for_everybody() {
-        let (mut a, _b, mailbox) = two();
+    fn a_worker_that_takes_nothing_is_given_up_for_everybody() {
+        let (mut a, b, mailbox) = two();
         for _ in 0..CONTROL_LEN {
-            assert_eq!(a.send(WorkerId(1), hello()), Ok(()));
+            a.send(WorkerId(1), hello());
         }
-        assert!(mailbox.is_alive());
-        assert_eq!(a.send(WorkerId(1), hello()), Err(WorkerLost));
-        assert!(!mailbox.is_alive(), "rooms see it as well");
-        assert_eq!(a.send(WorkerId(1), hello()), Ok(()), "said once");
+        assert!(!mailbox.pulse().is_lost());
+        a.send(WorkerId(1), hello());
+        assert!(mailbox.pulse().is_lost(), "rooms see it as well");
+        assert_eq!(b.receive().count(), CONTROL_LEN);
+        a.send(WorkerId(1), hello());
+        assert_eq!(b.receive().count(), 0, "nobody speaks to it any more");
     }
 
     #[test]
     fn a_worker_whose_thread_ended_is_lost() {
-        let (mut a, b, _) = two();
+        let (mut a, b, mailbox) = two();
         drop(b);
-        assert_eq!(a.send(WorkerId(1), hello()), Err(WorkerLost));
+        a.send(WorkerId(1), hello());
+        assert!(mailbox.pulse().is_lost());
     }
 }

@@ -1,16 +1,16 @@
 //! The way into a worker's thread for whoever has something to say to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use sluice_net::Waker;
 
 use crate::WorkerUnavailable;
+use crate::pulse::Pulse;
 use crate::worker_thread::Message;
 
 /// Messages that may wait for a worker. A pass of the worker takes well under a millisecond; a queue this long
-/// means it is stuck, and its rooms are better told so.
+/// means that it does not keep up, and whoever finds it full does without this worker.
 const QUEUE_LEN: usize = 16 << 10;
 
 /// See the module's documentation.
@@ -18,20 +18,13 @@ const QUEUE_LEN: usize = 16 << 10;
 pub(crate) struct Mailbox {
     messages: SyncSender<Message>,
     waker: Waker,
-    is_alive: Arc<AtomicBool>,
+    pulse: Arc<Pulse>,
 }
 
-/// The worker's end.
-pub(crate) struct Inbox {
-    pub(crate) messages: Receiver<Message>,
-    is_alive: Arc<AtomicBool>,
-}
-
-/// A mailbox, and the end its worker holds.
-pub(crate) fn mailbox(waker: Waker) -> (Mailbox, Inbox) {
-    let (sender, messages) = sync_channel(QUEUE_LEN);
-    let is_alive = Arc::new(AtomicBool::new(true));
-    (Mailbox { messages: sender, waker, is_alive: is_alive.clone() }, Inbox { messages, is_alive })
+/// The mailbox of a worker, and the end the worker holds.
+pub(crate) fn mailbox(waker: Waker, pulse: Arc<Pulse>) -> (Mailbox, Receiver<Message>) {
+    let (messages, inbox) = sync_channel(QUEUE_LEN);
+    (Mailbox { messages, waker, pulse }, inbox)
 }
 
 impl Mailbox {
@@ -44,38 +37,18 @@ impl Mailbox {
 
     /// Puts a message in, for somebody who wakes the worker later.
     pub(crate) fn post(&self, message: Message) -> Result<(), WorkerUnavailable> {
-        if !self.is_alive() {
+        if self.pulse.is_lost() {
             return Err(WorkerUnavailable);
         }
-        self.messages.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => WorkerUnavailable,
-        })
+        self.messages.try_send(message).map_err(|_| WorkerUnavailable)
     }
 
     pub(crate) fn wake(&self) {
         self.waker.wake();
     }
 
-    /// False once the worker's thread is at its end, or was given up.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.is_alive.load(Ordering::Acquire)
-    }
-
-    /// The worker is stuck: nobody is to wait for it any more. Should it go on after all, it ends.
-    pub(crate) fn give_up(&self) {
-        self.is_alive.store(false, Ordering::Release);
-        self.wake();
-    }
-}
-
-impl Inbox {
-    /// False once others have given the worker up.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.is_alive.load(Ordering::Acquire)
-    }
-
-    /// Nothing is taken out any more.
-    pub(crate) fn close(&self) {
-        self.is_alive.store(false, Ordering::Release);
+    /// What the worker shows of itself.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 }

@@ -5,6 +5,7 @@ use sluice_core::WorkerStats;
 use sluice_net::NetStats;
 
 use crate::links::LinkStats;
+use crate::strays::StrayStats;
 
 /// What a worker showed last; the difference is what it adds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -12,6 +13,7 @@ pub(crate) struct Published {
     pub(crate) worker: WorkerStats,
     pub(crate) net: NetStats,
     pub(crate) links: LinkStats,
+    pub(crate) strays: StrayStats,
 }
 
 type Read = fn(&Published) -> u64;
@@ -35,7 +37,7 @@ impl MediaMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let counters: [(&str, &str, Read); 28] = [
+        let counters: [(&str, &str, Read); 30] = [
             ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
             ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
             ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
@@ -58,7 +60,13 @@ impl MediaMetrics {
             ("sluice_receive_calls_total", "Calls of the kernel to receive datagrams.", |p| p.net.receive_calls),
             ("sluice_send_calls_total", "Calls of the kernel to send datagrams.", |p| p.net.send_calls),
             ("sluice_datagrams_refused_total", "UDP datagrams no connection took: unknown, wrong or forged.", |p| {
-                p.worker.datagrams_refused
+                p.worker.datagrams_refused.saturating_sub(p.strays.handed_on + p.strays.dropped)
+            }),
+            ("sluice_datagrams_handed_on_total", "UDP datagrams that came to another worker than theirs.", |p| {
+                p.strays.handed_on
+            }),
+            ("sluice_datagrams_handed_on_dropped_total", "Of these, dropped: their worker does not keep up.", |p| {
+                p.strays.dropped
             }),
             ("sluice_packets_policed_total", "Media packets of publishers that sent more than they may.", |p| {
                 p.worker.packets_policed
@@ -116,5 +124,32 @@ impl MediaMetrics {
             gauge.add(change(&after) - change(before));
         }
         after
+    }
+
+    /// A worker is no more: what it counted stays, what it had does not.
+    pub(crate) fn withdraw(&self, before: &Published) {
+        self.publish(before, Published::default());
+    }
+}
+
+/// What the caretaker counts.
+#[derive(Clone)]
+pub(crate) struct CareMetrics {
+    pub(crate) lost: IntGauge,
+    pub(crate) steered: IntCounter,
+}
+
+impl CareMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            lost: IntGauge::new("sluice_workers_lost", "Workers found stuck or gone, and given up.")?,
+            steered: IntCounter::new(
+                "sluice_steering_updates_total",
+                "Times the kernel was told which worker's clients are where.",
+            )?,
+        };
+        registry.register(Box::new(metrics.lost.clone()))?;
+        registry.register(Box::new(metrics.steered.clone()))?;
+        Ok(metrics)
     }
 }

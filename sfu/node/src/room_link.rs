@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sluice_core::{Command, Event, Failure, RoomId, RoomSpan, WorkerId};
 
-use crate::mailbox::Mailbox;
+use crate::placement::{Load, choose};
+use crate::rooms::Rooms;
 use crate::worker_thread::Message;
 use crate::{EventSink, WorkerUnavailable};
 
@@ -17,42 +18,45 @@ pub const PARTICIPANTS_PER_WORKER: usize = 200;
 pub struct RoomLink {
     room: RoomId,
     span: RoomSpan,
-    /// Of all workers, by their number.
-    mailboxes: Arc<[Mailbox]>,
+    rooms: Arc<Rooms>,
     participants_per_worker: usize,
     events: EventSink,
     /// Where the room is open.
     open: Vec<WorkerId>,
+    /// Workers it does without from now on: they are lost, or did not take a command.
+    left: Vec<WorkerId>,
 }
 
 impl RoomLink {
     pub(crate) fn open(
         room: RoomId,
         worker: WorkerId,
-        mailboxes: Arc<[Mailbox]>,
+        rooms: Arc<Rooms>,
         participants_per_worker: usize,
         events: EventSink,
     ) -> Self {
         let span = RoomSpan::new(room.clone(), worker);
-        let mut link = Self { room, span, mailboxes, participants_per_worker, events, open: Vec::new() };
+        rooms.begin(room.clone(), Arc::clone(&events));
+        let (open, left) = (Vec::new(), Vec::new());
+        let mut link = Self { room, span, rooms, participants_per_worker, events, open, left };
         // A worker that has gone since it was chosen shows on the first command.
         let _ = link.deliver(vec![(worker, None)]);
         link
     }
 
-    /// Queues a command for the workers it is for; never blocks. Whoever was on a worker that is gone is reported
-    /// failed, and the room goes on where it still is.
+    /// Queues a command for the workers it is for; never blocks. Whoever was on a worker that takes no commands is
+    /// reported failed, and the room goes on where it still is.
     ///
     /// # Errors
     /// [`WorkerUnavailable`] when no worker of the room takes commands, or nobody hears of those who failed: the room
     /// cannot go on.
     pub fn send(&mut self, command: Command) -> Result<(), WorkerUnavailable> {
-        let (mailboxes, most) = (&self.mailboxes, self.participants_per_worker);
-        let is_alive = |worker: WorkerId| mailboxes.get(worker.index()).is_some_and(Mailbox::is_alive);
+        let Self { span, rooms, left, participants_per_worker: most, .. } = self;
         let mut routed = Vec::new();
-        self.span.route(
+        let loads = || rooms.loads().filter(|(worker, _)| !left.contains(worker));
+        span.route(
             command,
-            |span| place(span, mailboxes.len(), is_alive, most),
+            |span| place(span, &loads().collect::<Vec<_>>(), *most),
             |worker, command| routed.push((worker, Some(command))),
         );
         self.deliver(routed)
@@ -77,6 +81,8 @@ impl RoomLink {
         // Those who are told of it may be gone as well: each is lost once, so this ends.
         while let Some(worker) = lost.pop() {
             let mut routed = Vec::new();
+            self.rooms.close(&self.room, worker);
+            self.left.push(worker);
             let gone = self.span.lose(worker, |worker, command| routed.push((worker, command)));
             for participant in gone {
                 is_told &= (self.events)(Event::ParticipantFailed { participant, failure: Failure::Internal });
@@ -92,61 +98,57 @@ impl RoomLink {
     }
 
     fn hand_over(&mut self, worker: WorkerId, command: Option<Command>) -> Result<(), WorkerUnavailable> {
-        let mailbox = self.mailboxes.get(worker.index()).ok_or(WorkerUnavailable)?;
         if !self.open.contains(&worker) {
-            let (room, events) = (self.room.clone(), Arc::clone(&self.events));
-            mailbox.post(Message::Open { room, events })?;
+            self.rooms.open(&self.room, worker)?;
             self.open.push(worker);
         }
+        let mailbox = self.rooms.mailbox(worker).ok_or(WorkerUnavailable)?;
         match command {
             Some(command) => mailbox.send(Message::Command(command)),
-            None if mailbox.is_alive() => Ok(()),
-            None => Err(WorkerUnavailable),
+            None if mailbox.pulse().is_lost() => Err(WorkerUnavailable),
+            None => Ok(()),
         }
     }
 }
 
 impl Drop for RoomLink {
     fn drop(&mut self) {
-        for worker in &self.open {
-            if let Some(mailbox) = self.mailboxes.get(worker.index()) {
-                // A worker that is gone has no room to close.
-                let _ = mailbox.send(Message::Close { room: self.room.clone() });
-            }
-        }
+        self.rooms.end(&self.room);
     }
 }
 
 /// Where somebody who comes to a room goes: to the first of its workers that has fewer of its participants than `most`;
-/// else to a worker it is not on yet; else to where it has the fewest. `workers` counts all there are.
-fn place(span: &RoomSpan, workers: usize, is_alive: impl Fn(WorkerId) -> bool, most: usize) -> WorkerId {
-    let alive = || span.workers().filter(|part| is_alive(part.worker));
-    let fewest = || alive().min_by_key(|part| part.participants).map(|part| part.worker);
-    let first = span.workers().next().map(|part| part.worker).unwrap_or_default();
-    // In turn from the first one, so that rooms grow onto different workers.
-    let all = (0..workers).map(|step| (first.index() + step) % workers);
-    let mut others = all.filter_map(WorkerId::at).filter(|worker| is_alive(*worker));
-    let roomy = alive().find(|part| part.participants < most.max(1)).map(|part| part.worker);
-    roomy
-        .or_else(|| others.find(|worker| span.workers().all(|part| part.worker != *worker)))
-        .or_else(fewest)
-        .unwrap_or(first)
+/// else to the one with least to do of those it is not on yet; else to where it has the fewest. `loads` are those of the
+/// workers the room may be on.
+fn place(span: &RoomSpan, loads: &[(WorkerId, Load)], most: usize) -> WorkerId {
+    let lives = |worker| loads.iter().any(|(id, load)| *id == worker && !load.is_lost);
+    let own = || span.workers().filter(|part| lives(part.worker));
+    let others = loads.iter().copied().filter(|(id, _)| span.workers().all(|part| part.worker != *id));
+    let roomy = own().find(|part| part.participants < most.max(1)).map(|part| part.worker);
+    let fewest = || own().min_by_key(|part| part.participants).map(|part| part.worker);
+    // With nobody left any will do: it does not take the command, and the room ends.
+    roomy.or_else(|| choose(others)).or_else(fewest).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::{Client, Connection};
+    use sluice_core::{Client, Connection, ParticipantId};
 
     use super::*;
 
-    fn fill(first: u8, workers: usize, most: usize, people: usize, dead: &[u8]) -> Vec<u8> {
+    /// Workers that all have as little to do.
+    fn idle(count: u8) -> Vec<(WorkerId, Load)> {
+        (0..count).map(|worker| (WorkerId(worker), Load::default())).collect()
+    }
+
+    /// Where so many people go, one after the other.
+    fn fill(first: u8, loads: &[(WorkerId, Load)], most: usize, people: usize) -> Vec<u8> {
         let mut span = RoomSpan::new("RM_1".into(), WorkerId(first));
         let client = Client { connection: Connection::Single, takes_trailers: false, allows_pauses: true };
-        let is_alive = |worker: WorkerId| !dead.contains(&worker.0);
         let places = (0..people).map(|n| {
-            let participant = sluice_core::ParticipantId::from(format!("PA_{n}"));
+            let participant = ParticipantId::from(format!("PA_{n}"));
             let add = Command::AddParticipant { room: "RM_1".into(), participant: participant.clone(), client };
-            span.route(add, |span| place(span, workers, is_alive, most), |_, _| {});
+            span.route(add, |span| place(span, loads, most), |_, _| {});
             span.place_of(&participant).unwrap_or_default().0
         });
         places.collect()
@@ -154,18 +156,29 @@ mod tests {
 
     #[test]
     fn a_room_fills_a_worker_before_it_grows_onto_the_next() {
-        assert_eq!(fill(2, 4, 2, 6, &[]), [2, 2, 3, 3, 0, 0]);
-        assert_eq!(fill(0, 1, 2, 4, &[]), [0, 0, 0, 0], "there is no other");
+        assert_eq!(fill(2, &idle(4), 2, 6), [2, 2, 0, 0, 1, 1]);
+        assert_eq!(fill(0, &idle(1), 2, 4), [0, 0, 0, 0], "there is no other");
+    }
+
+    #[test]
+    fn a_room_grows_onto_the_worker_with_least_to_do() {
+        let mut loads = idle(4);
+        loads[1].1.busy_permille = 600;
+        loads[2].1.connections = 7;
+        assert_eq!(fill(0, &loads, 1, 4), [0, 3, 2, 1]);
     }
 
     #[test]
     fn who_comes_when_all_are_full_goes_where_the_fewest_are() {
-        assert_eq!(fill(0, 3, 1, 7, &[]), [0, 1, 2, 0, 1, 2, 0]);
+        assert_eq!(fill(0, &idle(3), 1, 7), [0, 1, 2, 0, 1, 2, 0]);
     }
 
     #[test]
-    fn nobody_is_placed_on_a_worker_that_is_gone() {
-        assert_eq!(fill(0, 3, 1, 4, &[1]), [0, 2, 0, 2]);
-        assert_eq!(fill(0, 3, 1, 2, &[0]), [1, 2], "the room's first worker died before anybody came");
+    fn nobody_is_placed_on_a_worker_that_is_lost_or_left() {
+        let mut loads = idle(3);
+        loads[1].1.is_lost = true;
+        assert_eq!(fill(0, &loads, 1, 4), [0, 2, 0, 2]);
+        assert_eq!(fill(1, &loads, 1, 2), [0, 2], "the room's first worker died before anybody came");
+        assert_eq!(fill(0, &idle(3)[1..], 1, 2), [1, 2], "it does without its first one");
     }
 }

@@ -1,17 +1,20 @@
 //! The thread around a worker: sleeps on its sockets, feeds it, sends what it wants sent.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::mpsc::TryRecvError;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use sluice_core::{Certificate, Command, Event, Random, RoomId, Worker, WorkerConfig};
+use sluice_core::{Certificate, Command, Intake, RoomId, Worker, WorkerConfig, WorkerId};
 use sluice_net::{Datagram, UdpPorts};
 
+use crate::addresses::Addresses;
 use crate::links::Links;
-use crate::mailbox::Inbox;
 use crate::metrics::{MediaMetrics, Published};
-use crate::{EventSink, NodeConfig};
+use crate::pulse::{Pulse, Stride};
+use crate::random::SystemRandom;
+use crate::strays::{Batch, MAX_BATCHES, Outlet, StrayStats};
+use crate::{EventSink, NodeConfig, affinity};
 
 /// Messages taken before media is looked at again: a burst of joins must not hold packets up.
 const MAX_MESSAGES_PER_PASS: usize = 64;
@@ -19,30 +22,45 @@ const MAX_MESSAGES_PER_PASS: usize = 64;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) enum Message {
-    Open { room: RoomId, events: EventSink },
-    Close { room: RoomId },
+    Open {
+        room: RoomId,
+        events: EventSink,
+    },
+    Close {
+        room: RoomId,
+    },
     Command(Command),
-    Stop,
+    /// Stays awake until the other end is dropped.
+    #[cfg(test)]
+    Stall(Receiver<()>),
+    #[cfg(test)]
+    Panic,
+}
+
+/// A worker's place among others.
+pub(crate) struct Place {
+    pub(crate) id: WorkerId,
+    /// How many there are.
+    pub(crate) workers: usize,
+    /// When the node did.
+    pub(crate) began_at: Instant,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) inbox: Receiver<Message>,
+    pub(crate) links: Links,
+    /// What others received for it.
+    pub(crate) strays: Receiver<Batch>,
+    /// `None` where each has a port of its own.
+    pub(crate) outlet: Option<Outlet>,
 }
 
 pub(crate) struct WorkerThread {
     worker: Worker,
     ports: UdpPorts,
-    /// Advertised and bound address of each socket; the same without NAT.
-    addresses: Vec<(SocketAddr, SocketAddr)>,
-    inbox: Inbox,
-    links: Links,
+    addresses: Addresses,
+    place: Place,
     rooms: HashMap<RoomId, EventSink>,
     metrics: MediaMetrics,
     published: Published,
-}
-
-struct SystemRandom;
-
-impl Random for SystemRandom {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the system's randomness is there after boot");
-    }
 }
 
 impl WorkerThread {
@@ -51,71 +69,49 @@ impl WorkerThread {
         ports: UdpPorts,
         certificate: Certificate,
         metrics: MediaMetrics,
-        (inbox, links): (Inbox, Links),
+        place: Place,
     ) -> Self {
-        let addresses: Vec<_> = ports
-            .local_addresses()
-            .map(|bound| {
-                let advertised = config
-                    .advertise
-                    .filter(|ip| ip.is_ipv4() == bound.is_ipv4() && !bound.ip().is_loopback())
-                    .map_or(bound, |ip| SocketAddr::new(ip, bound.port()));
-                (advertised, bound)
-            })
-            .collect();
-        let mut local: Vec<SocketAddr> = addresses.iter().map(|(advertised, _)| *advertised).collect();
-        local.dedup();
+        let addresses = Addresses::new(ports.local_addresses(), config.advertise);
+        let worker = Worker::new(WorkerConfig {
+            local: addresses.to_tell(),
+            certificate,
+            max_publish_bps: config.max_publish_bps,
+            random: Box::new(SystemRandom),
+        });
         Self {
-            worker: Worker::new(WorkerConfig {
-                local,
-                certificate,
-                max_publish_bps: config.max_publish_bps,
-                random: Box::new(SystemRandom),
-            }),
+            worker: worker.with_id(place.id),
             ports,
             addresses,
-            inbox,
-            links,
+            place,
             rooms: HashMap::new(),
             metrics,
             published: Published::default(),
         }
     }
 
-    /// Runs until stopped, or until nobody can send it messages.
+    /// Runs until its pulse is stopped, or it was given up.
     pub(crate) fn run(mut self) {
+        affinity::pin(self.place.id.index(), self.place.workers);
         let mut published_at = Instant::now();
+        let mut stride = Stride::new(self.place.pulse.clone(), published_at);
         let mut cuts_trains = self.ports.features().gso;
-        let mut is_stopping = false;
-        while !is_stopping {
-            let timeout = self.worker.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
+        while !self.place.pulse.is_stopping() {
+            let before = Instant::now();
+            let timeout = self.worker.poll_timeout().map(|at| at.saturating_duration_since(before));
+            stride.sleep(before);
             if let Err(error) = self.ports.wait(timeout) {
                 tracing::error!(%error, "cannot wait for datagrams");
-                self.inbox.close();
-                return self.tell_lost();
+                return;
             }
             let now = Instant::now();
-            if !self.inbox.is_alive() {
-                tracing::error!("this worker was stuck, and is given up");
-                return self.tell_lost();
+            stride.wake(now);
+            self.take_in(now);
+            if self.place.pulse.is_lost() {
+                // Those who were here are elsewhere by now: what this worker still says would only confuse them.
+                tracing::error!(worker = self.place.id.0, "this worker was stuck and is given up: it ends");
+                return;
             }
-            is_stopping = self.take_messages(now);
-            for (from, message) in self.links.receive() {
-                self.worker.handle_relayed(from, message, now);
-            }
-            let Self { worker, ports, addresses, .. } = &mut self;
-            ports.receive(|received| {
-                let bound = received.destination;
-                let advertised = addresses.iter().find(|(_, b)| *b == bound).map_or(bound, |(a, _)| *a);
-                worker.handle_datagram(received.source, advertised, received.contents, now);
-            });
-            if self.worker.poll_timeout().is_some_and(|at| at <= now) {
-                self.worker.handle_timeout(now);
-            }
-            self.worker.flush(now);
-            self.hand_over(now);
-            self.send();
-            self.report();
+            self.give_out();
             let is_idle = self.worker.poll_timeout().is_none_or(|at| at > now + PUBLISH_INTERVAL);
             if is_idle || now.saturating_duration_since(published_at) >= PUBLISH_INTERVAL {
                 published_at = now;
@@ -123,15 +119,38 @@ impl WorkerThread {
                     cuts_trains = false;
                     tracing::warn!("no device here cuts trains of datagrams (GSO): sending costs more");
                 }
-                self.show();
+                self.publish();
             }
         }
     }
 
-    /// True when it is time to stop.
-    fn take_messages(&mut self, now: Instant) -> bool {
+    /// All that has come, from everywhere.
+    fn take_in(&mut self, now: Instant) {
+        self.take_messages(now);
+        for (from, message) in self.place.links.receive() {
+            self.worker.handle_relayed(from, message, now);
+        }
+        self.take_strays(now);
+        self.receive(now);
+        if self.worker.poll_timeout().is_some_and(|at| at <= now) {
+            self.worker.handle_timeout(now);
+        }
+        self.worker.flush(now);
+    }
+
+    /// All that is to leave. What other workers are to get goes first: they go to work on it while this one sends.
+    fn give_out(&mut self) {
+        while let Some((to, message)) = self.worker.poll_relay() {
+            self.place.links.send(to, message);
+        }
+        self.place.links.wake();
+        self.send();
+        self.report();
+    }
+
+    fn take_messages(&mut self, now: Instant) {
         for _ in 0..MAX_MESSAGES_PER_PASS {
-            match self.inbox.messages.try_recv() {
+            match self.place.inbox.try_recv() {
                 Ok(Message::Command(command)) => self.worker.handle_command(command, now),
                 Ok(Message::Open { room, events }) => {
                     self.rooms.insert(room, events);
@@ -140,32 +159,63 @@ impl WorkerThread {
                     self.worker.handle_command(Command::CloseRoom { room: room.clone() }, now);
                     self.rooms.remove(&room);
                 }
-                Err(TryRecvError::Empty) => return false,
-                Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return true,
+                #[cfg(test)]
+                Ok(Message::Stall(until)) => drop(until.recv()),
+                #[cfg(test)]
+                #[allow(clippy::panic, reason = "what the test is about")]
+                Ok(Message::Panic) => panic!("as a test wants it"),
+                Err(_) => return,
             }
         }
         // More may wait: come back at once.
         self.ports.waker().wake();
-        false
     }
 
-    /// What other workers are to get leaves first: they go to work on it while this one sends.
-    fn hand_over(&mut self, now: Instant) {
-        while let Some((to, message)) = self.worker.poll_relay() {
-            if self.links.send(to, message).is_err() {
-                self.worker.handle_worker_lost(to, now);
-                self.worker.flush(now);
-                self.tell_lost();
+    /// Takes what came to the sockets. What is for another worker's connection goes to that worker.
+    fn receive(&mut self, now: Instant) {
+        let now_s = self.seconds(now);
+        let Self { worker, ports, addresses, place: Place { outlet, .. }, .. } = self;
+        ports.receive(|received| {
+            let (source, local) = (received.source, addresses.advertised(received.destination));
+            let intake = worker.handle_datagram(source, local, received.contents, now);
+            if let Some(outlet) = outlet {
+                match intake {
+                    Intake::Known => {}
+                    Intake::Checked => outlet.claim(source, local, now_s),
+                    Intake::Stranger => outlet.hand_on(source, local, received.contents, now_s),
+                }
+            }
+        });
+        if let Some(outlet) = outlet {
+            outlet.flush();
+        }
+    }
+
+    /// Takes what others received for this worker. Nothing is handed on twice.
+    fn take_strays(&mut self, now: Instant) {
+        let now_s = self.seconds(now);
+        for batch in self.place.strays.try_iter().take(MAX_BATCHES) {
+            for (source, destination) in batch.lost() {
+                self.worker.forget_path(*source, *destination);
+            }
+            for (source, destination, datagram) in batch.iter() {
+                let intake = self.worker.handle_datagram(source, destination, datagram, now);
+                if let (Intake::Checked, Some(outlet)) = (intake, &mut self.place.outlet) {
+                    outlet.claim(source, destination, now_s);
+                }
             }
         }
-        self.links.wake();
+    }
+
+    /// Since the node began.
+    fn seconds(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.place.began_at).as_secs()
     }
 
     /// Sends all that this pass wants sent, as few calls of the kernel as it can be.
     fn send(&mut self) {
-        let bound = |source: SocketAddr| self.addresses.iter().find(|(a, _)| *a == source).map_or(source, |(_, b)| *b);
         self.ports.send(self.worker.outgoing().trains().flat_map(|train| {
-            let (source, destination) = (bound(train.source), train.destination);
+            let (source, destination) = (self.addresses.bound(train.source), train.destination);
             train.datagrams().map(move |contents| Datagram { source, destination, contents })
         }));
         self.worker.handle_sent();
@@ -179,27 +229,19 @@ impl WorkerThread {
         }
     }
 
-    /// A worker is gone: rooms look whether it was one of theirs.
-    fn tell_lost(&self) {
-        for sink in self.rooms.values() {
-            if !sink(Event::WorkerLost) {
-                self.metrics.events_lost.inc();
-            }
-        }
-    }
-
-    fn show(&mut self) {
-        let after = Published { worker: self.worker.stats(), net: self.ports.stats(), links: self.links.stats() };
+    fn publish(&mut self) {
+        let worker = self.worker.stats();
+        self.place.pulse.show_connections(worker.transports);
+        let strays = self.place.outlet.as_ref().map_or(StrayStats::default(), Outlet::stats);
+        let after = Published { worker, net: self.ports.stats(), links: self.place.links.stats(), strays };
         self.published = self.metrics.publish(&self.published, after);
     }
 }
 
-/// However the thread ends, nobody waits for it; when it ends by a bug its rooms hear of it.
+/// However the thread ends, by a bug too: nobody waits for it, and what it had is gone.
 impl Drop for WorkerThread {
     fn drop(&mut self) {
-        self.inbox.close();
-        if std::thread::panicking() {
-            self.tell_lost();
-        }
+        self.place.pulse.give_up();
+        self.metrics.withdraw(&self.published);
     }
 }

@@ -205,13 +205,8 @@ struct Stage {
 impl Stage {
     fn open() -> Self {
         let registry = prometheus::Registry::new();
-        let config = NodeConfig {
-            bind: vec!["127.0.0.1:0".parse().unwrap()],
-            advertise: None,
-            workers: 3,
-            max_publish_bps: 0,
-            participants_per_worker: 1,
-        };
+        let bind = vec!["127.0.0.1:0".parse().unwrap()];
+        let config = NodeConfig { bind, workers: 3, participants_per_worker: 1, ..NodeConfig::default() };
         let node = Node::start(&config, &registry).unwrap();
         let (sender, events) = channel();
         let doomed = Arc::new(Mutex::new(String::new()));

@@ -130,9 +130,6 @@ impl Workers {
         let id = WorkerId(place as u8);
         let mut routed = Vec::new();
         let gone = self.span.lose(id, |worker, command| routed.push((worker, command)));
-        for worker in self.workers.iter_mut().flatten() {
-            worker.handle_worker_lost(id, now);
-        }
         for (worker, command) in routed {
             if let Some(worker) = self.worker(worker) {
                 worker.handle_command(command, now);

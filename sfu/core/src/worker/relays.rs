@@ -40,17 +40,7 @@ impl Worker {
         span.is_some_and(|span| span.peers.contains(&worker))
     }
 
-    /// Another worker is gone, with all that came from it. Who was on it is not told from here.
-    pub fn handle_worker_lost(&mut self, worker: WorkerId, now: Instant) {
-        let rooms: Vec<RoomId> = self.rooms.keys().filter(|room| self.has_peer(room, worker)).cloned().collect();
-        for id in rooms {
-            if let Some(span) = self.rooms.get_mut(&id).and_then(|room| room.span.as_mut()) {
-                span.peers.retain(|peer| *peer != worker);
-            }
-            self.forget_peer(&id, worker, now);
-        }
-    }
-
+    /// A room is on that worker no more, by its will or by its end: all that came from there goes.
     fn forget_peer(&mut self, id: &RoomId, worker: WorkerId, now: Instant) {
         self.remove_mirrors(id, |origin| origin == worker);
         for (key, track) in self.tracks.iter_mut().filter(|(_, track)| track.room == *id) {

@@ -81,7 +81,7 @@ impl Fixture {
     async fn on(workers: usize, config: ServerConfig, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let registry = prometheus::Registry::new();
         let bind = vec!["127.0.0.1:0".parse().unwrap()];
-        let node = NodeConfig { bind, advertise: None, workers, max_publish_bps: 0, participants_per_worker: 1 };
+        let node = NodeConfig { bind, workers, participants_per_worker: 1, ..NodeConfig::default() };
         let node = Node::start(&node, &registry).unwrap();
         let server = Server::new(config, node, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
