@@ -124,6 +124,7 @@ fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
         bind: bind.into_iter().map(|ip| SocketAddr::new(ip, config.rtc.udp_port)).collect(),
         advertise: config.rtc.advertise,
         workers: usize::from(config.rtc.workers),
+        portable_io: config.rtc.portable_io,
         max_publish_bps: u64::from(config.limits.publish_kbps.get()) * 1000,
         ..NodeConfig::default()
     })

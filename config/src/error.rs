@@ -117,17 +117,6 @@ pub enum Refusal {
         /// It.
         address: SocketAddr,
     },
-    /// Workers take consecutive ports.
-    #[error(
-        "`rtc.udp_port` {first_port} and `rtc.workers` {workers} go past port 65535: each worker takes the next port\n  \
-         use a lower port or fewer workers"
-    )]
-    TooManyPorts {
-        /// Port of the first worker.
-        first_port: u16,
-        /// Number of workers.
-        workers: u16,
-    },
 }
 
 fn nearest_hint(nearest: Option<&'static str>) -> String {

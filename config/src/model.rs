@@ -120,7 +120,7 @@ impl fmt::Display for PublicUrl {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rtc {
-    /// UDP port of the first worker, each further worker takes the next; 0: the system chooses.
+    /// UDP port of all workers; 0: the system chooses.
     pub udp_port: u16,
     /// Addresses to bind and offer to clients; empty: found by itself.
     pub bind: Vec<IpAddr>,
@@ -129,11 +129,13 @@ pub struct Rtc {
     /// Worker threads; 0: one for each core.
     #[serde(deserialize_with = "workers")]
     pub workers: u16,
+    /// Datagrams go one at a time, as on systems that have nothing better.
+    pub portable_io: bool,
 }
 
 impl Default for Rtc {
     fn default() -> Self {
-        Self { udp_port: 7882, bind: Vec::new(), advertise: None, workers: 1 }
+        Self { udp_port: 7882, bind: Vec::new(), advertise: None, workers: 0, portable_io: false }
     }
 }
 
@@ -246,8 +248,8 @@ pub struct Metrics {
     pub open: bool,
 }
 
-/// More workers than any machine has cores is a slip of the keyboard.
-const MAX_WORKERS: u16 = 1024;
+/// As many as the media plane tells apart.
+const MAX_WORKERS: u16 = 255;
 
 fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     let workers = u16::deserialize(deserializer)?;

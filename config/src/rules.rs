@@ -11,7 +11,6 @@ pub(crate) fn check(config: &Config, settings: &[Setting]) -> Result<(), Refusal
     let origin = |path: &str| said_last(settings, path).map_or(Origin::Default, |setting| setting.origin().clone());
 
     check_key_names(config, || origin("keys"))?;
-    check_ports(config)?;
     match (&config.http.tls.cert, &config.http.tls.key) {
         (Some(_), None) => return Err(Refusal::HalfTls { present: "cert", missing: "key" }),
         (None, Some(_)) => return Err(Refusal::HalfTls { present: "key", missing: "cert" }),
@@ -61,15 +60,6 @@ fn check_public(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Refu
     }
     if config.http.tls.pair().is_none() && !config.http.behind_proxy {
         return Err(Refusal::NoTls);
-    }
-    Ok(())
-}
-
-/// Each worker takes the next port. With 0 for the workers the number is the machine's; the node reports then.
-fn check_ports(config: &Config) -> Result<(), Refusal> {
-    let (first_port, workers) = (config.rtc.udp_port, config.rtc.workers);
-    if first_port.checked_add(workers.saturating_sub(1)).is_none() {
-        return Err(Refusal::TooManyPorts { first_port, workers });
     }
     Ok(())
 }

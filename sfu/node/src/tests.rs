@@ -26,12 +26,12 @@ struct Running {
 
 impl Running {
     fn start(workers: usize, portable_io: bool) -> Self {
-        Self::start_with(NodeConfig { workers, portable_io, ..NodeConfig::default() })
+        Self::start_with(&NodeConfig { workers, portable_io, ..NodeConfig::default() })
     }
 
-    fn start_with(config: NodeConfig) -> Self {
+    fn start_with(config: &NodeConfig) -> Self {
         let registry = Registry::new();
-        let config = NodeConfig { bind: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], ..config };
+        let config = NodeConfig { bind: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], ..config.clone() };
         Self { node: Node::start(&config, &registry).unwrap(), registry }
     }
 
@@ -290,7 +290,7 @@ fn rooms_of_a_stuck_worker_are_told_and_the_others_live() {
 
 #[test]
 fn a_room_on_several_workers_goes_on_without_the_one_that_is_stuck() {
-    let running = Running::start_with(NodeConfig { workers: 3, participants_per_worker: 1, ..NodeConfig::default() });
+    let running = Running::start_with(&NodeConfig { workers: 3, participants_per_worker: 1, ..NodeConfig::default() });
     let (sink, events): (Sender<Event>, _) = channel();
     let room = RoomId::from("RM_1");
     let mut link = running.node.open_room(room.clone(), Arc::new(move |event| sink.send(event).is_ok()));

@@ -24,7 +24,14 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    if app.is_ready() { "ready".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response() }
+    let refusal = if !app.is_ready() {
+        "stopping"
+    } else if !app.rooms.has_workers() {
+        "no media worker is left: restart"
+    } else {
+        return "ready".into_response();
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, refusal).into_response()
 }
 
 /// Numbers about a server are nobody's business outside: unless opened, only a peer on this machine that came

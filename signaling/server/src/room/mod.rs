@@ -199,6 +199,11 @@ impl Rooms {
         handle
     }
 
+    /// Whether the media plane has a worker that takes rooms.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.node.is_able()
+    }
+
     /// The room's task has ended.
     fn forget(&self, id: &str, number: u64) {
         self.open.remove_if(id, |_, handle| handle.number == number);
