@@ -169,6 +169,10 @@ impl RoomSpan {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{Client, Connection};
 
@@ -248,5 +252,54 @@ mod tests {
         assert_eq!(span.lose(WorkerId(0), |_, _| unreachable!()), []);
         let said = route(&mut span, add("PA_e"), 5);
         assert!(said.contains(&(5, "span 3 [1, 2] Some(1)".into())), "{said:?}");
+    }
+
+    proptest! {
+        /// Whoever comes, goes and is lost: a command for somebody goes to the one worker it is on, data to each receiver
+        /// once, and only workers that live hear anything.
+        #[test]
+        fn everybody_is_in_one_place(steps in prop::collection::vec((0..3_u8, 0..12_u8, 0..4_u8), 1..80)) {
+            let mut span = RoomSpan::new("RM_1".into(), WorkerId(0));
+            let mut model: BTreeMap<ParticipantId, WorkerId> = BTreeMap::new();
+            for (what, who, place) in steps {
+                let who = ParticipantId::from(format!("PA_{who}"));
+                match what {
+                    0 if !model.contains_key(&who) => {
+                        span.route(add(who.as_str()), |_| WorkerId(place), |_, _| {});
+                        model.insert(who, WorkerId(place));
+                    }
+                    0 | 1 => {
+                        span.route(Command::RemoveParticipant { participant: who.clone() }, |_| WorkerId(0), |_, _| {});
+                        model.remove(&who);
+                    }
+                    _ => {
+                        let gone = span.lose(WorkerId(place), |to, _| assert_ne!(to, WorkerId(place)));
+                        let expected: Vec<_> =
+                            model.iter().filter(|(_, of)| of.0 == place).map(|(who, _)| who.clone()).collect();
+                        prop_assert_eq!(&gone, &expected);
+                        model.retain(|_, of| of.0 != place);
+                    }
+                }
+                let alive: Vec<WorkerId> = span.workers().map(|part| part.worker).collect();
+                prop_assert!(model.values().all(|worker| alive.contains(worker)));
+                prop_assert_eq!(span.workers().map(|part| part.participants).sum::<usize>(), model.len());
+                for (who, worker) in &model {
+                    let mut heard = Vec::new();
+                    let resume = Command::Resume { participant: who.clone() };
+                    span.route(resume, |_| WorkerId(0), |to, _| heard.push(to));
+                    prop_assert_eq!(heard, [*worker]);
+                }
+                let (mut reached, to) = (Vec::new(), model.keys().cloned().collect::<Vec<_>>());
+                let data = Command::SendData { to: to.clone(), channel: crate::DataChannel::Lossy, payload: [1].into() };
+                span.route(data, |_| WorkerId(0), |worker, command| {
+                    let Command::SendData { to, .. } = command else { unreachable!("data stays that") };
+                    reached.extend(to.into_iter().map(|who| (who, worker)));
+                });
+                reached.sort();
+                if !alive.is_empty() {
+                    prop_assert_eq!(reached, model.iter().map(|(who, of)| (who.clone(), *of)).collect::<Vec<_>>());
+                }
+            }
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::peer::Abilities;
 use crate::seeded::Seeded;
 use crate::sink::Sink;
 use crate::source::Publication;
-use crate::wire::{self, Wire};
+use crate::wire::{self, Wire, Wiretap};
 use crate::workers::Workers;
 
 /// The signal connection's way, each direction. A little faster than media, so that on a clean network what is
@@ -31,19 +31,6 @@ const SIGNAL_DELAY: Duration = Duration::from_millis(15);
 /// Steps without time moving on: more is a machine that spins.
 const MAX_STEPS_AT_ONCE: usize = 10_000;
 const ROOM: &str = "RM_1";
-
-/// What the packets of a published track show to everybody on their way.
-#[derive(Debug, Clone)]
-pub struct Wiretap {
-    /// Its section.
-    pub mid: String,
-    /// Its payload type.
-    pub payload_type: u8,
-    /// The payload type of its retransmissions.
-    pub repair_payload_type: Option<u8>,
-    /// SSRC of its (lowest) layer.
-    pub ssrc: u32,
-}
 
 /// A room, its people and their networks.
 pub struct Simulation {

@@ -7,6 +7,19 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 /// Authenticated encryption ends an SRTCP packet with the E bit and its index (RFC 7714 section 9.3).
 const SRTCP_INDEX_LEN: usize = 4;
 
+/// What the packets of a published track show to everybody on their way.
+#[derive(Debug, Clone)]
+pub struct Wiretap {
+    /// Its section.
+    pub mid: String,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// The payload type of its retransmissions.
+    pub repair_payload_type: Option<u8>,
+    /// SSRC of its (lowest) layer.
+    pub ssrc: u32,
+}
+
 /// Everything sent to one socket.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
