@@ -126,10 +126,11 @@ impl WorkerThread {
 
     /// All that has come, from everywhere.
     fn take_in(&mut self, now: Instant) {
-        self.take_messages(now);
+        // Before commands: a room speaks of what other workers reported, and they told this one before they did.
         for (from, message) in self.place.links.receive() {
             self.worker.handle_relayed(from, message, now);
         }
+        self.take_messages(now);
         self.take_strays(now);
         self.receive(now);
         if self.worker.poll_timeout().is_some_and(|at| at <= now) {

@@ -222,8 +222,8 @@ impl Model {
     }
 }
 
-fn run(seed: u64) {
-    let mut sim = Simulation::new(seed);
+fn run(seed: u64, workers: u16) {
+    let mut sim = Simulation::spanning(seed, workers);
     let mut random = sim.random();
     let mut model = Model::default();
     for n in 0..STEPS {
@@ -244,7 +244,7 @@ macro_rules! halves {
         #[test]
         fn $name() {
             for seed in SEEDS.filter(|seed| seed % 2 == $part) {
-                run(seed);
+                run(seed, 1);
             }
         }
     )*};
@@ -252,6 +252,14 @@ macro_rules! halves {
 
 // Two tests, so that two cores share them.
 halves!(even_seeds: 0, odd_seeds: 1);
+
+/// Whoever comes goes to the next worker: publishers and those who watch them are apart more often than not.
+#[test]
+fn on_several_workers() {
+    for (seed, workers) in [(1001, 2), (1003, 3), (1005, 4), (1007, 2), (1009, 3), (1011, 4)] {
+        run(seed, workers);
+    }
+}
 
 #[test]
 fn commands_for_nobody_are_ignored() {
