@@ -50,6 +50,11 @@ macro_rules! id {
 pub struct WorkerId(pub u8);
 
 impl WorkerId {
+    /// Every worker there can be, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..u8::MAX).map(Self)
+    }
+
     /// Its place in a list of all workers.
     #[must_use]
     pub fn index(self) -> usize {

@@ -117,7 +117,7 @@ impl Caretaker {
             self.charges.iter_mut().for_each(|charge| charge.watch.restart(now));
         }
         self.looked_at = now;
-        for (worker, charge) in (0..).map(WorkerId).zip(&mut self.charges) {
+        for (worker, charge) in WorkerId::all().zip(&mut self.charges) {
             let is_gone = charge.thread.is_finished();
             if charge.watch.is_stuck(&charge.pulse, LONGEST_PASS, now) || is_gone {
                 charge.pulse.give_up();

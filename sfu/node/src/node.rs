@@ -64,8 +64,7 @@ impl Node {
         let addresses = each_once(bound.workers.iter().flat_map(UdpPorts::local_addresses));
         let mut node = Self { rooms: rooms.clone(), care: None, participants_per_worker, addresses };
         let (mut charges, began_at) = (Vec::new(), Instant::now());
-        for (id, (ports, (pulse, inbox, link_end, strays))) in
-            (0..).map(WorkerId).zip(bound.workers.into_iter().zip(ends))
+        for (id, (ports, (pulse, inbox, link_end, strays))) in WorkerId::all().zip(bound.workers.into_iter().zip(ends))
         {
             let hold = ports.hold().map_err(NodeError::Thread)?;
             let place = Place {

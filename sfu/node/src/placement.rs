@@ -34,7 +34,7 @@ mod tests {
 
     /// The first is worker 0.
     fn choose(loads: &[Load]) -> Option<u8> {
-        super::choose((0..).map(WorkerId).zip(loads.iter().copied())).map(|worker| worker.0)
+        super::choose(WorkerId::all().zip(loads.iter().copied())).map(|worker| worker.0)
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Rooms {
 
     /// What all workers have to do.
     pub(crate) fn loads(&self) -> impl Iterator<Item = (WorkerId, Load)> {
-        (0..).map(WorkerId).zip(self.mailboxes.iter().map(|mailbox| mailbox.pulse().load()))
+        WorkerId::all().zip(self.mailboxes.iter().map(|mailbox| mailbox.pulse().load()))
     }
 
     /// A room begins, on no worker yet.
