@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use mio::net::UdpSocket;
 
-use crate::stats::{Refusal, wide};
+use crate::stats::Refusal;
 use crate::{Datagram, Ecn, MAX_DATAGRAM_LEN, NetStats, Received};
 
 /// One byte more than is handed over, so that a longer datagram is seen to be one.
@@ -48,10 +48,7 @@ impl Portable {
     pub(crate) fn send(&mut self, socket: &UdpSocket, datagram: &Datagram<'_>, stats: &mut NetStats) {
         stats.send_calls += 1;
         match send(socket, datagram) {
-            Ok(len) => {
-                stats.sent += 1;
-                stats.sent_bytes += wide(len);
-            }
+            Ok(len) => stats.count_sent(1, len),
             Err(error) => stats.count_unsent(Refusal::of(&error), 1),
         }
     }

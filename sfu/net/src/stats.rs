@@ -94,7 +94,7 @@ impl NetStats {
     }
 }
 
-pub(crate) fn wide(n: usize) -> u64 {
+fn wide(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
