@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const MIN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The requests of one layer of one track.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct KeyframeRequests {
     asked_at: Option<Instant>,
     is_pending: bool,

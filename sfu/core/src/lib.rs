@@ -39,7 +39,7 @@ pub use explain::{LinkReport, Reason, SubscriptionReport};
 pub use ids::{ParticipantId, RoomId, TrackId, WorkerId};
 pub use outgoing::{Outgoing, Train};
 pub use random::Random;
-pub use relay::{Announcement, MirrorKey, OriginKey, RelayMessage, RelayedLevel, RelayedPacket, Wish};
+pub use relay::{Announcement, MirrorKey, OriginKey, RelayMessage, RelayedCounts, RelayedLevel, RelayedPacket, Wish};
 pub use span::{Populated, RoomSpan};
 pub use worker::{Certificate, Intake, Worker, WorkerConfig, WorkerStats};
 

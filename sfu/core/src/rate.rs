@@ -17,7 +17,7 @@ const MIN_SPAN: Duration = Duration::from_millis(200);
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Bits per second over the last second.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RateMeter {
     bytes: SlidingSum<SECOND>,
 }
@@ -35,7 +35,7 @@ impl RateMeter {
 }
 
 /// Frames per second over the last second.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FrameRateMeter {
     frames: SlidingSum<SECOND>,
 }
@@ -55,7 +55,7 @@ impl FrameRateMeter {
 }
 
 /// Bits per second over the last three seconds: for what is decided on, where a moment's peak must not count.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SteadyRateMeter {
     bytes: SlidingSum<THREE_SECONDS>,
 }
@@ -73,7 +73,7 @@ impl SteadyRateMeter {
 }
 
 /// Amounts of late in a ring of buckets, of so many milliseconds each.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct SlidingSum<const BUCKET_MS: u64> {
     buckets: [u64; BUCKETS],
     /// Buckets are numbered from here. `None` before anything came.

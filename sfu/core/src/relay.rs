@@ -9,6 +9,7 @@
 //!  origin                                                  mirror
 //!    Announcement  ── all there is to know of a track ──▶  made, or brought up to date
 //!    keeps a Relay ◀── Wish: which layers somebody wants ─ what its subscriptions come to
+//!    Counts        ── which layers, how much they take ─▶  begins with it
 //!    Packet        ── by the mirror's own key ──────────▶  counted, then forwarded
 //!    asks publisher ◀── Keyframe ───────────────────────── somebody waits for one
 //! ```
@@ -28,7 +29,7 @@ use std::time::Instant;
 use crate::dynacast::Dynacast;
 use crate::forwarder::PacketInfo;
 use crate::levels::Reading;
-use crate::track::Ingested;
+use crate::track::{Ingested, MAX_STREAMS, Stream};
 use crate::{BackupPolicy, ExpectedTrack, ParticipantId, RoomId, TrackId, TrackKey, WorkerId};
 
 /// A track where its publisher is.
@@ -42,6 +43,10 @@ pub struct MirrorKey(pub(crate) TrackKey);
 /// A packet read once for everybody, on whichever worker. Cloning counts a reference.
 #[derive(Debug, Clone)]
 pub struct RelayedPacket(pub(crate) Arc<Ingested>);
+
+/// What was counted of a track's layers so far.
+#[derive(Debug, Clone)]
+pub struct RelayedCounts(pub(crate) Box<[Option<Stream>; MAX_STREAMS]>);
 
 /// How loud a track was, told to the worker that decides who of a room is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +85,14 @@ pub enum RelayMessage {
         mirror: MirrorKey,
         /// What.
         wish: Wish,
+    },
+    /// What there was of a track before its packets come: without it whoever shares links out there would take the first
+    /// packets for a rate, and wait for each layer to show.
+    Counts {
+        /// Of which track, in the words of the worker it goes to.
+        track: MirrorKey,
+        /// What.
+        counts: RelayedCounts,
     },
     /// Somebody waits for a key frame.
     Keyframe {

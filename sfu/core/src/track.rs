@@ -108,8 +108,8 @@ pub(crate) enum Role {
 }
 
 /// One encoding.
-#[derive(Debug)]
-struct Stream {
+#[derive(Debug, Clone)]
+pub(crate) struct Stream {
     rid: Option<Rid>,
     inspector: Inspector,
     keyframes: KeyframeRequests,
@@ -122,7 +122,7 @@ struct Stream {
 }
 
 /// One spatial and temporal layer of an encoding.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Layer {
     /// Without what it builds on.
     rate: SteadyRateMeter,
@@ -390,6 +390,22 @@ impl Track {
             }
         }
         is_news
+    }
+
+    /// What was counted of its encodings, for a mirror that is to begin with it.
+    pub(crate) fn counts(&self) -> Box<[Option<Stream>; MAX_STREAMS]> {
+        let without_reader = |stream: &Stream| Stream { inspector: Inspector::default(), ..stream.clone() };
+        Box::new(self.streams.each_ref().map(|stream| stream.as_ref().map(without_reader)))
+    }
+
+    /// Takes over what was counted where its packets come from.
+    pub(crate) fn adopt(&mut self, counts: [Option<Stream>; MAX_STREAMS]) {
+        for (own, counted) in self.streams.iter_mut().zip(counts) {
+            let Some(counted) = counted else { continue };
+            // Who asks for key frames here has its own account.
+            let keyframes = own.take().map(|own| own.keyframes).unwrap_or_default();
+            *own = Some(Stream { keyframes, ..counted });
+        }
     }
 
     /// The lowest encoding that lives.

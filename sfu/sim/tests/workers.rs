@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sluice_core::Connection::{Dual, Single};
 use sluice_core::{Demand, Event, Failure, RoomLimits, TrackId};
-use sluice_sim::{Conditions, Media, Publication, Simulation, Structure, generated, play_on};
+use sluice_sim::{Conditions, Media, Publication, Simulation, Structure, generated, play_on, scenarios};
 
 const SIMULCAST: Publication = Publication::camera(Media::Vp8, true, Structure::Flat);
 const SVC: Publication = Publication::camera(Media::Vp9, false, Structure::Svc);
@@ -228,6 +228,29 @@ fn a_worker_that_is_slow_is_late_and_makes_nobody_else_late() {
     assert!(late.frames + 15 > prompt.frames, "{} and {}", late.frames, prompt.frames);
     assert_eq!(sim.lost_between_workers(), 0);
     sim.audit(true);
+}
+
+/// To a viewer it makes no difference whether its publisher is on another worker: what was counted of the layers crosses
+/// before their packets do, so that links are shared out alike from the first picture on.
+#[test]
+fn a_measured_scenario_comes_out_the_same() {
+    for name in ["step-2500-500-2500", "wish-changes", "loss-5"] {
+        let scenario = scenarios::all().into_iter().find(|scenario| scenario.name == name).unwrap();
+        let [alone, apart] = [1, 2].map(|workers| play_on(workers, &scenario, 1));
+        assert!(apart.violations.is_empty(), "{name}: {:?}", apart.violations);
+        assert_eq!((apart.flaps, apart.freezes), (alone.flaps, alone.freezes), "{name}");
+        assert!(
+            (apart.delivered - alone.delivered).abs() < 0.02,
+            "{name}: {} and {}",
+            apart.delivered,
+            alone.delivered
+        );
+        let (soon, later) = (alone.first_picture.unwrap(), apart.first_picture.unwrap());
+        assert!(later.saturating_sub(soon) < Duration::from_millis(5), "{name}: {later:?}, alone {soon:?}");
+        let settled = |took: Option<Option<Duration>>| took.map(Option::unwrap).unwrap_or_default();
+        let (up, up_alone) = (settled(apart.up), settled(alone.up));
+        assert!(up.saturating_sub(up_alone) < Duration::from_millis(100), "{name}: {up:?}, alone {up_alone:?}");
+    }
 }
 
 /// What of a large room is forwarded is one decision for all its workers.

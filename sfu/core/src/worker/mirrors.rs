@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Worker;
-use crate::relay::{AnnouncedBackup, AnnouncedCodec, Announcement, MirrorKey, RelayMessage, Wish};
+use crate::relay::{AnnouncedBackup, AnnouncedCodec, Announcement, MirrorKey, RelayMessage, RelayedCounts, Wish};
 use crate::track::{Ingested, Origin, Role, Track};
 use crate::{Kind, RoomId, TrackKey, WorkerId};
 
@@ -33,6 +33,7 @@ impl Worker {
     fn hear(&mut self, from: WorkerId, message: RelayMessage, now: Instant) {
         match message {
             RelayMessage::Packet { track, packet } => self.mirror_packet(track, &packet.0, now),
+            RelayMessage::Counts { track, counts } => self.mirror_counts(track, counts, now),
             RelayMessage::Hello { room } if self.has_peer(&room, from) => self.tell_everything(&room, from),
             RelayMessage::Announce(announcement) if self.has_peer(&announcement.room, from) => {
                 self.mirror(from, *announcement, now);
@@ -65,6 +66,16 @@ impl Worker {
         self.stats.packets_mirrored += 1;
         let is_news = track.note(&packet.packet, &packet.info);
         self.deliver(key, packet, is_news, now);
+    }
+
+    /// What there was of a mirror before its packets come.
+    fn mirror_counts(&mut self, MirrorKey(key): MirrorKey, RelayedCounts(counts): RelayedCounts, now: Instant) {
+        let Some(track) = self.tracks.get_mut(key).filter(|track| track.section().is_none()) else { return };
+        track.adopt(*counts);
+        if let Role::Backup { primary } = track.role {
+            self.choose_codecs(primary, now);
+        }
+        self.unbalance_takers(key);
     }
 
     /// Makes a mirror, or brings it up to date.

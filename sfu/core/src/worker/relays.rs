@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::{Span, Worker};
 use crate::relay::{
-    AnnouncedBackup, AnnouncedCodec, Announcement, MirrorKey, OriginKey, Relay, RelayMessage, RelayedPacket, Wish,
+    AnnouncedBackup, AnnouncedCodec, Announcement, MirrorKey, OriginKey, Relay, RelayMessage, RelayedCounts,
+    RelayedPacket, Wish,
 };
 use crate::track::{Ingested, Role, Track};
 use crate::{RoomId, TrackKey, WorkerId, allocator};
@@ -137,6 +138,10 @@ impl Worker {
         });
         if let Some(relay) = track.relays.get_mut(place) {
             relay.set_wish(mirror, wish, now);
+        }
+        if wish.max_spatial.is_some() && !wish.is_left_out && track.has_come() {
+            let counts = RelayedCounts(track.counts());
+            self.relayed.push_back((from, RelayMessage::Counts { track: mirror, counts }));
         }
         // Less takes effect after a while.
         self.next_balance_at.get_or_insert(now + allocator::PERIOD);
