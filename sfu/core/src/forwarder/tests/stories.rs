@@ -240,7 +240,9 @@ fn a_frame_tells_of_targets_though_its_first_packet_comes_late() {
     call.forwarder.set_target(layer(0, 2));
     let picture = call.capture(false, 2, true);
     let (late, rest) = picture.split_first().unwrap();
-    rest.iter().for_each(|packet| drop(call.receive(packet)));
+    for packet in rest {
+        let _ = call.receive(packet);
+    }
     call.run(1);
     let told = call.receive(late).unwrap().active_targets;
     assert_eq!(told, targets(&[(0, 0), (0, 1), (0, 2)]));
