@@ -98,8 +98,10 @@ fn company(config: &Config, listeners: &[TcpListener], guests: u8) -> anyhow::Re
         return Ok(None);
     };
     let scheme = if config.http.tls.pair().is_some() { "https" } else { "http" };
-    let url = format!("{scheme}://{}", listener.local_addr()?);
-    Ok(Some(sluice_loadtest::Server::new(&url, key, secret.reveal()).context("guests cannot join")?))
+    // Development mode listens on loopback only, and a certificate there is for its name.
+    let url = format!("{scheme}://localhost:{}", listener.local_addr()?.port());
+    let ca = config.http.tls.pair().map(|(cert, _)| cert.as_path());
+    Ok(Some(sluice_loadtest::Server::new(&url, key, secret.reveal(), ca).context("guests cannot join")?))
 }
 
 /// The address to type into a browser.

@@ -152,6 +152,6 @@ async fn another_implementation_receives_what_ours_do() {
     let mut latencies: Vec<Duration> = theirs.into_values().collect();
     latencies.sort();
     let [p50, p99] = [50, 99].map(|percent| latencies[latencies.len() * percent / 100]);
-    println!("latency of ours p50 {} ms, p99 {} ms", ours["latency_ms"]["p50"], ours["latency_ms"]["p99"]);
-    println!("latency of the other p50 {p50:?}, p99 {p99:?}");
+    eprintln!("latency of ours p50 {} ms, p99 {} ms", ours["latency_ms"]["p50"], ours["latency_ms"]["p99"]);
+    eprintln!("latency of the other p50 {p50:?}, p99 {p99:?}");
 }

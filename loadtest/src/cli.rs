@@ -116,6 +116,9 @@ struct Flags {
     /// The server
     #[arg(long, default_value = "ws://localhost:7880")]
     url: String,
+    /// For a server with TLS: the PEM file with the certificate that vouches for it [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Its API key
     #[arg(long, env = "LIVEKIT_API_KEY", default_value = "devkey")]
     api_key: String,
@@ -187,7 +190,7 @@ impl LoadtestArgs {
     pub fn run(self) -> Result<(), LoadError> {
         let flags = self.scenario.flags();
         let setup = Setup {
-            server: Server::new(&flags.url, &flags.api_key, &flags.api_secret)?,
+            server: Server::new(&flags.url, &flags.api_key, &flags.api_secret, flags.ca.as_deref())?,
             server_pid: flags.server_pid,
             threads: flags.threads.unwrap_or_else(default_threads).max(1),
             is_v0: flags.signal == "v0",

@@ -7,18 +7,21 @@ use std::net::SocketAddr;
 pub enum LoadError {
     /// The address of the server is not one.
     #[error(
-        "--url {0:?} is no server's address\n  accepted: ws://HOST:PORT or http://HOST:PORT, such as ws://localhost:7880"
+        "--url {0:?} is no server's address\n  accepted: ws, wss, http or https://HOST:PORT, such as ws://localhost:7880"
     )]
     Url(String),
-    /// TLS is not spoken here.
-    #[error("--url {0:?}: TLS is not spoken here\n  aim at the server's plain port, behind its proxy: ws://HOST:PORT")]
-    Tls(String),
+    /// Nobody vouches for servers.
+    #[error("cannot trust any server: {0}: {1}\n  name the certificate that vouches for it with --ca FILE")]
+    Trust(String, String),
     /// A token cannot be signed.
     #[error("cannot sign a token with the API key given: {0}")]
     Token(#[from] livekit_token::AccessTokenError),
     /// Nobody got in.
     #[error("nobody could join: {0}\n  is a server running at {1}, and are --api-key and --api-secret its own?")]
     NobodyJoined(String, String),
+    /// The server does not list its rooms.
+    #[error("cannot read the list of rooms at {0}")]
+    NoRooms(String),
     /// The server's process cannot be read.
     #[error("--server-pid {0}: cannot read its processor time: {1}\n  is it the server's process, on this machine?")]
     Process(u32, std::io::Error),

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -31,6 +30,8 @@ use crate::window::Announced;
 const LOOK: Duration = Duration::from_millis(500);
 /// For the list to come.
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
+/// A list that cannot be had so often in a row is given up.
+const MAX_FAILURES: u32 = 20;
 /// Longest list read.
 const MAX_LIST: u64 = 4 << 20;
 /// Rooms with guests at once: more would be a load test.
@@ -75,7 +76,8 @@ struct Host {
 /// it, until `until` is done.
 ///
 /// # Errors
-/// [`LoadError::System`] when no thread can be started for their media.
+/// [`LoadError::System`] when no thread can be started for their media, [`LoadError::NoRooms`] when the server does not
+/// list its rooms.
 pub async fn keep_company(server: Server, count: usize, until: impl Future<Output = ()>) -> Result<(), LoadError> {
     let clock = Clock::of_machine();
     let (announced, live) = (Arc::new(Announced::default()), Arc::new(Live::default()));
@@ -91,6 +93,7 @@ pub async fn keep_company(server: Server, count: usize, until: impl Future<Outpu
     };
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failures = 0;
     tokio::pin!(until);
     loop {
         tokio::select! {
@@ -98,7 +101,13 @@ pub async fn keep_company(server: Server, count: usize, until: impl Future<Outpu
             _ = look.tick() => {
                 // A server that is busy is asked again; one that stops ends this by `until`.
                 if let Ok(Some(list)) = timeout(LIST_PATIENCE, host.list()).await {
+                    failures = 0;
                     host.attend(&list)?;
+                } else {
+                    failures += 1;
+                    if failures > MAX_FAILURES {
+                        return Err(LoadError::NoRooms(host.venue.server.url("/api/rooms")));
+                    }
                 }
             }
         }
@@ -111,7 +120,7 @@ pub async fn keep_company(server: Server, count: usize, until: impl Future<Outpu
 impl Host {
     async fn list(&self) -> Option<List> {
         let server = &self.venue.server;
-        let mut stream = TcpStream::connect(server.host()).await.ok()?;
+        let (mut stream, _) = server.open().await.ok()?;
         stream.write_all(server.get("/api/rooms").as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         stream.take(MAX_LIST).read_to_end(&mut answer).await.ok()?;

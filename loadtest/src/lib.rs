@@ -33,6 +33,7 @@ pub mod slo;
 mod source;
 mod stamp;
 mod tally;
+mod tls;
 mod vp8;
 mod window;
 

@@ -12,16 +12,17 @@ use livekit_protocol::{
     signal_request as ask, signal_response as told,
 };
 use prost::Message as _;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::error::PeerError;
-use crate::server::Server;
+use crate::server::{Server, Stream};
 
 /// To get in. A server in a storm of joins may take its time; longer than this nobody waits in front of a page.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// For the server to close, too.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// The protocol version stated. Clients of 16 take all that is used here.
 const PROTOCOL: i32 = 16;
 
@@ -36,7 +37,7 @@ pub(crate) enum SignalVersion {
 
 /// An open signal connection.
 pub(crate) struct Signal {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Stream>>,
     /// Our address on the way to the server; media goes the same way.
     pub(crate) local: IpAddr,
 }
@@ -59,9 +60,7 @@ impl Signal {
         let bearer = format!("Bearer {token}").parse().map_err(|error| unreachable(&error))?;
         request.headers_mut().insert("authorization", bearer);
         let open = async {
-            let stream = TcpStream::connect(server.host()).await.map_err(|error| unreachable(&error))?;
-            stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
-            let local = stream.local_addr().map_err(|error| unreachable(&error))?.ip();
+            let (stream, local) = server.open().await.map_err(|error| unreachable(&error))?;
             match client_async(request, stream).await {
                 Ok((socket, _)) => Ok(Self { socket, local }),
                 Err(tungstenite::Error::Http(answer)) => Err(PeerError::Refused(answer.status().as_u16())),
@@ -95,8 +94,13 @@ impl Signal {
 
     /// Closes the connection in good order.
     pub(crate) async fn close(mut self) {
-        // The server may be gone already; there is nobody left to tell.
-        let _ = self.socket.close(None).await;
+        // A socket that is dropped with something unread is reset, and what was said last may never be heard. So the
+        // server has the last word. It may be gone already: then there is nobody left to tell.
+        let goodbye = async {
+            let _ = self.socket.close(None).await;
+            while let Some(Ok(_)) = self.socket.next().await {}
+        };
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     }
 }
 

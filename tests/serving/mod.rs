@@ -25,14 +25,21 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts one and reads its log until it says where it listens.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let dev = ["serve", "--dev", "--listen", "127.0.0.1:0", "--udp-port", "0"];
-        let mut child = sluice(&[&dev, arguments].concat()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = sluice(&[&dev, arguments].concat());
+        command.envs(variables.iter().copied());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
         let port = loop {
             let start = seen.len();
             assert_ne!(log.read_line(&mut seen).unwrap(), 0, "the server ended: {seen}");
-            if let Some((_, rest)) = seen[start..].split_once("open http://localhost:") {
+            if let Some((_, rest)) = seen[start..].split_once("://localhost:") {
                 let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 break digits.parse().unwrap();
             }
