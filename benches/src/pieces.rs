@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use sluice_core::bench::Shares;
+use sluice_core::bench::{Piece, Published, Shares};
 use sluice_rtp::dependency_descriptor::{Descriptor, set_frame_number};
 use sluice_rtp::srtp::{OutboundStream, Profile, Sender};
 
-use crate::measure::{Effort, repeat};
+use crate::measure::{Effort, Samples, repeat};
+use crate::media::Vp8;
 use crate::send_side::keys;
 
 const HEADER_LEN: usize = 24;
-const CALLS: usize = 200;
+/// Calls in a stretch.
+pub const CALLS: usize = 200;
+/// The same, of the allocator.
+pub const ALLOCATIONS: usize = 20;
 /// The first descriptor of a stream that a browser sent: three spatial and three temporal layers.
 const KEY: &str = "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006000040001d954926e082b0\
     4a0941b820ac1282503157f974000ca864330e222222eca8655304224230eca877530077004200ef008601df010d";
@@ -61,9 +65,37 @@ pub fn allocate(tracks: usize, effort: Effort) -> Option<f64> {
     let mut shares = Shares::new(tracks);
     let per_track = 300_000 * u64::try_from(tracks).unwrap();
     let mut call = 0;
-    repeat(effort, 20, || {
+    repeat(effort, ALLOCATIONS, || {
         now += Duration::from_millis(250);
         call += 1;
         shares.allocate(per_track * (1 + call % 7) / 2, now)
     })
+}
+
+/// A published packet read once for all who get it: its descriptor, its numbers, its share of the rates.
+#[must_use]
+pub fn ingest(payload_len: usize, effort: Effort) -> Option<f64> {
+    let (mut encoder, mut published) = (Vp8::new(payload_len), Published::vp8());
+    let mut now = Instant::now();
+    let mut samples = Samples::default();
+    for sample in 0..effort.warm_up + effort.samples {
+        if sample == effort.warm_up {
+            samples.forget();
+        }
+        let ahead: Vec<_> = (0..CALLS).map(|_| encoder.next_piece()).collect();
+        samples.time(|| {
+            for made in &ahead {
+                now += Duration::from_micros(1_100);
+                let piece = Piece {
+                    payload: &made.payload,
+                    timestamp: made.timestamp,
+                    marker: made.marker,
+                    dependency_descriptor: None,
+                };
+                std::hint::black_box(published.read(piece, now));
+            }
+            CALLS
+        });
+    }
+    samples.median_ns()
 }

@@ -11,9 +11,10 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::rtp::{RtpWrite, SeqNo};
 
-use crate::measure::{Effort, Samples, Stopwatch};
+use crate::measure::{Effort, Samples, Stopwatch, counting_begins, repeat};
 use crate::media::Vp8;
 use crate::peer::Peer;
+use crate::pieces::CALLS;
 use crate::send_side::Foretold;
 
 /// Time that a stretch covers.
@@ -87,6 +88,8 @@ struct Costs {
 pub struct Figures {
     /// For a packet forwarded: everything, receiving, timers and feedback included.
     pub forwarded: Option<f64>,
+    /// Packets forwarded while that was measured.
+    pub packets: usize,
     /// For a packet published: receiving it and handing it to all.
     pub published: Option<f64>,
     /// For a datagram of feedback.
@@ -260,6 +263,7 @@ impl Room {
         let (mut forwarded, mut published) = (Samples::default(), Samples::default());
         let mut feedback = Samples::default();
         self.costs = Costs::default();
+        counting_begins();
         for _ in 0..effort.samples {
             let before = self.worker.stats();
             self.play(STRETCH);
@@ -271,9 +275,47 @@ impl Room {
             published.add(media, count(after.packets_received, before.packets_received));
             feedback.add(told, std::mem::take(&mut self.costs.feedback_datagrams));
         }
-        Figures { forwarded: forwarded.median_ns(), published: published.median_ns(), feedback: feedback.median_ns() }
+        Figures {
+            forwarded: forwarded.median_ns(),
+            packets: forwarded.operations(),
+            published: published.median_ns(),
+            feedback: feedback.median_ns(),
+        }
+    }
+
+    /// What a worker with this room spends on a datagram of somebody it does not know: media, or a connectivity check.
+    pub fn refuse(&mut self, is_check: bool, effort: Effort) -> Option<f64> {
+        let datagram: &[u8] = if is_check { &STRANGE_CHECK } else { &STRANGE_MEDIA };
+        // Never the same one: where in a table an address falls is luck.
+        let mut strangers = (1024..u16::MAX).cycle().map(|port| SocketAddr::from(([10, 9, 9, 9], port)));
+        let before = self.worker.stats().datagrams_refused;
+        let ns = repeat(effort, CALLS, || {
+            let stranger = strangers.next().unwrap();
+            self.worker.handle_datagram(stranger, server(), datagram, self.now);
+        });
+        assert!(self.worker.stats().datagrams_refused > before, "nobody knows them");
+        ns
     }
 }
+
+/// A packet of media as a stranger might send it.
+const STRANGE_MEDIA: [u8; 40] = {
+    let mut datagram = [0xab; 40];
+    (datagram[0], datagram[1]) = (0x80, 0x60);
+    datagram
+};
+
+/// A connectivity check for a user nobody knows (RFC 8489 section 5): header, then USERNAME with eight bytes and no more.
+const STRANGE_CHECK: [u8; 32] = {
+    let head = [0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 6, 0, 8];
+    let mut datagram = *b"........................abc:defg";
+    let mut place = 0;
+    while place < head.len() {
+        datagram[place] = head[place];
+        place += 1;
+    }
+    datagram
+};
 
 fn expected(place: usize) -> ExpectedTrack {
     ExpectedTrack {

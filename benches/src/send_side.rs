@@ -52,6 +52,8 @@ pub fn keys(profile: Profile) -> (Keys, Keys) {
 pub struct Costs {
     /// Nanoseconds for a packet sent, timers included.
     pub packet: Option<f64>,
+    /// Packets sent while that was measured.
+    pub packets: usize,
     /// Nanoseconds for a datagram of transport-wide feedback.
     pub feedback: Option<f64>,
     /// Packets that such a datagram tells of.
@@ -220,6 +222,7 @@ pub fn run(connections: usize, streams: usize, payload_len: usize, effort: Effor
     }
     Costs {
         packet: packets.median_ns(),
+        packets: packets.operations(),
         feedback: feedback.median_ns(),
         feedback_packets: f64::from(u32::try_from(told).unwrap()) / f64::from(u32::try_from(tellings.max(1)).unwrap()),
         repair: repairs.median_ns(),

@@ -19,3 +19,8 @@ fn figures_of_time_can_be_taken() {
 fn figures_of_memory_can_be_taken() {
     run_once(env!("CARGO_BIN_EXE_memory"), "a subscriber of one camera, busy");
 }
+
+#[test]
+fn parts_whose_instructions_are_counted_can_be_run() {
+    run_once(env!("CARGO_BIN_EXE_instructions"), "instructions");
+}

@@ -1,6 +1,7 @@
-//! Nanoseconds of processor time for an operation. `--once`, `--save`, `--only PART`.
+//! Nanoseconds of processor time for an operation. `--once`, `--save`, `--diff`, `--only PART`.
 
 use std::collections::BTreeSet;
+use std::process::ExitCode;
 
 use sluice_benches::report::{Options, Report};
 use sluice_benches::room::{Room, Shape};
@@ -12,7 +13,7 @@ const SIZES: [usize; 2] = [1100, 100];
 const MANY: [usize; 3] = [1, 50, 200];
 const FEW: [usize; 3] = [1, 2, 3];
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let options = Options::read(std::env::args().skip(1))?;
     let mut report = Report::new("ns", options.clone());
     let many = if options.is_trial { FEW } else { MANY };
@@ -26,6 +27,12 @@ fn main() -> anyhow::Result<()> {
         }
     }
     report.measure("dependency descriptor, read and renumbered", pieces::dependency_descriptor);
+    report.measure("ingest, a packet of VP8 read", |effort| pieces::ingest(1100, effort));
+    for (is_check, word) in [(false, "packet"), (true, "connectivity check")] {
+        report.measure(format!("demux, a stranger's {word} refused among 10"), |effort| {
+            Room::open(Shape::camera_for(10)).refuse(is_check, effort)
+        });
+    }
     for tracks in [9, 50, 200] {
         report.measure(format!("allocator, {tracks} cameras of 9 layers"), |effort| pieces::allocate(tracks, effort));
     }

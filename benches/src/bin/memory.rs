@@ -1,9 +1,10 @@
-//! Bytes of heap that a worker holds for a subscription. `--once`, `--save`, `--only PART`.
+//! Bytes of heap that a worker holds for a subscription. `--once`, `--save`, `--diff`, `--only PART`.
 //!
 //! Two rooms differ in their number of subscriptions; what more the larger one's worker gives back when it is dropped
 //! belongs to them.
 
 use std::alloc::System;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use sluice_benches::report::{Options, Report};
@@ -29,7 +30,7 @@ fn held(shape: Shape, busy: Duration) -> f64 {
     before - live()
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let options = Options::read(std::env::args().skip(1))?;
     let mut report = Report::new("bytes", options.clone());
     let (few, many) = if options.is_trial { (1, 2) } else { (1, 41) };
