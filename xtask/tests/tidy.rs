@@ -74,8 +74,24 @@ fn every_module_says_what_it_is() {
 
 #[test]
 fn every_crate_keeps_the_lints_of_the_workspace() {
-    for (path, text) in files(|path| path.ends_with("Cargo.toml")) {
-        assert!(text.contains("[lints]\nworkspace = true\n"), "{} opts out of the workspace's lints", path.display());
+    // Nothing is inherited in part. Where `unsafe` may be, all others stand there once more.
+    const UNSAFE_IS_IN: &str = "sfu/net/Cargo.toml";
+    let manifests = files(|path| path.ends_with("Cargo.toml"));
+    let all = &manifests.iter().find(|(_, text)| text.contains("[workspace.lints.rust]")).unwrap().1;
+    let lints = all
+        .lines()
+        .skip_while(|line| !line.starts_with("[workspace.lints"))
+        .take_while(|line| line.starts_with("[workspace.lints") || !line.starts_with('['));
+    let lints: Vec<&str> = lints.filter(|line| line.contains(" = ") && !line.starts_with("unsafe_code")).collect();
+    assert!(lints.len() > 5, "{lints:?}");
+    for (path, text) in &manifests {
+        if path.ends_with(UNSAFE_IS_IN) {
+            let missing: Vec<_> = lints.iter().filter(|lint| !text.lines().any(|line| line == **lint)).collect();
+            assert!(missing.is_empty(), "{UNSAFE_IS_IN} lacks {missing:?}");
+        } else {
+            let is_whole = text.contains("[lints]\nworkspace = true\n");
+            assert!(is_whole, "{} opts out of the workspace's lints", path.display());
+        }
     }
 }
 
