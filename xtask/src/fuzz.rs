@@ -87,7 +87,7 @@ fn build() -> anyhow::Result<PathBuf> {
     // Cargo calls this program in place of rustc for the workspace's own crates (see `compile`). Only these are
     // instrumented: it is their paths that the fuzzer shall explore, and all others are compiled already.
     let mut build = cargo(&["build", "--package", "sluice-fuzz", "--bins", "--features", "run"]);
-    build.env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe().context("where am I?")?);
+    build.env("RUSTC_WORKSPACE_WRAPPER", workspace::this_program()?);
     run(&mut build)?;
     Ok(workspace::target()?.join("debug"))
 }

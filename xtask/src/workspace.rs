@@ -35,6 +35,11 @@ pub(crate) fn release_server() -> anyhow::Result<PathBuf> {
     Ok(target()?.join("release/sluice").with_extension(std::env::consts::EXE_EXTENSION))
 }
 
+/// This program. Not as the system names it: an earlier step may have built it anew, and put it in this one's place.
+pub(crate) fn this_program() -> anyhow::Result<PathBuf> {
+    Ok(profile()?.join(env!("CARGO_BIN_NAME")).with_extension(std::env::consts::EXE_EXTENSION))
+}
+
 fn profile() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("where am I?")?;
     Ok(this.parent().context("a program is in a directory")?.to_owned())
