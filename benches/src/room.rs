@@ -147,7 +147,10 @@ impl Room {
             let mid = changes.add_media(MediaKind::Video, direction, None, cid, None);
             let command = if is_publishing {
                 self.published.push((mid, Vp8::new(self.shape.payload_len), 0));
-                Command::ExpectTrack { participant: id.clone(), expected: expected(section) }
+                Command::ExpectTrack {
+                    participant: id.clone(),
+                    expected: camera(track(section), format!("cid-{section}")),
+                }
             } else {
                 let stream = format!("{}|camera", participant(0));
                 Command::Subscribe { subscriber: id.clone(), track: track(section), kind: Kind::Video, stream }
@@ -317,10 +320,11 @@ const STRANGE_CHECK: [u8; 32] = {
     datagram
 };
 
-fn expected(place: usize) -> ExpectedTrack {
+/// A VP8 camera under that name, of which the client speaks by `cid`.
+pub(crate) fn camera(track: TrackId, cid: String) -> ExpectedTrack {
     ExpectedTrack {
-        track: track(place),
-        cids: vec![format!("cid-{place}")],
+        track,
+        cids: vec![cid],
         kind: Kind::Video,
         source: Source::Camera,
         layers: Vec::new(),

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use sluice_core::{
-    Certificate, Client, CodecRole, Command, Connection, Event, ExpectedTrack, Kind, ParticipantId, RoomId, Source,
-    TrackId, Worker, WorkerConfig,
+    Certificate, Client, Command, Connection, Event, Kind, ParticipantId, RoomId, TrackId, Worker, WorkerConfig,
 };
 use str0m::change::{SdpAnswer, SdpOffer};
 
 use super::{Out, SERVER, Sections, Server, Shape, cid};
+use crate::room::camera;
 use crate::send_side::Foretold;
 
 /// Our worker, and nothing around it.
@@ -21,22 +21,6 @@ fn participant(guest: usize) -> ParticipantId {
 
 fn track(publisher: usize) -> TrackId {
     TrackId::from(format!("TR_{publisher}"))
-}
-
-fn expected(publisher: usize) -> ExpectedTrack {
-    ExpectedTrack {
-        track: track(publisher),
-        cids: vec![cid(publisher)],
-        kind: Kind::Video,
-        source: Source::Camera,
-        layers: Vec::new(),
-        codecs: vec!["video/VP8".to_owned()],
-        stereo: false,
-        dtx: false,
-        red: false,
-        has_trailers: false,
-        role: CodecRole::Only,
-    }
 }
 
 impl Server for Ours {
@@ -56,7 +40,7 @@ impl Server for Ours {
             worker.handle_command(add, now);
         }
         for publisher in 0..shape.publishers {
-            let (participant, expected) = (participant(publisher), expected(publisher));
+            let (participant, expected) = (participant(publisher), camera(track(publisher), cid(publisher)));
             worker.handle_command(Command::ExpectTrack { participant, expected }, now);
         }
         Self(worker)
