@@ -219,6 +219,18 @@ impl CongestionController {
         }
     }
 
+    /// Reads something of every part that [`Self::handle_sent`] needs: what lies here,
+    #[must_use]
+    pub fn touch(&self) -> impl Copy + use<> {
+        (self.epoch.0, self.limit.is_limited(), self.target_bps, self.silence_at, self.history.newest())
+    }
+
+    /// and where the packet of that number will be noted.
+    #[must_use]
+    pub fn touch_history(&self, sequence: u16) -> impl Copy + use<> {
+        self.history.touch(sequence)
+    }
+
     /// A packet with a transport-wide sequence number leaves. Numbers go up by one each. `size_bytes` is the whole
     /// datagram; the headers below it are added here.
     ///

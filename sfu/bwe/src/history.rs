@@ -73,6 +73,16 @@ impl History {
         Self { ring: vec![Sent::NONE; INITIAL_LEN], newest: None }
     }
 
+    /// The highest number noted.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.newest
+    }
+
+    /// Reads the place of a number.
+    pub(crate) fn touch(&self, sequence: u16) -> Micros {
+        self.ring[self.index(u64::from(sequence))].at
+    }
+
     /// Notes a packet. Numbers go up; one that does not is not noted, for its feedback could not be told from that of
     /// another. Allocates only when the ring doubles, at most five times in its life.
     pub(crate) fn insert(&mut self, sequence: u16, at: Micros, size: u16, cluster: u8, is_shaded: bool) {

@@ -52,6 +52,11 @@ impl Way {
         Self { source, destination, pass: 0, train: 0 }
     }
 
+    /// Reads something of it.
+    pub(crate) fn touch(&self) -> impl Copy + use<> {
+        (self.source.port(), self.pass)
+    }
+
     /// The way begins and ends there.
     pub(crate) fn is(&self, source: SocketAddr, destination: SocketAddr) -> bool {
         (self.source, self.destination) == (source, destination)

@@ -122,6 +122,12 @@ impl Subscription {
         self.forwarder.pause();
     }
 
+    /// Reads something of every part that forwarding a packet needs.
+    pub(crate) fn touch(&self) -> impl Copy + use<> {
+        let format = self.formats.first().map(|(pt, _)| *pt);
+        (self.section, self.forwarder.touch(), self.sent.touch(), self.frames.touch(), format)
+    }
+
     /// How the subscriber numbers the publisher's format, looked up once.
     pub(crate) fn format(&mut self, from: Pt, look_up: impl FnOnce() -> Option<OutFormat>) -> Option<OutFormat> {
         if let Some((_, to)) = self.formats.iter().find(|(pt, _)| *pt == from) {

@@ -23,6 +23,11 @@ pub(crate) struct RateMeter {
 }
 
 impl RateMeter {
+    /// Reads something of every part that [`Self::add`] needs.
+    pub(crate) fn touch(&self) -> impl Copy + use<> {
+        self.bytes.touch()
+    }
+
     /// So many bytes came.
     pub(crate) fn add(&mut self, bytes: usize, now: Instant) {
         self.bytes.add(u64::try_from(bytes).unwrap_or(u64::MAX), now);
@@ -41,6 +46,11 @@ pub(crate) struct FrameRateMeter {
 }
 
 impl FrameRateMeter {
+    /// Reads something of every part that [`Self::add`] needs.
+    pub(crate) fn touch(&self) -> impl Copy + use<> {
+        self.frames.touch()
+    }
+
     /// A frame came: the caller counts each once, at its first packet or its last.
     pub(crate) fn add(&mut self, now: Instant) {
         self.frames.add(1, now);
@@ -85,6 +95,10 @@ struct SlidingSum<const BUCKET_MS: u64> {
 }
 
 impl<const BUCKET_MS: u64> SlidingSum<BUCKET_MS> {
+    fn touch(&self) -> impl Copy + use<BUCKET_MS> {
+        (self.newest, self.last, self.buckets[Self::slot(self.newest)])
+    }
+
     fn add(&mut self, amount: u64, now: Instant) {
         if self.last.is_none_or(|last| now.saturating_duration_since(last) >= SILENCE) {
             *self = Self { origin: Some(now), ..Self::default() };

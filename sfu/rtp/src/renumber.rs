@@ -54,6 +54,12 @@ impl<const WINDOW: usize> Default for Renumber<WINDOW> {
 }
 
 impl<const WINDOW: usize> Renumber<WINDOW> {
+    /// Reads something of every part that [`Self::forward`] needs.
+    #[must_use]
+    pub fn touch(&self, number: u64) -> impl Copy + use<WINDOW> {
+        (self.slots[slot_of::<WINDOW>(number)], self.source.map(|source| source.newest), self.highest)
+    }
+
     /// Another source follows, from its number `first` on: it goes on behind the highest number given, or at
     /// `start` when none was given yet. What comes of it from before `first` is refused.
     pub fn switch(&mut self, first: u64, start: u64) {

@@ -27,6 +27,12 @@ pub struct StreamRewriter {
 }
 
 impl StreamRewriter {
+    /// Reads something of every part that [`Self::forward`] needs.
+    #[must_use]
+    pub fn touch(&self, sequence: u64) -> impl Copy + use<> {
+        (self.sequences.touch(sequence), self.last)
+    }
+
     /// The next packet begins another source. `elapsed_ticks` is how much media time passed since the last
     /// packet sent, in the clock of the codec; at least one tick is added, so that two frames never share a
     /// timestamp.

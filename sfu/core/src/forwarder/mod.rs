@@ -111,6 +111,11 @@ impl Forwarder {
         Self { is_simulcast, ..Self::default() }
     }
 
+    /// Reads something of every part that a packet needs.
+    pub(crate) fn touch(&self) -> impl Copy + use<> {
+        (self.target, self.source.as_ref().map(|source| source.stream), self.last, self.stops_within)
+    }
+
     /// What is to go out: of a simulcast track the encoding `spatial`, of another one its spatial layers up to
     /// that, and temporal layers up to `temporal`. `None` pauses as soon as the picture on its way is whole.
     pub(crate) fn set_target(&mut self, target: Option<LayerId>) {

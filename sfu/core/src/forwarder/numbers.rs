@@ -64,6 +64,13 @@ struct LastPicture {
 }
 
 impl OutNumbers {
+    /// Reads something of every part that placing a packet needs.
+    pub(crate) fn touch(&self, next: &PacketInfo) -> impl Copy + use<> {
+        let pictures = next.picture.number.map(|number| self.pictures.touch(number));
+        let frames = next.frame_number.map(|number| self.frames.touch(number));
+        (self.stream.touch(next.sequence), pictures, frames, self.last_picture)
+    }
+
     /// The packet begins another source.
     pub(super) fn switch(&mut self, packet: &PacketInfo, arrival: Arrival) {
         let elapsed = self.last_picture.map_or(0, |last| {

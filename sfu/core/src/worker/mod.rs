@@ -9,6 +9,7 @@
 //! [`Worker::outgoing`], says so by [`Worker::handle_sent`], and drains [`Worker::poll_event`] and
 //! [`Worker::poll_relay`].
 
+mod ahead;
 mod allocation;
 mod codecs;
 mod limits;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use str0m::format::PayloadParams;
 use str0m::media::Mid;
 
+use super::ahead::AHEAD;
 use super::{LEVELS_INTERVAL, Worker};
 use crate::forwarder::{Arrival, Verdict};
 use crate::relay::RelayMessage;
@@ -112,8 +113,11 @@ impl Worker {
         let Some(track) = self.tracks.get_mut(key) else { return };
         if !track.is_muted {
             let subscriptions = std::mem::take(&mut track.subscriptions);
-            for subscription in &subscriptions {
-                self.forward(*subscription, key, ingested, now);
+            for near in subscriptions.chunks(AHEAD) {
+                self.look_ahead(near, &ingested.info);
+                for subscription in near {
+                    self.forward(*subscription, key, ingested, now);
+                }
             }
             if let Some(track) = self.tracks.get_mut(key) {
                 track.subscriptions = subscriptions;

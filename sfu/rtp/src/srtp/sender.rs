@@ -20,6 +20,12 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// Reads something of every part in sight that [`Self::protect`] needs; the keys lie between.
+    #[must_use]
+    pub fn touch(&self) -> impl Copy + use<> {
+        (self.overhead, self.next_rtcp_index)
+    }
+
     /// A sender that has sent nothing with these keys; a second one for the same keys would repeat nonces.
     #[must_use]
     pub fn new(keys: &Keys) -> Self {

@@ -33,6 +33,13 @@ impl OutboundStream {
         Self { ssrc, next: 0, used: [0; WORDS] }
     }
 
+    /// Reads something of every part that the next packet needs.
+    #[must_use]
+    pub fn touch(&self) -> impl Copy + use<> {
+        let (word, _) = place(self.next);
+        (self.ssrc, self.used[word])
+    }
+
     /// Synchronisation source.
     #[must_use]
     pub fn ssrc(&self) -> u32 {

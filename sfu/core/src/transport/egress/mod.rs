@@ -27,7 +27,7 @@ pub(crate) use stream::OutFormat;
 use super::Outbox;
 use crate::Kind;
 use crate::allocator::LayerId;
-use crate::forwarder::{OutNumbers, Placement};
+use crate::forwarder::{OutNumbers, PacketInfo, Placement};
 use crate::outgoing::Way;
 use crate::random::Random;
 use crate::rate::{RateMeter, SteadyRateMeter};
@@ -230,6 +230,22 @@ impl Egress {
 
     pub(super) fn redundancy(&self, StreamIndex(place): StreamIndex) -> Option<u8> {
         self.streams[place].redundancy
+    }
+
+    /// Reads something of every part that sending a packet needs: what lies here,
+    pub(crate) fn touch(&self) -> impl Copy + use<> {
+        let (way, crypto) = (self.way.as_ref().map(Way::touch), self.crypto.as_ref().map(Sender::touch));
+        (way, crypto, self.transport_sequence, self.control.touch(), self.pacer.touch(), self.sent.touch(), self.tried_at)
+    }
+
+    /// what lies in the stream, of whose packets this one is the next,
+    pub(crate) fn touch_stream(&self, StreamIndex(place): StreamIndex, next: &PacketInfo) -> impl Copy + use<> {
+        (self.streams.get(place).map(|stream| stream.touch(next)), self.control.touch_history(self.transport_sequence))
+    }
+
+    /// and what it will be kept in.
+    pub(crate) fn touch_ring(&self, StreamIndex(place): StreamIndex) -> impl Copy + use<> {
+        self.streams.get(place).map(|stream| stream.ring.touch())
     }
 
     /// The numbers of a stream go on over everything that is ever sent on it.

@@ -55,6 +55,12 @@ impl Ring {
         Self { sent: VecDeque::new(), capacity }
     }
 
+    /// Reads something of the oldest and the newest, beside which the next will lie.
+    pub(super) fn touch(&self) -> impl Copy + use<> {
+        let ends = |sent: &Sent| (sent.placement.sequence, sent.sent_at, sent.resends);
+        (self.sent.front().map(ends), self.sent.back().map(ends))
+    }
+
     /// Keeps a datagram, in the room of one that is too old now.
     pub(super) fn push_copy(
         &mut self,

@@ -17,7 +17,7 @@ use super::carried::ExtensionIds;
 use super::ring::{Again, MAX_PACKETS, MAX_SOUNDS, Ring};
 use crate::Kind;
 use crate::allocator::LayerId;
-use crate::forwarder::{OutNumbers, Placement};
+use crate::forwarder::{OutNumbers, PacketInfo, Placement};
 use crate::track::Ingested;
 
 /// Longest padding of one packet (RFC 3550 section 5.1).
@@ -135,6 +135,11 @@ impl OutStream {
     pub(super) fn configure(&mut self, ids: ExtensionIds) {
         self.ids = ids;
         self.is_known = false;
+    }
+
+    /// Reads something of every part that the next packet needs.
+    pub(super) fn touch(&self, next: &PacketInfo) -> impl Copy + use<> {
+        (self.mid, self.ids, self.numbers.touch(next), self.main.touch(), self.packets, self.last, self.format)
     }
 
     pub(super) fn ssrc(&self) -> u32 {
