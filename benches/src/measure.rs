@@ -4,6 +4,7 @@
 //! Under callgrind the same stretches are counted instead: `instructions.rs` knows two functions here by their names.
 
 use nix::time::{ClockId, clock_gettime};
+use stats_alloc::INSTRUMENTED_SYSTEM;
 
 /// How much work goes into a figure.
 #[derive(Debug, Clone, Copy)]
@@ -48,11 +49,19 @@ pub(crate) fn counting_begins() {
     std::hint::black_box("counting begins");
 }
 
-/// Adds up the time of pieces of work, less what looking at the clock takes.
+/// How often memory was asked for, or for more of it, since the program began. Nothing is counted, and this is nought,
+/// in a program that does not make the instrumented heap its own.
+fn heap_requests() -> usize {
+    let stats = INSTRUMENTED_SYSTEM.stats();
+    stats.allocations + stats.reallocations
+}
+
+/// Adds up the time of pieces of work, less what looking at the clock takes, and how often they asked for memory.
 #[derive(Debug)]
 pub struct Stopwatch {
     ns: u64,
     overhead_ns: u64,
+    heap_requests: usize,
 }
 
 /// Stretches of one kind of work.
@@ -72,17 +81,24 @@ impl Default for Stopwatch {
             })
             .collect();
         reads.sort_unstable();
-        Self { ns: 0, overhead_ns: reads[reads.len() / 2] }
+        Self { ns: 0, overhead_ns: reads[reads.len() / 2], heap_requests: 0 }
     }
 }
 
 impl Stopwatch {
     /// Does the work, and counts its time with what was counted before.
     pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let requests = heap_requests();
         let begin = processor_ns();
         let result = counted(work);
         self.ns += (processor_ns() - begin).saturating_sub(self.overhead_ns);
+        self.heap_requests += heap_requests() - requests;
         result
+    }
+
+    /// How often memory was asked for since this was last asked.
+    pub fn take_heap_requests(&mut self) -> usize {
+        std::mem::take(&mut self.heap_requests)
     }
 
     /// Nanoseconds counted since this was last asked.

@@ -96,6 +96,24 @@ pub struct Figures {
     pub feedback: Option<f64>,
 }
 
+/// How often a worker asked for memory while a room was played, and for what. Counted only in a program that makes the
+/// instrumented heap its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeapRequests {
+    /// Packets of the publisher that came.
+    pub received: usize,
+    /// Packets that went on to a subscriber.
+    pub forwarded: usize,
+    /// Datagrams that were not the publisher's media.
+    pub told: usize,
+    /// While the publisher's media came and went on, all the way to what is to be sent.
+    pub for_media: usize,
+    /// While all other datagrams were read.
+    pub for_feedback: usize,
+    /// While time passed.
+    pub for_timers: usize,
+}
+
 impl Room {
     /// Everybody is there and has what it subscribed to; nothing flows yet.
     #[must_use]
@@ -283,6 +301,25 @@ impl Room {
             packets: forwarded.operations(),
             published: published.median_ns(),
             feedback: feedback.median_ns(),
+        }
+    }
+
+    /// Plays for so long, and says how often the worker asked for memory meanwhile.
+    #[must_use]
+    pub fn heap_requests(&mut self, time: Duration) -> HeapRequests {
+        self.costs = Costs::default();
+        let before = self.worker.stats();
+        self.play(time);
+        let after = self.worker.stats();
+        let count = |after: u64, before: u64| usize::try_from(after - before).unwrap();
+        let Costs { media, feedback, timers, feedback_datagrams } = &mut self.costs;
+        HeapRequests {
+            received: count(after.packets_received, before.packets_received),
+            forwarded: count(after.packets_forwarded, before.packets_forwarded),
+            told: *feedback_datagrams,
+            for_media: media.take_heap_requests(),
+            for_feedback: feedback.take_heap_requests(),
+            for_timers: timers.take_heap_requests(),
         }
     }
 
