@@ -13,6 +13,7 @@ mod npm;
 mod python;
 mod report;
 mod run;
+mod running;
 mod sim;
 mod test;
 mod workspace;

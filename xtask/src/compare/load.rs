@@ -1,6 +1,7 @@
 //! A load that every server gets, and what came of it as `sluice loadtest` reports. Knows the load tester by its flags
 //! and its JSON alone.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use super::cage::Cage;
 use super::search::Judged;
 use super::servers::Serving;
+use crate::running::Running;
 
 /// Bytes of payload in a packet, in the middle of pictures of any rate.
 pub(super) const PACKET_BYTES: u32 = 1100;
@@ -113,9 +115,13 @@ impl Load {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let output = command.output().context("cannot start the load tester")?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
+        let tester = Running::start(&mut command).context("the load tester")?;
+        let mut said = Vec::new();
+        if let Some(mut complaints) = tester.take_stderr() {
+            complaints.read_to_end(&mut said)?;
+        }
+        if !tester.wait()?.success() {
+            let said = String::from_utf8_lossy(&said);
             let said = said
                 .lines()
                 .last()

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use super::cage::{Cage, Guest};
 use super::options::{Foreign, Options};
 use crate::command::{cargo, find, run};
+use crate::running::{LOOK, Running, pause};
 use crate::workspace;
 
 const SLUICE_PORT: u16 = 17_880;
@@ -23,7 +24,6 @@ const LIVEKIT_MEDIA_PORT: u16 = 17_892;
 const KEY: &str = "compare";
 const SECRET: &str = "only-for-a-few-seconds-on-loopback";
 const START_PATIENCE: Duration = Duration::from_secs(15);
-const LOOK: Duration = Duration::from_millis(20);
 
 /// A server that takes part.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Serving<'a> {
     pub(super) pid: u32,
     pub(super) key: String,
     pub(super) secret: String,
-    child: Option<Child>,
+    child: Option<Running>,
     _guest: Option<Guest<'a>>,
 }
 
@@ -115,9 +115,9 @@ impl Contender {
         };
         let log = super::workshop()?.join(format!("{}.log", self.name));
         let child = start(command, &log).with_context(|| format!("cannot start {}", self.name))?;
-        let mut serving = Serving {
+        let serving = Serving {
             url: format!("ws://127.0.0.1:{port}"),
-            pid: child.id(),
+            pid: child.pid(),
             key: KEY.to_owned(),
             secret: SECRET.to_owned(),
             child: Some(child),
@@ -130,38 +130,27 @@ impl Contender {
 
 impl Serving<'_> {
     /// Until it takes connections.
-    fn wait(&mut self, port: u16) -> anyhow::Result<()> {
+    fn wait(&self, port: u16) -> anyhow::Result<()> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let began = Instant::now();
         while TcpStream::connect_timeout(&address, LOOK).is_err() {
-            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().transpose()).transpose()? {
+            if let Some(status) = self.child.as_ref().and_then(|child| child.ended().transpose()).transpose()? {
                 bail!("ended as soon as it was started ({status})");
             }
             if began.elapsed() > START_PATIENCE {
                 bail!("does not listen on {address}");
             }
-            #[expect(clippy::disallowed_methods, reason = "a condition is polled, with a deadline")]
-            std::thread::sleep(LOOK);
+            pause(LOOK)?;
         }
         Ok(())
     }
 }
 
-impl Drop for Serving<'_> {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn start(mut command: Command, log: &Path) -> anyhow::Result<Child> {
+fn start(mut command: Command, log: &Path) -> anyhow::Result<Running> {
     let out = File::create(log).with_context(|| log.display().to_string())?;
     let errors = out.try_clone()?;
     // A port that is still taken would answer in this server's name.
-    Ok(command.stdin(Stdio::null()).stdout(out).stderr(errors).spawn()?)
+    Running::start(command.stdin(Stdio::null()).stdout(out).stderr(errors))
 }
 
 fn sluice_command(cage: &Cage, program: &Path) -> Command {
