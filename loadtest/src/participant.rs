@@ -509,45 +509,37 @@ fn announcement(cid: &str, source: &Source) -> AddTrackRequest {
             disable_red: true,
             ..request
         },
-        Content::Packets { .. } | Content::GuestPicture { .. } => {
-            let layers = vec![VideoLayer { quality: VideoQuality::High as i32, width, height, ..Default::default() }];
-            AddTrackRequest {
-                name: "camera".into(),
-                r#type: TrackType::Video as i32,
-                source: TrackSource::Camera as i32,
-                simulcast_codecs: vec![codec(cid, &layers)],
-                layers,
-                ..request
-            }
-        }
+        Content::Packets { .. } | Content::GuestPicture { .. } => camera(
+            request,
+            vec![VideoLayer { quality: VideoQuality::High as i32, width, height, ..Default::default() }],
+        ),
         Content::Camera { kbps, .. } => {
-            let layers: Vec<VideoLayer> = (0_i32..)
-                .zip(kbps)
-                .zip(RIDS)
-                .map(|((quality, kbps), rid)| VideoLayer {
-                    quality,
-                    width: width >> (2 - quality),
-                    height: height >> (2 - quality),
-                    bitrate: kbps.saturating_mul(1000),
-                    rid: rid.into(),
-                    spatial_layer: quality,
-                    ..Default::default()
-                })
-                .collect();
-            AddTrackRequest {
-                name: "camera".into(),
-                r#type: TrackType::Video as i32,
-                source: TrackSource::Camera as i32,
-                simulcast_codecs: vec![codec(cid, &layers)],
-                layers,
-                ..request
-            }
+            let layers = (0_i32..).zip(kbps).zip(RIDS).map(|((quality, kbps), rid)| VideoLayer {
+                quality,
+                width: width >> (2 - quality),
+                height: height >> (2 - quality),
+                bitrate: kbps.saturating_mul(1000),
+                rid: rid.into(),
+                spatial_layer: quality,
+                ..Default::default()
+            });
+            camera(request, layers.collect())
         }
     }
 }
 
-fn codec(cid: &str, layers: &[VideoLayer]) -> SimulcastCodec {
-    SimulcastCodec { codec: "vp8".into(), cid: cid.to_owned(), layers: layers.to_vec(), ..Default::default() }
+/// The same request, for a camera that sends in VP8 what its layers say.
+fn camera(request: AddTrackRequest, layers: Vec<VideoLayer>) -> AddTrackRequest {
+    let cid = request.cid.clone();
+    let codec = SimulcastCodec { codec: "vp8".into(), cid, layers: layers.clone(), ..Default::default() };
+    AddTrackRequest {
+        name: "camera".into(),
+        r#type: TrackType::Video as i32,
+        source: TrackSource::Camera as i32,
+        simulcast_codecs: vec![codec],
+        layers,
+        ..request
+    }
 }
 
 fn channel(label: &str) -> ChannelConfig {
