@@ -10,6 +10,8 @@
 mod addresses;
 mod affinity;
 mod caretaker;
+#[cfg(feature = "drill")]
+mod drill;
 mod flows;
 mod links;
 mod mailbox;
@@ -33,6 +35,8 @@ use std::sync::Arc;
 
 use sluice_core::Event;
 
+#[cfg(feature = "drill")]
+pub use drill::Drill;
 pub use node::Node;
 pub use room_link::{PARTICIPANTS_PER_WORKER, RoomLink};
 

@@ -33,7 +33,7 @@ pub(crate) enum Message {
     /// Stays awake until the other end is dropped.
     #[cfg(test)]
     Stall(Receiver<()>),
-    #[cfg(test)]
+    #[cfg(any(test, feature = "drill"))]
     Panic,
 }
 
@@ -162,7 +162,7 @@ impl WorkerThread {
                 }
                 #[cfg(test)]
                 Ok(Message::Stall(until)) => drop(until.recv()),
-                #[cfg(test)]
+                #[cfg(any(test, feature = "drill"))]
                 #[allow(clippy::panic, reason = "what the test is about")]
                 Ok(Message::Panic) => panic!("as a test wants it"),
                 Err(_) => return,

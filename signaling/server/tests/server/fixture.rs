@@ -13,7 +13,7 @@ use livekit_protocol::{
 };
 use livekit_token::{AccessToken, VideoGrants};
 use prost::Message;
-use sluice_node::{Node, NodeConfig};
+use sluice_node::{Drill, Node, NodeConfig};
 use sluice_server::{Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -34,6 +34,8 @@ pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
 /// A running server; it stops when dropped.
 pub(crate) struct Fixture {
     pub(crate) address: SocketAddr,
+    /// Breaks its media workers.
+    pub(crate) drill: Drill,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) task: JoinHandle<Result<(), sluice_server::ServerError>>,
 }
@@ -83,13 +85,14 @@ impl Fixture {
         let bind = vec!["127.0.0.1:0".parse().unwrap()];
         let node = NodeConfig { bind, workers, participants_per_worker: 1, ..NodeConfig::default() };
         let node = Node::start(&node, &registry).unwrap();
+        let drill = node.drill();
         let server = Server::new(config, node, registry).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task =
             tokio::spawn(async move { server.serve(listener, tls, async { stopped.await.unwrap_or(()) }).await });
-        Self { address, stop: Some(stop), task }
+        Self { address, drill, stop: Some(stop), task }
     }
 
     pub(crate) fn stop(&mut self) {
