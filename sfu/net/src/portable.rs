@@ -2,9 +2,11 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 
 use mio::net::UdpSocket;
 
+use crate::ports::After;
 use crate::stats::Refusal;
 use crate::{Datagram, Ecn, MAX_DATAGRAM_LEN, NetStats, Received};
 
@@ -20,29 +22,31 @@ impl Portable {
         Self { buffer: Box::new([0; BUFFER_LEN]) }
     }
 
-    /// Takes at most `limit` datagrams. True when there are none left.
+    /// Takes at most `limit` datagrams, and none after it was told to stop.
     pub(crate) fn receive(
         &mut self,
         socket: &UdpSocket,
         local: SocketAddr,
         limit: usize,
         stats: &mut NetStats,
-        take: &mut impl FnMut(Received<'_>),
-    ) -> bool {
+        take: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> After {
         for _ in 0..limit {
             stats.receive_calls += 1;
             match socket.recv_from(self.buffer.as_mut_slice()) {
                 Ok((len, source)) => {
                     stats.count_received(len);
                     let contents = &self.buffer[..len.min(MAX_DATAGRAM_LEN)];
-                    take(Received { source, destination: local, ecn: Ecn::NotEct, contents });
+                    if take(Received { source, destination: local, ecn: Ecn::NotEct, contents }).is_break() {
+                        return After::Enough;
+                    }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return After::Drained,
                 // An ICMP error of an earlier datagram; the next call reads on.
                 Err(_) => {}
             }
         }
-        false
+        After::Limit
     }
 
     pub(crate) fn send(&mut self, socket: &UdpSocket, datagram: &Datagram<'_>, stats: &mut NetStats) {

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,17 @@ use crate::{Datagram, Features, Io, NetStats, PortHold, Received, socket};
 /// Datagrams taken before the owner is let go on with other work: keeps commands and timers prompt in a flood. A batch
 /// that the kernel hands over whole may go past it.
 pub const MAX_RECEIVE_BATCH: usize = 256;
+
+/// How a look at a socket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing waits there any more.
+    Drained,
+    /// As many were taken as was asked for.
+    Limit,
+    /// Who takes them wants no more.
+    Enough,
+}
 
 const WAKER: Token = Token(usize::MAX);
 
@@ -161,6 +173,15 @@ impl UdpPorts {
     /// Hands over waiting datagrams, about [`MAX_RECEIVE_BATCH`] at most. [`UdpPorts::wait`] returns at once while
     /// there may be more.
     pub fn receive(&mut self, mut take: impl FnMut(Received<'_>)) {
+        self.receive_until(|received| {
+            take(received);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// The same, and asks the kernel for no more once one was answered [`ControlFlow::Break`]. What it has given by then
+    /// is handed over: up to sixteen messages.
+    pub fn receive_until(&mut self, mut take: impl FnMut(Received<'_>) -> ControlFlow<()>) {
         let before = self.stats.received;
         for turn in 0..self.ports.len() {
             let index = (self.first + turn) % self.ports.len();
@@ -173,12 +194,15 @@ impl UdpPorts {
             if limit == 0 {
                 break;
             }
-            let is_drained = match &mut self.path {
+            let after = match &mut self.path {
                 #[cfg(target_os = "linux")]
                 Path::Batched(path) => path.receive(&port.socket, port.local, limit, &mut self.stats, &mut take),
                 Path::Portable(path) => path.receive(&port.socket, port.local, limit, &mut self.stats, &mut take),
             };
-            port.is_readable = !is_drained;
+            port.is_readable = after != After::Drained;
+            if after == After::Enough {
+                break;
+            }
         }
         // Who was first is last next time: a flood on one address must not silence the others.
         if !self.ports.is_empty() {

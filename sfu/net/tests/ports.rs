@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use sluice_net::{Datagram, Ecn, Io, MAX_DATAGRAM_LEN, MAX_RECEIVE_BATCH, NetStats, UdpOptions, UdpPorts};
@@ -154,6 +155,29 @@ fn a_flood_is_taken_in_batches_and_none_is_forgotten() {
             batches.push(taken);
         }
         assert!(batches.iter().all(|taken| *taken <= MAX_RECEIVE_BATCH), "{batches:?}");
+    }
+}
+
+#[test]
+fn who_has_enough_is_given_no_more_and_gets_the_rest_later() {
+    for io in BOTH {
+        let mut ports = bind(&[v4()], io);
+        let local = ports.local_addresses().next().unwrap();
+        let (peer, _) = peer(v4());
+        for _ in 0..100 {
+            peer.send_to(b"x", local).unwrap();
+        }
+        let mut batches = Vec::new();
+        while batches.iter().sum::<usize>() < 100 {
+            ports.wait(Some(Duration::from_secs(5))).unwrap();
+            let mut taken = 0;
+            ports.receive_until(|_| {
+                taken += 1;
+                ControlFlow::Break(())
+            });
+            batches.push(taken);
+        }
+        assert!(batches.iter().all(|taken| *taken <= 16), "{batches:?}");
     }
 }
 

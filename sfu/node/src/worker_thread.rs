@@ -1,6 +1,7 @@
 //! The thread around a worker: sleeps on its sockets, feeds it, sends what it wants sent.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ use crate::{EventSink, NodeConfig, affinity};
 
 /// Messages taken before media is looked at again: a burst of joins must not hold packets up.
 const MAX_MESSAGES_PER_PASS: usize = 64;
+/// A pass that has so much to send reads no more before it has sent it: what waits for the kernel to take it must not
+/// grow with the room, nor fall out of the caches.
+const ENOUGH_BYTES: usize = 1 << 20;
 /// How often counts are shown to the metrics.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -176,7 +180,7 @@ impl WorkerThread {
     fn receive(&mut self, now: Instant) {
         let now_s = self.seconds(now);
         let Self { worker, ports, addresses, place: Place { outlet, .. }, .. } = self;
-        ports.receive(|received| {
+        ports.receive_until(|received| {
             let (source, local) = (received.source, addresses.advertised(received.destination));
             let intake = worker.handle_datagram(source, local, received.contents, now);
             if let Some(outlet) = outlet {
@@ -186,6 +190,7 @@ impl WorkerThread {
                     Intake::Stranger => outlet.hand_on(source, local, received.contents, now_s),
                 }
             }
+            if worker.outgoing().len() < ENOUGH_BYTES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if let Some(outlet) = outlet {
             outlet.flush();

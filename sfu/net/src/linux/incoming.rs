@@ -3,6 +3,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
 use libc::iovec;
@@ -10,6 +11,7 @@ use libc::iovec;
 use super::address::Name;
 use super::control::{ControlRoom, Notes};
 use super::message::{self, Header, Message};
+use crate::ports::After;
 use crate::{MAX_DATAGRAM_LEN, NetStats, Received};
 
 /// Messages of a call. More gain nothing: what a call costs is small beside what a datagram costs.
@@ -41,15 +43,15 @@ impl Incoming {
         }
     }
 
-    /// Takes about `limit` datagrams. True when there are none left.
+    /// Takes about `limit` datagrams, and makes no more calls once it was told to stop.
     pub(super) fn receive(
         &mut self,
         socket: BorrowedFd<'_>,
         local: SocketAddr,
         limit: usize,
         stats: &mut NetStats,
-        take: &mut impl FnMut(Received<'_>),
-    ) -> bool {
+        take: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> After {
         let (mut left, mut errors) = (limit, 0);
         while left > 0 && errors < MAX_ERRORS {
             let wanted = left.min(MESSAGES);
@@ -74,13 +76,14 @@ impl Incoming {
             let received = unsafe { message::receive(socket, &mut messages[..wanted]) };
             let count = match received {
                 Ok(count) => count.min(wanted),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return After::Drained,
                 // An ICMP error of an earlier datagram, or an interruption; the next call reads on.
                 Err(_) => {
                     errors += 1;
                     continue;
                 }
             };
+            let mut has_enough = false;
             for (index, message) in messages[..count].iter().enumerate() {
                 let (len, control_len) = (usize::try_from(message.len).unwrap_or(0), message.header.control_len);
                 let bytes = &self.bytes[index * self.room..][..len.min(self.room)];
@@ -93,7 +96,8 @@ impl Incoming {
                     stats.count_received(datagram.len());
                     left = left.saturating_sub(1);
                     let contents = &datagram[..datagram.len().min(MAX_DATAGRAM_LEN)];
-                    take(Received { source, destination: local, ecn: notes.ecn, contents });
+                    let received = Received { source, destination: local, ecn: notes.ecn, contents };
+                    has_enough |= take(received).is_break();
                 };
                 if bytes.is_empty() {
                     hand_over(bytes);
@@ -104,9 +108,12 @@ impl Incoming {
             // Fewer than there was room for: the socket was empty when the kernel looked for one more, and what comes
             // now is reported as new.
             if count < wanted {
-                return true;
+                return After::Drained;
+            }
+            if has_enough {
+                return After::Enough;
             }
         }
-        false
+        After::Limit
     }
 }

@@ -9,12 +9,13 @@ mod outgoing;
 mod steering;
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 
 use mio::net::UdpSocket;
 use socket2::Socket;
 
-use crate::ports::Port;
+use crate::ports::{After, Port};
 use crate::{Datagram, Features, NetStats, Received};
 use incoming::Incoming;
 #[cfg(test)]
@@ -37,15 +38,14 @@ impl Batched {
         self.outgoing.sends_trains()
     }
 
-    /// True when there are none left.
     pub(crate) fn receive(
         &mut self,
         socket: &UdpSocket,
         local: SocketAddr,
         limit: usize,
         stats: &mut NetStats,
-        take: &mut impl FnMut(Received<'_>),
-    ) -> bool {
+        take: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> After {
         self.incoming.receive(socket.as_fd(), local, limit, stats, take)
     }
 

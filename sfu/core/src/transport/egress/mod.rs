@@ -235,7 +235,15 @@ impl Egress {
     /// Reads something of every part that sending a packet needs: what lies here,
     pub(crate) fn touch(&self) -> impl Copy + use<> {
         let (way, crypto) = (self.way.as_ref().map(Way::touch), self.crypto.as_ref().map(Sender::touch));
-        (way, crypto, self.transport_sequence, self.control.touch(), self.pacer.touch(), self.sent.touch(), self.tried_at)
+        (
+            way,
+            crypto,
+            self.transport_sequence,
+            self.control.touch(),
+            self.pacer.touch(),
+            self.sent.touch(),
+            self.tried_at,
+        )
     }
 
     /// what lies in the stream, of whose packets this one is the next,
