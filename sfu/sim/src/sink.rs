@@ -2,6 +2,7 @@
 //! how it looked.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::{Duration, Instant};
 
 use sluice_core::TrackId;
@@ -59,6 +60,8 @@ pub struct Sink {
     pub closed_at: Option<Instant>,
     /// Packets of the track that came.
     pub packets: u64,
+    /// One number for all of them and what they carried: two sinks for which it is the same got the same.
+    pub fingerprint: u64,
     /// Packets that ended in a trailer.
     pub trailers: u64,
     /// Codecs it came in, in order.
@@ -104,6 +107,7 @@ impl Sink {
             opened_at: now,
             closed_at: None,
             packets: 0,
+            fingerprint: 0,
             trailers: 0,
             codecs: Vec::new(),
             first_packet_at: None,
@@ -131,9 +135,18 @@ impl Sink {
         self.layers.last().map(|(_, layer)| *layer)
     }
 
+    /// A packet's part in the fingerprint. Added up, since packets of one instant have no order.
+    fn fingerprint_of(packet: &Received) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let Received { sequence, timestamp, payload_len, is_marked, .. } = packet;
+        (sequence, timestamp, payload_len, is_marked).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// True when the decoder wants a key frame asked for.
     fn receive(&mut self, packet: &Received) -> bool {
         self.packets += 1;
+        self.fingerprint = self.fingerprint.wrapping_add(Self::fingerprint_of(packet));
         self.trailers += u64::from(packet.has_trailer);
         if self.codecs.last() != Some(&packet.media) {
             self.codecs.push(packet.media);
