@@ -1,4 +1,4 @@
-//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | bench | compare`.
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | soak | bench | compare`.
 //!
 //! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
 //! layout of the workspace; nothing of the product depends on it.
@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod running;
 mod sim;
+mod soak;
 mod test;
 mod workspace;
 
@@ -28,7 +29,8 @@ Usage: cargo xtask <VERB>
   run [FLAGS]                 build the web client and the server, serve both in development mode on
                               http://localhost:7880; FLAGS go to `sluice serve --dev`
   build                       the server as one file to copy, web client inside: target/release/sluice
-  test [--only SUITE]...      run every test, or these suites: rust, web, fuzz, e2e, sdk;
+  test [--only SUITE]...      run every test, or these suites: rust, web, fuzz, soak, e2e,
+                              sdk;
                               what is missing is installed
   check                       format, clippy, rustdoc, TypeScript, lint, licences and advisories
   fuzz [TARGET]... [--seconds N]
@@ -37,6 +39,9 @@ Usage: cargo xtask <VERB>
                               rooms on simulated networks: writes sfu/sim/SCOREBOARD.md, then plays N
                               generated ones (100) and fails where an invariant breaks; --from F plays
                               only the generated ones, from seed F on
+  soak [--minutes N] [--sluice FILE]
+                              people come and go in waves for so long (30); what the server holds when
+                              nobody is there must not grow; --sluice FILE is a server built already
   bench [--save] [--diff] [--only PART]
                               what an operation costs, in time, memory and instructions, next to
                               benches/BASELINE.json; --save makes these figures the baseline, --diff fails where
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Some("test") => test::test(&rest),
         Some("fuzz") => fuzz::fuzz(&rest),
         Some("sim") => sim::sim(&rest),
+        Some("soak") => soak::soak(&rest),
         Some("bench") => bench::bench(&rest),
         Some("compare") => compare::compare(&rest),
         Some("check") if rest.is_empty() => check::check(),

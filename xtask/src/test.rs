@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{cargo, command, run, run_tests};
 use crate::report::{Dialect, Line, Verdict, conclude, timed, totals};
-use crate::{browsers, fuzz, npm, python, workspace};
+use crate::{browsers, fuzz, npm, python, soak, workspace};
 
 /// What can be asked for with `--only`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ enum Suite {
     Rust,
     /// Each fuzz target for a few seconds.
     Fuzz,
+    /// Waves of people at a real server for two minutes.
+    Soak,
     /// Unit tests of the web client.
     Web,
     /// Browsers against a real server: `client-web/e2e/`.
@@ -24,8 +26,14 @@ enum Suite {
 }
 
 /// In the order they run: the quickest answer first.
-const SUITES: [(&str, Suite); 5] =
-    [("rust", Suite::Rust), ("web", Suite::Web), ("fuzz", Suite::Fuzz), ("e2e", Suite::E2e), ("sdk", Suite::Sdk)];
+const SUITES: [(&str, Suite); 6] = [
+    ("rust", Suite::Rust),
+    ("web", Suite::Web),
+    ("fuzz", Suite::Fuzz),
+    ("soak", Suite::Soak),
+    ("e2e", Suite::E2e),
+    ("sdk", Suite::Sdk),
+];
 
 /// Seconds for each fuzz target: long enough to find what a change just broke. `cargo xtask fuzz` takes longer.
 const FUZZ_SECONDS: u32 = 5;
@@ -33,7 +41,7 @@ const FUZZ_SECONDS: u32 = 5;
 /// Runs the suites asked for.
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<Verdict> {
     let suites = chosen(arguments)?;
-    let needs_server = suites.iter().any(|(_, suite)| matches!(suite, Suite::E2e | Suite::Sdk));
+    let needs_server = suites.iter().any(|(_, suite)| matches!(suite, Suite::Soak | Suite::E2e | Suite::Sdk));
     let mut lines = Vec::new();
 
     if suites.iter().any(|(_, suite)| *suite == Suite::Rust) {
@@ -49,6 +57,7 @@ pub(crate) fn test(arguments: &[String]) -> anyhow::Result<Verdict> {
                 Suite::Rust => timed(&mut lines, name, rust),
                 Suite::Web => timed(&mut lines, name, web),
                 Suite::Fuzz => fuzz::briefly(&mut lines, FUZZ_SECONDS),
+                Suite::Soak => soak::briefly(&mut lines),
                 Suite::E2e => timed(&mut lines, name, e2e),
                 Suite::Sdk => sdk(&mut lines),
             }
@@ -163,7 +172,7 @@ mod tests {
 
     #[test]
     fn suites_are_chosen_by_name() {
-        assert_eq!(chosen_names(&[]), ["rust", "web", "fuzz", "e2e", "sdk"]);
+        assert_eq!(chosen_names(&[]), ["rust", "web", "fuzz", "soak", "e2e", "sdk"]);
         assert_eq!(chosen_names(&["--only", "web", "--only=rust"]), ["web", "rust"]);
         assert!(chosen(&["--only".to_owned(), "unit".to_owned()]).is_err());
         assert!(chosen(&["--fast".to_owned()]).is_err());
