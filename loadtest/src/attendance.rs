@@ -43,8 +43,20 @@ pub(crate) enum Phase {
 pub(crate) struct Venue {
     pub(crate) server: Server,
     pub(crate) clock: Clock,
-    /// The server does not know v1.
-    pub(crate) is_v0: AtomicBool,
+    /// What was asked for.
+    pub(crate) version: SignalVersion,
+    /// The server turned out not to know v1.
+    pub(crate) has_no_v1: AtomicBool,
+}
+
+impl Venue {
+    /// What is spoken.
+    pub(crate) fn version(&self) -> SignalVersion {
+        match self.version {
+            SignalVersion::V1 if self.has_no_v1.load(Ordering::Relaxed) => SignalVersion::V0,
+            version => version,
+        }
+    }
 }
 
 /// What became of one participant's signaling.
@@ -104,15 +116,16 @@ impl Attendee {
 
     async fn connect(&self, resumes: Option<&str>) -> Result<(Signal, SignalVersion), PeerError> {
         let Self { venue, token, visit, .. } = self;
-        if !venue.is_v0.load(Ordering::Relaxed) {
-            match Signal::connect(&venue.server, SignalVersion::V1, token, visit.subscribes, resumes).await {
-                // As LiveKit's clients fall back.
-                Err(PeerError::Refused(404)) => venue.is_v0.store(true, Ordering::Relaxed),
-                connected => return Ok((connected?, SignalVersion::V1)),
+        let version = venue.version();
+        match Signal::connect(&venue.server, version, visit, token, resumes).await {
+            // As LiveKit's clients fall back.
+            Err(PeerError::Refused(404)) if version == SignalVersion::V1 => {
+                venue.has_no_v1.store(true, Ordering::Relaxed);
+                let signal = Signal::connect(&venue.server, SignalVersion::V0, visit, token, resumes).await?;
+                Ok((signal, SignalVersion::V0))
             }
+            connected => Ok((connected?, version)),
         }
-        let signal = Signal::connect(&venue.server, SignalVersion::V0, token, visit.subscribes, resumes).await?;
-        Ok((signal, SignalVersion::V0))
     }
 
     async fn take_part(&mut self, came_at: Instant, attendance: &mut Attendance) -> Result<(), PeerError> {
@@ -121,7 +134,7 @@ impl Attendee {
         let entrance = Entrance {
             id: self.id,
             version,
-            local: signal.local,
+            local: signal.local(),
             tracks: std::mem::take(&mut self.tracks),
             subscribes: self.visit.subscribes,
             requests: sender,

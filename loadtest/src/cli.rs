@@ -16,6 +16,7 @@ use crate::publication::Content;
 use crate::report::Report;
 use crate::scenario::{self, Churn, Common};
 use crate::server::Server;
+use crate::signal::SignalVersion;
 use crate::slo::Slo;
 
 /// Shown below the help.
@@ -140,9 +141,10 @@ struct Flags {
     /// The server's process on this machine, whose processor time and memory are reported
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
-    /// Signal protocol: v1 (one peer connection; v0 where the server has no v1) or v0 (two)
-    #[arg(long, default_value = "v1", value_parser = ["v1", "v0"])]
-    signal: String,
+    /// Signal protocol: v1 (one peer connection; v0 where the server has no v1), v0 (two), or that of another server to
+    /// compare with: janus, whose --url is that of its WebSocket
+    #[arg(long, default_value = "v1", value_parser = parse_signal)]
+    signal: SignalVersion,
     /// Begins the names of rooms
     #[arg(long, default_value = "loadtest-")]
     room: String,
@@ -193,7 +195,7 @@ impl LoadtestArgs {
             server: Server::new(&flags.url, &flags.api_key, &flags.api_secret, flags.ca.as_deref())?,
             server_pid: flags.server_pid,
             threads: flags.threads.unwrap_or_else(default_threads).max(1),
-            is_v0: flags.signal == "v0",
+            version: flags.signal,
         };
         let mut progress = Progress::visible();
         let written = if flags.find_capacity {
@@ -296,6 +298,12 @@ fn write_file(path: &Path, text: &str) -> Result<(), LoadError> {
 
 fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1)
+}
+
+fn parse_signal(text: &str) -> Result<SignalVersion, String> {
+    let all = [SignalVersion::V1, SignalVersion::V0, SignalVersion::Janus];
+    let known = all.into_iter().find(|version| version.name() == text);
+    known.ok_or_else(|| "accepted: v1, v0 or janus".to_owned())
 }
 
 /// `500ms`, `10s`, `2m`.

@@ -19,6 +19,7 @@ use crate::plan::{Plan, Visit};
 use crate::process::{self, Reading};
 use crate::progress::{Progress, Stage};
 use crate::server::Server;
+use crate::signal::SignalVersion;
 use crate::tally::Live;
 use crate::window::{Announced, Window};
 
@@ -42,8 +43,8 @@ pub struct Setup {
     pub server_pid: Option<u32>,
     /// Threads for media.
     pub threads: usize,
-    /// Speak the older signal protocol, with two peer connections, from the start.
-    pub is_v0: bool,
+    /// The signal protocol to speak. Where there is no v1, v0 is spoken.
+    pub version: SignalVersion,
 }
 
 /// A second of the server's life.
@@ -60,7 +61,7 @@ pub(crate) struct Observed {
     pub(crate) attendances: Vec<Attendance>,
     pub(crate) threads: Vec<ThreadReport>,
     pub(crate) server: Vec<ServerSample>,
-    pub(crate) is_v0: bool,
+    pub(crate) version: SignalVersion,
     pub(crate) flowing: u64,
 }
 
@@ -102,7 +103,8 @@ impl Conductor<'_> {
         let venue = Arc::new(Venue {
             server: self.setup.server.clone(),
             clock: self.clock,
-            is_v0: AtomicBool::new(self.setup.is_v0),
+            version: self.setup.version,
+            has_no_v1: AtomicBool::new(false),
         });
         let (phase, phases) = watch::channel(Phase::Gathering);
         let mut people = self.invite(&venue, &phases)?;
@@ -139,8 +141,8 @@ impl Conductor<'_> {
         }
         let threads = threads.into_iter().map(JoinHandle::join).collect::<Result<_, _>>();
         let threads = threads.map_err(|_| LoadError::Bug("a media thread panicked"))?;
-        let is_v0 = venue.is_v0.load(Ordering::Relaxed);
-        Ok(Observed { window, attendances, threads, server, is_v0, flowing })
+        let version = venue.version();
+        Ok(Observed { window, attendances, threads, server, version, flowing })
     }
 
     fn invite(&self, venue: &Arc<Venue>, phases: &watch::Receiver<Phase>) -> Result<JoinSet<Attendance>, LoadError> {

@@ -23,6 +23,7 @@ use crate::participant::TrackPlan;
 use crate::plan::{Arrival, Visit};
 use crate::publication::Content;
 use crate::server::Server;
+use crate::signal::SignalVersion;
 use crate::tally::Live;
 use crate::window::Announced;
 
@@ -84,7 +85,7 @@ pub async fn keep_company(server: Server, count: usize, until: impl Future<Outpu
     let (media, _thread) = MediaThread::start(0, clock, announced, live, Keeping::Nothing)
         .map_err(|error| LoadError::System("start a thread for the guests' media", error))?;
     let mut host = Host {
-        venue: Arc::new(Venue { server, clock, is_v0: AtomicBool::new(false) }),
+        venue: Arc::new(Venue { server, clock, version: SignalVersion::V1, has_no_v1: AtomicBool::new(false) }),
         media,
         count: count.min(MAX_GUESTS),
         next_id: 0,

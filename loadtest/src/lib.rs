@@ -16,6 +16,8 @@ mod conductor;
 mod error;
 pub mod guests;
 mod histogram;
+mod janus;
+mod livekit;
 mod media_thread;
 mod number;
 mod participant;
@@ -42,6 +44,7 @@ pub use error::LoadError;
 pub use progress::Progress;
 pub use publication::Content;
 pub use server::Server;
+pub use signal::SignalVersion;
 
 /// Runs a plan against a server and says what came of it.
 ///

@@ -240,10 +240,9 @@ impl MediaThread {
     }
 
     fn seat(&self, entrance: Entrance) -> Result<Seat, PeerError> {
-        let count = if entrance.version == SignalVersion::V1 { 1 } else { 2 };
         let unusable = |error: io::Error| PeerError::Socket(error.to_string());
         let mut sockets = Vec::new();
-        for n in 0..count {
+        for n in 0..entrance.version.connections() {
             let mut socket = socket(entrance.local).map_err(unusable)?;
             let token = Token(entrance.id * 2 + n);
             self.poll.registry().register(&mut socket, token, Interest::READABLE).map_err(unusable)?;

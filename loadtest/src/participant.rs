@@ -103,7 +103,7 @@ impl Participant {
         subscribes: bool,
         now: Instant,
     ) -> Result<Self, PeerError> {
-        let is_single = version == SignalVersion::V1;
+        let is_single = version.connections() == 1;
         let published = tracks.iter().map(|plan| Published {
             cid: format!("track-{}", plan.number),
             source: Source::new(plan.number, plan.content, plan.seed, now),
@@ -246,7 +246,9 @@ impl Participant {
             }
             Event::Connected if self.connected_ns.is_none() => {
                 let needs_publisher = self.subscriber.is_none() || !self.published.is_empty();
-                let is_subscriber_up = self.subscriber.as_ref().is_none_or(|peer| peer.is_connected);
+                // A server may not offer anything to somebody who receives nothing.
+                let is_subscriber_up =
+                    !self.subscribes || self.subscriber.as_ref().is_none_or(|peer| peer.is_connected);
                 if is_subscriber_up && (self.publisher.is_connected || !needs_publisher) {
                     self.connected_ns = Some(present.ns());
                     Live::count(&present.tally.live.connected);

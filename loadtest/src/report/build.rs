@@ -47,7 +47,7 @@ pub(crate) fn build(plan: &Plan, observed: &Observed) -> Report {
             .map(|outcome| outcome.server_version.clone())
             .find(|version| !version.is_empty())
             .unwrap_or_default(),
-        signal_protocol: if observed.is_v0 { "v0" } else { "v1" },
+        signal_protocol: observed.version.name(),
         duration_s,
         participants: people.counted,
         subscriptions: Subscriptions {

@@ -30,7 +30,7 @@ pub struct Report {
     pub machine: Machine,
     /// What the server says it is.
     pub server_version: String,
-    /// `v1` or `v0`.
+    /// `v1`, `v0` or `janus`.
     pub signal_protocol: &'static str,
     /// Seconds measured.
     pub duration_s: f64,
