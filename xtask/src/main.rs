@@ -46,9 +46,10 @@ Usage: cargo xtask <VERB>
                               what an operation costs, in time, memory and instructions, next to
                               benches/BASELINE.json; --save makes these figures the baseline, --diff fails where
                               one has become worse
-  compare [--quick] [--save] [--server NAME=URL,PID]...
+  compare [--quick] [--save] [--install] [--livekit-server FILE] [--server NAME=URL,PID]...
                               the same load against our server and the peers on this machine, each with the same
-                              processor time; --save rewrites benches/RESULTS.md";
+                              processor time; --install installs what Debian has (janus), --save rewrites
+                              benches/RESULTS.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

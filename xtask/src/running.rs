@@ -92,6 +92,11 @@ impl Running {
         lock(&self.child).stderr.take()
     }
 
+    /// What it prints, when that is a pipe. Once.
+    pub(crate) fn take_stdout(&self) -> Option<std::process::ChildStdout> {
+        lock(&self.child).stdout.take()
+    }
+
     /// How it ended, when it has.
     pub(crate) fn ended(&self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(lock(&self.child).try_wait()?)

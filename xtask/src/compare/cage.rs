@@ -66,6 +66,11 @@ impl Cage {
         format!("{bound}; {pinned}")
     }
 
+    /// The core of the servers, where they have one.
+    pub(super) fn server_core(&self) -> Option<usize> {
+        self.cores.as_ref().and_then(|(server, _)| server.parse().ok())
+    }
+
     /// From now on, so many cores for whoever is in the cage.
     pub(super) fn set_cpu(&self, cores: f64) -> anyhow::Result<()> {
         let Some(group) = &self.group else { return Ok(()) };

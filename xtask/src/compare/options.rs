@@ -1,13 +1,12 @@
 //! What `cargo xtask compare` was asked for.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
-/// Seconds that each load is measured.
-const DURATION: Duration = Duration::from_secs(4);
-const QUICK_DURATION: Duration = Duration::from_secs(2);
+/// Seconds that each load is measured; the figure is that of the second in the middle.
+const SECONDS: u32 = 5;
+const QUICK_SECONDS: u32 = 3;
 /// Cores each server may use at equal load: one worker of ours.
 const CPU: f64 = 1.0;
 /// Cores each server may use in the search for the break point. So few, because the load tester has only the rest of
@@ -33,8 +32,10 @@ pub(super) struct Options {
     pub(super) is_quick: bool,
     /// Rewrites `benches/RESULTS.md`.
     pub(super) saves: bool,
+    /// Packages of peers that are missing are installed.
+    pub(super) installs: bool,
     /// How long each load is measured.
-    pub(super) duration: Duration,
+    pub(super) seconds: u32,
     /// Packets a second of the one publisher.
     pub(super) camera: u32,
     /// Cores at equal load.
@@ -59,7 +60,8 @@ impl Options {
         let mut options = Self {
             is_quick: false,
             saves: false,
-            duration: DURATION,
+            installs: false,
+            seconds: SECONDS,
             camera: CAMERA,
             cpu: CPU,
             break_cpu: BREAK_CPU,
@@ -70,7 +72,7 @@ impl Options {
             secret: "secret".to_owned(),
             shown: "cargo xtask compare".to_owned(),
         };
-        let mut duration = None;
+        let mut seconds = None;
         let mut left = arguments.iter();
         while let Some(flag) = left.next() {
             let mut value = || left.next().with_context(|| format!("{flag} wants a value"));
@@ -83,11 +85,15 @@ impl Options {
                     options.saves = true;
                     String::new()
                 }
+                "--install" => {
+                    options.installs = true;
+                    String::new()
+                }
                 "--duration" => {
-                    let seconds = value()?;
-                    let whole = seconds.trim_end_matches('s').parse().ok().filter(|seconds| *seconds > 0);
-                    duration = Some(Duration::from_secs(whole.context("--duration wants whole seconds")?));
-                    seconds.clone()
+                    let text = value()?;
+                    let whole = text.trim_end_matches('s').parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+                    seconds = Some(whole.context("--duration wants whole seconds")?);
+                    text.clone()
                 }
                 "--pps" => {
                     let rate = value()?;
@@ -113,14 +119,14 @@ impl Options {
                     "SECRET".to_owned()
                 }
                 other => bail!(
-                    "{other}: there are --quick, --save, --duration S, --pps N, --cpu CORES, --break-cpu CORES, --sluice FILE, \
+                    "{other}: there are --quick, --save, --install, --duration S, --pps N, --cpu CORES, --break-cpu CORES, --sluice FILE, \
                      --livekit-server FILE, --server NAME=URL,PID, --api-key K and --api-secret S"
                 ),
             };
             options.shown += &format!(" {flag} {shown}");
             options.shown.truncate(options.shown.trim_end().len());
         }
-        options.duration = duration.unwrap_or(if options.is_quick { QUICK_DURATION } else { DURATION });
+        options.seconds = seconds.unwrap_or(if options.is_quick { QUICK_SECONDS } else { SECONDS });
         Ok(options)
     }
 }
@@ -188,8 +194,8 @@ mod tests {
 
     #[test]
     fn a_short_run_is_short_unless_told_otherwise() {
-        assert_eq!(read(&["--quick"]).unwrap().duration, QUICK_DURATION);
-        assert_eq!(read(&["--duration", "9s", "--quick"]).unwrap().duration, Duration::from_secs(9));
+        assert_eq!(read(&["--quick"]).unwrap().seconds, QUICK_SECONDS);
+        assert_eq!(read(&["--duration", "9s", "--quick"]).unwrap().seconds, 9);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::cage::{Cage, Guest};
+use super::janus;
 use super::options::{Foreign, Options};
 use crate::command::{cargo, find, run};
 use crate::running::{LOOK, Running, pause};
@@ -20,9 +21,12 @@ const SLUICE_MEDIA_PORT: u16 = 17_882;
 const LIVEKIT_PORT: u16 = 17_890;
 const LIVEKIT_TCP_PORT: u16 = 17_891;
 const LIVEKIT_MEDIA_PORT: u16 = 17_892;
+const JANUS_PORT: u16 = 17_893;
 /// Of a server for a few seconds on loopback. LiveKit wants 32 bytes.
 const KEY: &str = "compare";
 const SECRET: &str = "only-for-a-few-seconds-on-loopback";
+/// Of LiveKit-compatible servers.
+const LIVEKIT_SIGNAL: &str = "v1";
 const START_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A server that takes part.
@@ -38,6 +42,7 @@ pub(super) struct Contender {
 enum Kind {
     Sluice(PathBuf),
     LiveKit(PathBuf),
+    Janus(PathBuf),
     Foreign { server: Foreign, key: String, secret: String },
 }
 
@@ -45,6 +50,8 @@ enum Kind {
 #[derive(Debug)]
 pub(super) struct Serving<'a> {
     pub(super) url: String,
+    /// The signal protocol, as the load tester calls it.
+    pub(super) signal: &'static str,
     pub(super) pid: u32,
     pub(super) key: String,
     pub(super) secret: String,
@@ -80,6 +87,14 @@ pub(super) fn contenders(options: &Options, sluice: &Path) -> anyhow::Result<(Ve
             "livekit-server: not found. Put it on the PATH, or say where it is with --livekit-server FILE.".to_owned(),
         ),
     }
+    match janus::program(options.installs) {
+        Ok(path) => present.push(Contender {
+            name: "janus".to_owned(),
+            version: janus::version(&path),
+            kind: Kind::Janus(path),
+        }),
+        Err(reason) => absent.push(reason),
+    }
     for server in &options.foreign {
         present.push(Contender {
             name: server.name.clone(),
@@ -87,10 +102,10 @@ pub(super) fn contenders(options: &Options, sluice: &Path) -> anyhow::Result<(Ve
             kind: Kind::Foreign { server: server.clone(), key: options.key.clone(), secret: options.secret.clone() },
         });
     }
-    let janus = if find("janus").is_some() { "installed, but" } else { "not installed, and" };
-    absent.push(format!("Janus: {janus} not driven yet: the load tester does not speak its signaling."));
     absent.push(
-        "mediasoup: not driven yet: a worker has no signaling, so that needs an application of its own.".to_owned(),
+        "mediasoup: not driven: its worker has no signaling, so that needs an application of its own, and its package \
+         brings no worker and fetches or builds one from elsewhere."
+            .to_owned(),
     );
     Ok((present, absent))
 }
@@ -101,10 +116,12 @@ impl Contender {
         let (command, port) = match &self.kind {
             Kind::Sluice(program) => (sluice_command(cage, program), SLUICE_PORT),
             Kind::LiveKit(program) => (livekit_command(cage, program)?, LIVEKIT_PORT),
+            Kind::Janus(program) => (janus::server(cage, program, JANUS_PORT)?, JANUS_PORT),
             Kind::Foreign { server, key, secret } => {
                 let guest = cage.admit(server.pid).with_context(|| format!("cannot bound {}", server.name))?;
                 return Ok(Serving {
                     url: server.url.clone(),
+                    signal: LIVEKIT_SIGNAL,
                     pid: server.pid,
                     key: key.clone(),
                     secret: secret.clone(),
@@ -117,6 +134,7 @@ impl Contender {
         let child = start(command, &log).with_context(|| format!("cannot start {}", self.name))?;
         let serving = Serving {
             url: format!("ws://127.0.0.1:{port}"),
+            signal: if matches!(self.kind, Kind::Janus(_)) { "janus" } else { LIVEKIT_SIGNAL },
             pid: child.pid(),
             key: KEY.to_owned(),
             secret: SECRET.to_owned(),

@@ -66,6 +66,15 @@ pub(super) fn figure(value: Option<f64>) -> String {
     }
 }
 
+/// The middle one; of an even number the mean of the two in the middle.
+pub(super) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +91,13 @@ mod tests {
 | a/b    |      |         |
 ";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 90.0]), Some(3.0));
+        assert_eq!(median(&[4.0, 1.0]), Some(2.5));
     }
 
     #[test]
