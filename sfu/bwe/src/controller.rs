@@ -268,6 +268,16 @@ impl CongestionController {
         self.history.repeat(sequence);
     }
 
+    /// What is sent takes another path from now on, since the client has moved. What is still on its way was lost to an
+    /// address where nobody is any more, or arrives with another path's delay: neither says anything about the link.
+    /// What was known of the link is believed until it shows otherwise.
+    pub fn handle_path_change(&mut self) {
+        self.history.forget();
+        self.queue = QueueDelay::default();
+        self.trend_is_broken = true;
+        self.silence_at = None;
+    }
+
     /// A transport-wide feedback. Reports about packets never sent, or reported before, are ignored; a feedback of
     /// nothing else is none.
     pub fn handle_feedback(&mut self, results: impl Iterator<Item = PacketResult>, now: Instant) {

@@ -132,6 +132,11 @@ impl History {
         })
     }
 
+    /// Feedback about what was sent so far is of no interest any more.
+    pub(crate) fn forget(&mut self) {
+        self.ring.fill(Sent::NONE);
+    }
+
     /// A packet was sent once more under its number.
     pub(crate) fn repeat(&mut self, sequence: u16) {
         let Some(newest) = self.newest else { return };
@@ -230,6 +235,16 @@ mod tests {
             }
         }
         assert_eq!(history.ring.len(), INITIAL_LEN);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_reported_and_numbers_go_on() {
+        let mut history = History::new();
+        history.insert(7, 1, 1, 0, false);
+        history.forget();
+        assert_eq!(history.report(7, false), None);
+        history.insert(8, 2, 1, 0, false);
+        assert_eq!(sent_at(history.report(8, true)), Some(2));
     }
 
     #[test]

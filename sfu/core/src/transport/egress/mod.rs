@@ -160,8 +160,11 @@ impl Egress {
 
     /// Where the client is.
     pub(super) fn set_path(&mut self, source: SocketAddr, destination: SocketAddr) {
-        if !self.way.as_ref().is_some_and(|way| way.is(source, destination)) {
-            self.way = Some(Way::new(source, destination));
+        if self.way.as_ref().is_some_and(|way| way.is(source, destination)) {
+            return;
+        }
+        if self.way.replace(Way::new(source, destination)).is_some() {
+            self.control.handle_path_change();
         }
     }
 
