@@ -12,6 +12,7 @@ use socket2::SockRef;
 
 use crate::portable::Portable;
 use crate::stats::Refusal;
+use crate::tcp::Streams;
 use crate::{Datagram, Features, Io, NetStats, PortHold, Received, socket};
 
 /// Datagrams taken before the owner is let go on with other work: keeps commands and timers prompt in a flood. A batch
@@ -40,13 +41,14 @@ pub struct UdpOptions {
     pub shares_port: bool,
 }
 
-/// The sockets of one worker.
+/// The sockets of one worker, and the TCP connections it has.
 pub struct UdpPorts {
     poll: Poll,
     events: Events,
     ports: Vec<Port>,
     /// The port that is read first.
     first: usize,
+    streams: Streams,
     waker: Arc<mio::Waker>,
     path: Path,
     features: Features,
@@ -66,12 +68,16 @@ enum Path {
     Portable(Portable),
 }
 
-/// Wakes the owner of [`UdpPorts`] from another thread.
+/// Wakes the owner of [`UdpPorts`] or a [`Lobby`](crate::Lobby) from another thread.
 #[derive(Clone)]
 pub struct Waker(Arc<mio::Waker>);
 
 impl Waker {
-    /// Ends the current or next [`UdpPorts::wait`]. Many calls before one wait are one.
+    pub(crate) fn new(waker: Arc<mio::Waker>) -> Self {
+        Self(waker)
+    }
+
+    /// Ends the current or next `wait`. Many calls before one wait are one.
     pub fn wake(&self) {
         // An eventfd write fails only when its counter is full: then the sleeper is awake already.
         let _ = self.0.wake();
@@ -104,11 +110,13 @@ impl UdpPorts {
             features = Some(features.map_or(granted, |all| all.and(granted)));
         }
         let features = features.unwrap_or(Features::PORTABLE);
+        let streams = Streams::new(poll.registry().try_clone().map_err(|e| (nowhere, e))?);
         Ok(Self {
             poll,
-            events: Events::with_capacity(16),
+            events: Events::with_capacity(256),
             ports,
             first: 0,
+            streams,
             waker: Arc::new(waker),
             path: Path::new(options.io, features),
             features,
@@ -152,19 +160,27 @@ impl UdpPorts {
         }
     }
 
+    /// The TCP connections that wake the owner as datagrams do.
+    pub fn streams(&mut self) -> &mut Streams {
+        &mut self.streams
+    }
+
     /// Sleeps until a datagram comes, somebody wakes, or the time is over. `None` sleeps without end.
     ///
     /// # Errors
     /// The kernel's, other than an interruption.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if self.ports.iter().any(|port| port.is_readable) { Some(Duration::ZERO) } else { timeout };
+        let has_more = self.ports.iter().any(|port| port.is_readable) || self.streams.has_readable();
+        let timeout = if has_more { Some(Duration::ZERO) } else { timeout };
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         for event in &self.events {
-            if let Some(port) = self.ports.get_mut(event.token().0) {
-                port.is_readable = true;
+            let Token(token) = event.token();
+            match self.ports.get_mut(token) {
+                Some(port) => port.is_readable = true,
+                None => self.streams.wake(token, event.is_readable() || event.is_error(), event.is_writable()),
             }
         }
         Ok(())
