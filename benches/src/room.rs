@@ -381,7 +381,7 @@ fn is_media(datagram: &[u8]) -> bool {
 
 fn deliver(worker: &mut Worker, clients: &mut [Peer], now: Instant) {
     for train in worker.outgoing().trains() {
-        let SocketAddr::V4(address) = train.destination else { continue };
+        let SocketAddr::V4(address) = train.path.remote else { continue };
         let [_, _, high, low] = address.ip().octets();
         if let Some(client) = clients.get_mut(usize::from(u16::from_be_bytes([high, low]))) {
             train.datagrams().for_each(|datagram| client.handle_datagram(server(), datagram, now));

@@ -81,7 +81,7 @@ impl Server for Ours {
 
     fn drain(&mut self) -> Out {
         let trains = self.0.outgoing().trains();
-        let sent = trains.flat_map(|train| train.datagrams().map(move |d| (train.destination, d.to_vec())));
+        let sent = trains.flat_map(|train| train.datagrams().map(move |d| (train.path.remote, d.to_vec())));
         let out = sent.collect();
         self.0.handle_sent();
         out

@@ -1,24 +1,22 @@
 //! Which transport a datagram is for: by its address, or by the user name fragment in its first message.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use slotmap::SecondaryMap;
 use sluice_rtp::stun;
 
-use crate::TransportKey;
+use crate::{Path, Protocol, TransportKey};
 
 /// Addresses remembered for one transport: networks a client may hop between. The oldest is forgotten.
 const MAX_ADDRESSES: usize = 8;
-
-/// Remote and local end of a path.
-type Path = (SocketAddr, SocketAddr);
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
     by_ufrag: HashMap<String, TransportKey>,
     by_path: HashMap<Path, TransportKey>,
     known: SecondaryMap<TransportKey, Known>,
+    /// Connections that are nobody's any more, for their owner to close. Drained after each batch.
+    left: Vec<Path>,
 }
 
 #[derive(Debug, Default)]
@@ -38,13 +36,10 @@ pub(crate) struct Claim {
 impl Demux {
     /// Who may own the datagram. A connectivity check always goes by its fragment: a browser may reuse the
     /// port of a page it just left.
-    pub(crate) fn claim(&self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> Option<Claim> {
+    pub(crate) fn claim(&self, path: Path, datagram: &[u8]) -> Option<Claim> {
         match stun::receiver_ufrag(datagram) {
             Some(ufrag) => self.by_ufrag.get(ufrag).map(|transport| Claim { transport: *transport, by_ufrag: true }),
-            None => self
-                .by_path
-                .get(&(source, destination))
-                .map(|transport| Claim { transport: *transport, by_ufrag: false }),
+            None => self.by_path.get(&path).map(|transport| Claim { transport: *transport, by_ufrag: false }),
         }
     }
 
@@ -59,8 +54,7 @@ impl Demux {
     }
 
     /// The transport verified a message that came this way.
-    pub(crate) fn learn(&mut self, transport: TransportKey, source: SocketAddr, destination: SocketAddr) {
-        let path = (source, destination);
+    pub(crate) fn learn(&mut self, transport: TransportKey, path: Path) {
         if self.by_path.get(&path) == Some(&transport) {
             return;
         }
@@ -71,19 +65,20 @@ impl Demux {
         }
         let Some(known) = self.known.entry(transport).map(|e| e.or_default()) else { return };
         if known.paths.len() == MAX_ADDRESSES {
-            self.by_path.remove(&known.paths.remove(0));
+            let oldest = known.paths.remove(0);
+            self.by_path.remove(&oldest);
+            leave(&mut self.left, oldest);
         }
         known.paths.push(path);
     }
 
-    /// Whoever had this path has it no more.
-    pub(crate) fn forget(&mut self, source: SocketAddr, destination: SocketAddr) {
-        let path = (source, destination);
-        if let Some(before) = self.by_path.remove(&path)
-            && let Some(known) = self.known.get_mut(before)
-        {
+    /// Whoever had this path has it no more. Says who that was.
+    pub(crate) fn forget(&mut self, path: Path) -> Option<TransportKey> {
+        let before = self.by_path.remove(&path)?;
+        if let Some(known) = self.known.get_mut(before) {
             known.paths.retain(|p| *p != path);
         }
+        Some(before)
     }
 
     pub(crate) fn remove(&mut self, transport: TransportKey) {
@@ -91,8 +86,21 @@ impl Demux {
             self.by_ufrag.remove(&known.ufrag);
             for path in known.paths {
                 self.by_path.remove(&path);
+                leave(&mut self.left, path);
             }
         }
+    }
+
+    /// The next connection that is nobody's any more.
+    pub(crate) fn poll_left(&mut self) -> Option<Path> {
+        self.left.pop()
+    }
+}
+
+/// Of UDP there is nothing to close.
+fn leave(left: &mut Vec<Path>, path: Path) {
+    if path.protocol == Protocol::Tcp {
+        left.push(path);
     }
 }
 
@@ -100,12 +108,14 @@ impl Demux {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::net::SocketAddr;
+
     use slotmap::SlotMap;
 
     use super::*;
 
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn path(port: u16) -> Path {
+        Path::udp(SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from(([127, 0, 0, 1], 9)))
     }
 
     fn check(ufrag: &str) -> Vec<u8> {
@@ -126,21 +136,21 @@ mod tests {
         demux.set_ufrag(old, "aaaa");
         demux.set_ufrag(new, "bbbb");
         let media = [0x80, 96, 0, 0];
-        assert_eq!(demux.claim(address(1), address(9), &media), None);
-        assert_eq!(demux.claim(address(1), address(9), &check("aaaa")), Some(Claim { transport: old, by_ufrag: true }));
-        demux.learn(old, address(1), address(9));
-        assert_eq!(demux.claim(address(1), address(9), &media), Some(Claim { transport: old, by_ufrag: false }));
+        assert_eq!(demux.claim(path(1), &media), None);
+        assert_eq!(demux.claim(path(1), &check("aaaa")), Some(Claim { transport: old, by_ufrag: true }));
+        demux.learn(old, path(1));
+        assert_eq!(demux.claim(path(1), &media), Some(Claim { transport: old, by_ufrag: false }));
         // The page reloads and gets the same port.
-        demux.learn(new, address(1), address(9));
-        assert_eq!(demux.claim(address(1), address(9), &media).unwrap().transport, new);
+        demux.learn(new, path(1));
+        assert_eq!(demux.claim(path(1), &media).unwrap().transport, new);
         demux.remove(old);
-        assert_eq!(demux.claim(address(1), address(9), &media).unwrap().transport, new);
-        demux.forget(address(1), address(9));
-        assert_eq!(demux.claim(address(1), address(9), &media), None, "another worker has it now");
-        demux.learn(new, address(1), address(9));
+        assert_eq!(demux.claim(path(1), &media).unwrap().transport, new);
+        demux.forget(path(1));
+        assert_eq!(demux.claim(path(1), &media), None, "another worker has it now");
+        demux.learn(new, path(1));
         demux.remove(new);
-        assert_eq!(demux.claim(address(1), address(9), &media), None);
-        assert_eq!(demux.claim(address(1), address(9), &check("bbbb")), None);
+        assert_eq!(demux.claim(path(1), &media), None);
+        assert_eq!(demux.claim(path(1), &check("bbbb")), None);
     }
 
     #[test]
@@ -149,9 +159,30 @@ mod tests {
         let key = keys.insert(());
         let mut demux = Demux::default();
         for port in 1..=1000 {
-            demux.learn(key, address(port), address(9));
+            demux.learn(key, path(port));
         }
         assert_eq!(demux.by_path.len(), MAX_ADDRESSES);
-        assert!(demux.claim(address(1000), address(9), &[0x80]).is_some());
+        assert!(demux.claim(path(1000), &[0x80]).is_some());
+    }
+    #[test]
+    fn a_connection_is_another_path_than_udp_and_is_left_when_it_is_nobodys() {
+        let mut keys = SlotMap::<TransportKey, ()>::with_key();
+        let (ours, theirs) = (keys.insert(()), keys.insert(()));
+        let mut demux = Demux::default();
+        let tcp = |port| Path::tcp(path(port).remote, path(port).local);
+        demux.learn(theirs, path(1));
+        demux.learn(ours, tcp(1));
+        assert_eq!(demux.claim(path(1), &[0x80]).unwrap().transport, theirs);
+        assert_eq!(demux.claim(tcp(1), &[0x80]).unwrap().transport, ours);
+        for port in 2..=10 {
+            demux.learn(ours, tcp(port));
+        }
+        assert_eq!((demux.poll_left(), demux.poll_left()), (Some(tcp(2)), Some(tcp(1))), "the oldest of ten");
+        assert_eq!(demux.forget(tcp(10)), Some(ours));
+        demux.remove(ours);
+        demux.remove(theirs);
+        let mut left: Vec<u16> = std::iter::from_fn(|| demux.poll_left()).map(|path| path.remote.port()).collect();
+        left.sort_unstable();
+        assert_eq!(left, [3, 4, 5, 6, 7, 8, 9], "what it closed itself is closed");
     }
 }

@@ -19,6 +19,7 @@ mod levels;
 mod limits;
 mod outgoing;
 mod participant;
+mod path;
 mod policer;
 mod publications;
 mod random;
@@ -38,9 +39,11 @@ pub use event::{AudioLevel, Event, Failure, MidToTrack, QualityReport};
 pub use explain::{LinkReport, Reason, SubscriptionReport};
 pub use ids::{ParticipantId, RoomId, TrackId, WorkerId};
 pub use outgoing::{Outgoing, Train};
+pub use path::{Path, Protocol};
 pub use random::Random;
 pub use relay::{Announcement, MirrorKey, OriginKey, RelayMessage, RelayedCounts, RelayedLevel, RelayedPacket, Wish};
 pub use span::{Populated, RoomSpan};
+pub use transport::is_media;
 pub use worker::{Certificate, Intake, Worker, WorkerConfig, WorkerStats};
 
 slotmap::new_key_type! {

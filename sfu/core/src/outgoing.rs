@@ -5,7 +5,7 @@
 //! destination in one piece for little more than it takes one, so they are kept together; and nothing is allocated for
 //! a datagram, since the buffers stay.
 
-use std::net::SocketAddr;
+use crate::Path;
 
 /// What is kept of the buffer after a pass that took more: a burst of a large room, not a flood of repairs.
 const KEPT_BYTES: usize = 4 << 20;
@@ -32,44 +32,39 @@ struct Datagram {
 
 #[derive(Debug, Clone, Copy)]
 struct Head {
-    source: SocketAddr,
-    destination: SocketAddr,
+    path: Path,
     first: usize,
     last: usize,
 }
 
-/// A way out: between which addresses, and the train that waits there.
+/// A way out: its path, and the train that waits there.
 #[derive(Debug, Clone)]
 pub(crate) struct Way {
-    source: SocketAddr,
-    destination: SocketAddr,
+    path: Path,
     pass: u64,
     train: usize,
 }
 
 impl Way {
-    pub(crate) fn new(source: SocketAddr, destination: SocketAddr) -> Self {
-        Self { source, destination, pass: 0, train: 0 }
+    pub(crate) fn new(path: Path) -> Self {
+        Self { path, pass: 0, train: 0 }
     }
 
     /// Reads something of it.
     pub(crate) fn touch(&self) -> impl Copy + use<> {
-        (self.source.port(), self.pass)
+        (self.path.local.port(), self.pass)
     }
 
-    /// The way begins and ends there.
-    pub(crate) fn is(&self, source: SocketAddr, destination: SocketAddr) -> bool {
-        (self.source, self.destination) == (source, destination)
+    pub(crate) fn path(&self) -> Path {
+        self.path
     }
 }
 
 /// Datagrams for one destination, in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Train<'a> {
-    /// The local address (as in our candidates) they leave from.
-    pub source: SocketAddr,
-    /// Where they go.
-    pub destination: SocketAddr,
+    /// The way they take.
+    pub path: Path,
     first: usize,
     outgoing: &'a Outgoing,
 }
@@ -93,12 +88,9 @@ impl Default for Outgoing {
 impl Outgoing {
     /// The trains, in the order in which their first datagrams were written.
     pub fn trains(&self) -> impl Iterator<Item = Train<'_>> {
-        self.trains.iter().map(|head| Train {
-            source: head.source,
-            destination: head.destination,
-            first: head.first,
-            outgoing: self,
-        })
+        self.trains
+            .iter()
+            .map(|head| Train { path: head.path, first: head.first, outgoing: self })
     }
 
     /// True when there is nothing to send.
@@ -133,8 +125,7 @@ impl Outgoing {
             head.last = place;
         } else {
             (way.pass, way.train) = (self.pass, self.trains.len());
-            let Way { source, destination, .. } = *way;
-            self.trains.push(Head { source, destination, first: place, last: place });
+            self.trains.push(Head { path: way.path, first: place, last: place });
         }
         Ok(&self.bytes[start..end])
     }
@@ -159,16 +150,18 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn way(port: u16) -> Way {
-        Way::new(SocketAddr::from(([192, 0, 2, 1], 7882)), SocketAddr::from(([198, 51, 100, 1], port)))
+        Way::new(Path::udp(SocketAddr::from(([198, 51, 100, 1], port)), SocketAddr::from(([192, 0, 2, 1], 7882))))
     }
 
     fn sent(outgoing: &Outgoing) -> Vec<(u16, Vec<Vec<u8>>)> {
-        let train = |train: Train<'_>| (train.destination.port(), train.datagrams().map(<[u8]>::to_vec).collect());
+        let train = |train: Train<'_>| (train.path.remote.port(), train.datagrams().map(<[u8]>::to_vec).collect());
         outgoing.trains().map(train).collect()
     }
 

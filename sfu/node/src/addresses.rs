@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// A worker's addresses.
+/// A worker's addresses, of UDP or of TCP.
+#[derive(Debug, Clone)]
 pub(crate) struct Addresses {
     /// Advertised and bound.
     pairs: Vec<(SocketAddr, SocketAddr)>,
@@ -19,6 +20,11 @@ impl Addresses {
         Self { pairs: bound.map(|bound| (advertised(bound), bound)).collect() }
     }
 
+    /// There are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// What clients are told of, each once.
     pub(crate) fn to_tell(&self) -> Vec<SocketAddr> {
         let mut told: Vec<_> = self.pairs.iter().map(|(advertised, _)| *advertised).collect();
@@ -29,6 +35,15 @@ impl Addresses {
     /// As clients know it.
     pub(crate) fn advertised(&self, bound: SocketAddr) -> SocketAddr {
         self.pairs.iter().find(|(_, b)| *b == bound).map_or(bound, |(advertised, _)| *advertised)
+    }
+
+    /// As the client of a connection knows the address it came to. A forwarder on the way may have led it to one that
+    /// nobody was told of: one that was told of and is of its family does as well, since a connection needs no address to
+    /// be answered.
+    pub(crate) fn known_as(&self, local: SocketAddr) -> Option<SocketAddr> {
+        let exact = self.pairs.iter().find(|(_, bound)| *bound == local);
+        let alike = || self.pairs.iter().find(|(_, bound)| bound.is_ipv4() == local.is_ipv4());
+        exact.or_else(alike).map(|(advertised, _)| *advertised)
     }
 
     /// The socket a client means.
@@ -50,5 +65,8 @@ mod tests {
         assert_eq!(addresses.to_tell(), [loopback, public, v6]);
         assert_eq!((addresses.advertised(private), addresses.bound(public)), (public, private));
         assert_eq!((addresses.advertised(v6), addresses.bound(v6)), (v6, v6));
+        let forwarded = at([172, 17, 0, 2]);
+        assert_eq!((addresses.known_as(private), addresses.known_as(forwarded)), (Some(public), Some(loopback)));
+        assert_eq!(Addresses::new([v6].into_iter(), None).known_as(private), None);
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! A [`Node`] runs the workers, a [`RoomLink`] is a room's way to those it is on. Behind them, each in its own module: the
 //! thread around a worker, its mailbox, the links between workers; the port they share and what becomes of datagrams
-//! that come to the wrong one; what workers show of themselves, and who looks at it.
+//! that come to the wrong one; where TCP connections are received; what workers show of themselves, and who looks at it.
 
 mod addresses;
 mod affinity;
@@ -21,6 +21,7 @@ mod placement;
 mod ports;
 mod pulse;
 mod random;
+mod reception;
 mod room_link;
 mod rooms;
 mod steering;
@@ -39,6 +40,7 @@ use sluice_core::Event;
 pub use drill::Drill;
 pub use node::Node;
 pub use room_link::{PARTICIPANTS_PER_WORKER, RoomLink};
+pub use sluice_net::LobbyDoor as MediaDoor;
 
 /// Most workers of a node: as many as [`WorkerId`](sluice_core::WorkerId) has numbers for.
 pub const MAX_WORKERS: u8 = 255;
@@ -49,6 +51,11 @@ pub struct NodeConfig {
     /// Addresses to bind, shared by all workers. Port 0 lets the kernel choose. Where the system shares no ports, the
     /// port is that of the first worker, and the next worker takes the next.
     pub bind: Vec<SocketAddr>,
+    /// Addresses to listen on for clients that reach us over TCP only. Port 0 lets the kernel choose; none: no such
+    /// clients.
+    pub bind_tcp: Vec<SocketAddr>,
+    /// Addresses at which somebody else accepts connections and hands those of media over to [`Node::media_door`].
+    pub tcp_elsewhere: Vec<SocketAddr>,
     /// Address written into candidates instead of the bound one (NAT 1:1).
     pub advertise: Option<IpAddr>,
     /// Number of workers, at most [`MAX_WORKERS`]. 0: one for each core.
@@ -65,6 +72,8 @@ impl Default for NodeConfig {
     fn default() -> Self {
         Self {
             bind: Vec::new(),
+            bind_tcp: Vec::new(),
+            tcp_elsewhere: Vec::new(),
             advertise: None,
             workers: 0,
             portable_io: false,
@@ -85,6 +94,14 @@ pub enum NodeError {
     #[error("cannot bind UDP {address}: {source}")]
     Bind {
         /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A socket could not listen.
+    #[error("cannot listen for media on TCP {address}: {source}")]
+    BindTcp {
+        /// Where.
         address: SocketAddr,
         /// Why.
         source: std::io::Error,

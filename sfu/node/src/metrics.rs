@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntGauge, Registry};
 use sluice_core::WorkerStats;
-use sluice_net::NetStats;
+use sluice_net::{LobbyStats, NetStats, TcpStats};
 
 use crate::links::LinkStats;
 use crate::strays::StrayStats;
@@ -12,6 +12,7 @@ use crate::strays::StrayStats;
 pub(crate) struct Published {
     pub(crate) worker: WorkerStats,
     pub(crate) net: NetStats,
+    pub(crate) tcp: TcpStats,
     pub(crate) links: LinkStats,
     pub(crate) strays: StrayStats,
 }
@@ -37,7 +38,7 @@ impl MediaMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let counters: [(&str, &str, Read); 30] = [
+        let counters: [(&str, &str, Read); 36] = [
             ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
             ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
             ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
@@ -59,7 +60,7 @@ impl MediaMetrics {
             ("sluice_datagram_trains_refused_total", "Messages the kernel would not cut.", |p| p.net.trains_refused),
             ("sluice_receive_calls_total", "Calls of the kernel to receive datagrams.", |p| p.net.receive_calls),
             ("sluice_send_calls_total", "Calls of the kernel to send datagrams.", |p| p.net.send_calls),
-            ("sluice_datagrams_refused_total", "UDP datagrams no connection took: unknown, wrong or forged.", |p| {
+            ("sluice_datagrams_refused_total", "Datagrams no connection took: unknown, wrong or forged.", |p| {
                 p.worker.datagrams_refused.saturating_sub(p.strays.handed_on + p.strays.dropped)
             }),
             ("sluice_datagrams_handed_on_total", "UDP datagrams that came to another worker than theirs.", |p| {
@@ -67,6 +68,16 @@ impl MediaMetrics {
             }),
             ("sluice_datagrams_handed_on_dropped_total", "Of these, dropped: their worker does not keep up.", |p| {
                 p.strays.dropped
+            }),
+            ("sluice_tcp_frames_received_total", "Datagrams received over TCP.", |p| p.tcp.received),
+            ("sluice_tcp_bytes_received_total", "Bytes in datagrams received over TCP.", |p| p.tcp.received_bytes),
+            ("sluice_tcp_frames_sent_total", "Datagrams sent over TCP.", |p| p.tcp.sent),
+            ("sluice_tcp_bytes_sent_total", "Bytes in datagrams sent over TCP.", |p| p.tcp.sent_bytes),
+            ("sluice_tcp_frames_dropped_total", "Datagrams dropped: their TCP connection is slow, or closed.", |p| {
+                p.tcp.dropped + p.tcp.unsent_closed
+            }),
+            ("sluice_tcp_connections_unclaimed_total", "TCP connections closed for no check of theirs held.", |p| {
+                p.tcp.unclaimed
             }),
             ("sluice_packets_policed_total", "Media packets of publishers that sent more than they may.", |p| {
                 p.worker.packets_policed
@@ -95,8 +106,9 @@ impl MediaMetrics {
                 p.worker.data_dropped
             }),
         ];
-        let gauges: [(&str, &str, Read); 4] = [
+        let gauges: [(&str, &str, Read); 5] = [
             ("sluice_transports", "Peer connections.", |p| p.worker.transports),
+            ("sluice_tcp_connections", "TCP connections that carry media.", |p| p.tcp.connections),
             ("sluice_tracks", "Published tracks.", |p| p.worker.tracks),
             ("sluice_mirrors", "Tracks that workers know from other workers.", |p| p.worker.mirrors),
             ("sluice_subscriptions", "Subscriptions.", |p| p.worker.subscriptions),
@@ -151,5 +163,44 @@ impl CareMetrics {
         registry.register(Box::new(metrics.lost.clone()))?;
         registry.register(Box::new(metrics.steered.clone()))?;
         Ok(metrics)
+    }
+}
+
+/// What the reception counts.
+#[derive(Clone)]
+pub(crate) struct ReceptionMetrics {
+    accepted: IntCounter,
+    silent: IntCounter,
+    refused: IntCounter,
+    waiting: IntGauge,
+}
+
+impl ReceptionMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            accepted: IntCounter::new("sluice_tcp_connections_accepted_total", "TCP connections that came for media.")?,
+            silent: IntCounter::new(
+                "sluice_tcp_connections_silent_total",
+                "Of these, closed: they said nothing in time, or too many of them waited.",
+            )?,
+            refused: IntCounter::new(
+                "sluice_tcp_connections_refused_total",
+                "Of these, closed: what they said first names no worker of this node.",
+            )?,
+            waiting: IntGauge::new("sluice_tcp_connections_waiting", "TCP connections that have said nothing yet.")?,
+        };
+        registry.register(Box::new(metrics.accepted.clone()))?;
+        registry.register(Box::new(metrics.silent.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.waiting.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Adds what was counted in between.
+    pub(crate) fn publish(&self, before: &LobbyStats, after: &LobbyStats, nobodys: u64) {
+        self.accepted.inc_by(after.accepted.saturating_sub(before.accepted));
+        self.silent.inc_by(after.silent.saturating_sub(before.silent));
+        self.refused.inc_by(after.broken.saturating_sub(before.broken) + nobodys);
+        self.waiting.set(i64::try_from(after.waiting).unwrap_or(i64::MAX));
     }
 }

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 use sluice_core::{Client, Command, Connection, Event, Failure, ParticipantId, RoomId, WorkerId};
-use sluice_net::{Datagram, UdpOptions, UdpPorts};
+use sluice_net::{Datagram, UdpOptions, UdpPorts, Worth};
 use str0m::channel::ChannelId;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Input, Output, Rtc};
 
 use crate::worker_thread::Message;
 use crate::{EventSink, Node, NodeConfig, RoomLink, WorkerUnavailable};
+
+mod tcp;
 
 /// Long enough for a busy machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -80,6 +82,8 @@ struct Guest {
     worker: u8,
     /// Messages that the worker reported.
     heard: usize,
+    /// Nothing of UDP comes through, either way.
+    is_udp_blocked: bool,
 }
 
 impl Guest {
@@ -90,6 +94,11 @@ impl Guest {
 
     /// In a room on this worker, or on the one that the node chooses.
     fn join_on(node: &Node, number: usize, worker: Option<usize>) -> Self {
+        Self::join_with(node, number, worker, Rtc::new(Instant::now()))
+    }
+
+    /// The same with an engine of its own kind.
+    fn join_with(node: &Node, number: usize, worker: Option<usize>, mut rtc: Rtc) -> Self {
         let (sink, events): (Sender<Event>, _) = channel();
         let sink: EventSink = Arc::new(move |event| sink.send(event).is_ok());
         let room = RoomId::from(format!("RM_{number}").as_str());
@@ -104,7 +113,6 @@ impl Guest {
 
         let ports = UdpPorts::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], UdpOptions::default()).unwrap();
         let address = ports.local_addresses().next().unwrap();
-        let mut rtc = Rtc::new(Instant::now());
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).unwrap());
         let mut api = rtc.sdp_api();
         api.add_channel("_reliable".into());
@@ -121,21 +129,30 @@ impl Guest {
             .accept_answer(pending, str0m::change::SdpAnswer::from_sdp_string(&answer).unwrap())
             .unwrap();
         let deadline = Instant::now();
-        Self { link, events, rtc, ports, address, deadline, channel: None, worker, heard: 0 }
+        let is_udp_blocked = false;
+        Self { link, events, rtc, ports, address, deadline, channel: None, worker, heard: 0, is_udp_blocked }
     }
 
     /// Does what there is to do.
     fn drive(&mut self) {
-        let Self { rtc, ports, address, .. } = self;
+        let Self { rtc, ports, address, is_udp_blocked, .. } = self;
         ports.wait(Some(Duration::from_millis(1))).unwrap();
         let now = Instant::now();
-        ports.receive(|received| {
-            let Ok(contents) = received.contents.try_into() else { return };
-            let (source, destination) = (received.source, *address);
-            let input = Input::Receive(now, Receive { proto: Protocol::Udp, source, destination, contents });
+        let mut take = |proto, source, destination, contents: &[u8]| {
+            let Ok(contents) = contents.try_into() else { return };
+            let input = Input::Receive(now, Receive { proto, source, destination, contents });
             if rtc.accepts(&input) {
                 rtc.handle_input(input).unwrap();
             }
+        };
+        ports.receive(|received| {
+            if !*is_udp_blocked {
+                take(Protocol::Udp, received.source, *address, received.contents);
+            }
+        });
+        ports.streams().receive(|received| {
+            take(Protocol::Tcp, received.source, received.destination, received.contents);
+            true
         });
         if self.deadline <= now {
             self.rtc.handle_input(Input::Timeout(now)).unwrap();
@@ -149,6 +166,11 @@ impl Guest {
         loop {
             match self.rtc.poll_output().unwrap() {
                 Output::Timeout(at) => break self.deadline = at,
+                Output::Transmit(t) if t.proto == Protocol::Tcp => {
+                    let path = (t.destination, t.source);
+                    self.ports.streams().send(path, [(&t.contents[..], Worth::Needed)]);
+                }
+                Output::Transmit(_) if self.is_udp_blocked => {}
                 Output::Transmit(t) => self.ports.send([Datagram {
                     source: self.address,
                     destination: t.destination,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use sluice_core::{Certificate, Command, Intake, RoomId, Worker, WorkerConfig, WorkerId};
-use sluice_net::{Datagram, UdpPorts};
+use sluice_core::{Certificate, Command, Intake, Path, Protocol, RoomId, Worker, WorkerConfig, WorkerId, is_media};
+use sluice_net::{Datagram, Newcomer, UdpPorts, Worth};
 
 use crate::addresses::Addresses;
 use crate::links::Links;
@@ -55,6 +55,10 @@ pub(crate) struct Place {
     pub(crate) strays: Receiver<Batch>,
     /// `None` where each has a port of its own.
     pub(crate) outlet: Option<Outlet>,
+    /// TCP connections for it.
+    pub(crate) newcomers: Receiver<Newcomer>,
+    /// The addresses they come to.
+    pub(crate) tcp: Addresses,
 }
 
 pub(crate) struct WorkerThread {
@@ -83,7 +87,7 @@ impl WorkerThread {
             random: Box::new(SystemRandom),
         });
         Self {
-            worker: worker.with_id(place.id),
+            worker: worker.with_id(place.id).with_tcp(place.tcp.to_tell()),
             ports,
             addresses,
             place,
@@ -101,7 +105,11 @@ impl WorkerThread {
         let mut cuts_trains = self.ports.features().gso;
         while !self.place.pulse.is_stopping() {
             let before = Instant::now();
-            let timeout = self.worker.poll_timeout().map(|at| at.saturating_duration_since(before));
+            let deadline = [self.worker.poll_timeout(), self.ports.streams().poll_timeout()]
+                .into_iter()
+                .flatten()
+                .min();
+            let timeout = deadline.map(|at| at.saturating_duration_since(before));
             stride.sleep(before);
             if let Err(error) = self.ports.wait(timeout) {
                 tracing::error!(%error, "cannot wait for datagrams");
@@ -137,6 +145,8 @@ impl WorkerThread {
         self.take_messages(now);
         self.take_strays(now);
         self.receive(now);
+        self.take_newcomers(now);
+        self.receive_frames(now);
         if self.worker.poll_timeout().is_some_and(|at| at <= now) {
             self.worker.handle_timeout(now);
         }
@@ -213,6 +223,37 @@ impl WorkerThread {
         }
     }
 
+    /// Takes over TCP connections that name this worker. What the first frame of each says decides whether it stays.
+    fn take_newcomers(&mut self, now: Instant) {
+        for Newcomer { stream, remote, local, first } in self.place.newcomers.try_iter().take(MAX_MESSAGES_PER_PASS) {
+            let Some(local) = self.place.tcp.known_as(local) else { continue };
+            let intake = self.worker.handle_arrival(Path::tcp(remote, local), &first, now);
+            let adopted = self.ports.streams().adopt(stream, (remote, local), intake == Intake::Checked, now);
+            if let Err(error) = adopted {
+                tracing::debug!(%error, "a TCP connection was lost on the way here");
+                self.worker.handle_closed(remote, local);
+            }
+        }
+    }
+
+    /// Takes what came over TCP.
+    fn receive_frames(&mut self, now: Instant) {
+        let (worker, streams) = (&mut self.worker, self.ports.streams());
+        streams.handle_timeout(now);
+        streams.receive(|received| {
+            let path = Path::tcp(received.source, received.destination);
+            worker.handle_arrival(path, received.contents, now) == Intake::Checked
+        });
+        self.note_closed();
+    }
+
+    /// Connections that ended are no paths any more.
+    fn note_closed(&mut self) {
+        while let Some((remote, local)) = self.ports.streams().poll_closed() {
+            self.worker.handle_closed(remote, local);
+        }
+    }
+
     /// Since the node began.
     fn seconds(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.place.began_at).as_secs()
@@ -220,11 +261,23 @@ impl WorkerThread {
 
     /// Sends all that this pass wants sent, as few calls of the kernel as it can be.
     fn send(&mut self) {
-        self.ports.send(self.worker.outgoing().trains().flat_map(|train| {
-            let (source, destination) = (self.addresses.bound(train.source), train.destination);
+        let trains = |protocol| self.worker.outgoing().trains().filter(move |train| train.path.protocol == protocol);
+        self.ports.send(trains(Protocol::Udp).flat_map(|train| {
+            let (source, destination) = (self.addresses.bound(train.path.local), train.path.remote);
             train.datagrams().map(move |contents| Datagram { source, destination, contents })
         }));
+        if !self.ports.streams().is_empty() {
+            let worth = |datagram| if is_media(datagram) { Worth::Media } else { Worth::Needed };
+            for train in trains(Protocol::Tcp) {
+                let frames = train.datagrams().map(|datagram| (datagram, worth(datagram)));
+                self.ports.streams().send((train.path.remote, train.path.local), frames);
+            }
+        }
         self.worker.handle_sent();
+        while let Some(path) = self.worker.poll_left() {
+            self.ports.streams().close((path.remote, path.local));
+        }
+        self.note_closed();
     }
 
     fn report(&mut self) {
@@ -239,7 +292,8 @@ impl WorkerThread {
         let worker = self.worker.stats();
         self.place.pulse.show_connections(worker.transports);
         let strays = self.place.outlet.as_ref().map_or(StrayStats::default(), Outlet::stats);
-        let after = Published { worker, net: self.ports.stats(), links: self.place.links.stats(), strays };
+        let (net, tcp) = (self.ports.stats(), self.ports.streams().stats());
+        let after = Published { worker, net, tcp, links: self.place.links.stats(), strays };
         self.published = self.metrics.publish(&self.published, after);
     }
 }

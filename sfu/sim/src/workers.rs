@@ -178,7 +178,7 @@ impl Workers {
         let mut taken = Vec::new();
         for worker in self.workers.iter_mut().flatten() {
             for train in worker.outgoing().trains() {
-                taken.extend(train.datagrams().map(|datagram| (train.destination, datagram.to_vec())));
+                taken.extend(train.datagrams().map(|datagram| (train.path.remote, datagram.to_vec())));
             }
             worker.handle_sent();
         }

@@ -25,13 +25,13 @@ use sluice_rtp::VideoCodec;
 use sluice_sdp::{Media, Section};
 use str0m::format::{Codec, PayloadParams};
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol as Carrier, Receive, TcpType};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 use crate::outgoing::{Outgoing, Way};
 use crate::random::Random;
-use crate::{DataChannel, Kind, SubscriptionKey, WorkerId};
+use crate::{DataChannel, Kind, Path, Protocol, SubscriptionKey, WorkerId};
 
 pub(crate) use config::{STATS_INTERVAL, Shared};
 pub(crate) use data::BacklogFull;
@@ -149,14 +149,24 @@ pub(crate) struct Transport {
 
 impl Transport {
     /// Waits for a client at the local addresses.
-    pub(crate) fn new(shared: &Shared, local: &[SocketAddr], random: &mut dyn Random, now: Instant) -> Self {
+    pub(crate) fn new(
+        shared: &Shared,
+        local: &[(Protocol, SocketAddr)],
+        random: &mut dyn Random,
+        now: Instant,
+    ) -> Self {
         let credentials = ice_credentials(shared.worker, random);
         let ufrag = credentials.ufrag.clone();
         let cname = ice_credentials(shared.worker, random).ufrag;
         let mut rtc = config::build(shared, credentials, now);
-        for address in local {
+        for (protocol, address) in local {
+            // What is the same kind of candidate ranks UDP above TCP (RFC 6544 section 4.2).
+            let candidate = match protocol {
+                Protocol::Udp => Candidate::host(*address, Carrier::Udp),
+                Protocol::Tcp => Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build(),
+            };
             // Unspecified and multicast addresses are no candidates; the node does not pass any.
-            if let Ok(candidate) = Candidate::host(*address, Protocol::Udp) {
+            if let Ok(candidate) = candidate {
                 rtc.add_local_candidate(candidate);
             }
         }
@@ -202,20 +212,14 @@ impl Transport {
 
     /// A datagram from the network. False when it is none of this transport's: wrong integrity, wrong
     /// address, not parsable, or a stranger's claim on a live stream.
-    pub(crate) fn receive(
-        &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-        out: &mut Outbox,
-    ) -> bool {
+    pub(crate) fn receive(&mut self, path: Path, datagram: &[u8], now: Instant, out: &mut Outbox) -> bool {
         if is_rtcp(datagram) && !self.handle_rtcp(datagram, now, out) {
-            self.follow(source, destination, datagram, now, out);
+            self.follow(path, datagram, now, out);
             return true;
         }
         let Ok(contents) = datagram.try_into() else { return false };
-        let input = Input::Receive(now, Receive { proto: Protocol::Udp, source, destination, contents });
+        let (proto, source, destination) = (carrier(path.protocol), path.remote, path.local);
+        let input = Input::Receive(now, Receive { proto, source, destination, contents });
         if !self.rtc.accepts(&input) || !self.guard.admits(datagram, now) {
             return false;
         }
@@ -225,7 +229,7 @@ impl Transport {
                 tracing::debug!(%error, "input refused");
             }
         });
-        self.follow(source, destination, datagram, now, out);
+        self.follow(path, datagram, now, out);
         // A channel may have opened, or have room again.
         self.send_backlog(out);
         true
@@ -243,13 +247,18 @@ impl Transport {
     }
 
     /// The datagram was taken: its sender may have moved.
-    fn follow(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8], now: Instant, out: &mut Outbox) {
-        if let Some(candidate) = self.roaming.handle_datagram(source, datagram, now) {
-            self.mutate(out, |rtc| rtc.add_remote_candidate(candidate));
+    fn follow(&mut self, path: Path, datagram: &[u8], now: Instant, out: &mut Outbox) {
+        if self.roaming.handle_datagram(path, datagram, now) {
+            tracing::debug!(?path, "the client is followed");
             self.is_engine_due = true;
-            self.egress.set_path(destination, source);
+            self.egress.set_path(path);
             self.flush(now, out);
         }
+    }
+
+    /// A connection of this transport is closed. It may come back by another, or has a path over UDP.
+    pub(crate) fn handle_closed(&mut self, path: Path) {
+        self.roaming.handle_closed(path);
     }
 
     /// Time has come, or something was written: sends what is due.
@@ -404,13 +413,16 @@ impl Transport {
                     break;
                 }
                 Ok(Output::Transmit(t)) => {
-                    let (source, destination) = (t.source, t.destination);
+                    // The only other one that a socket of ours can have.
+                    let protocol = if t.proto == Carrier::Tcp { Protocol::Tcp } else { Protocol::Udp };
+                    let mut path = Path { protocol, remote: t.destination, local: t.source };
+                    // A check is answered where it came from.
                     if t.contents.first().is_some_and(|first| !is_connectivity_check(*first)) {
-                        self.roaming.sent_to(destination);
-                        self.egress.set_path(source, destination);
+                        path = self.roaming.route(path);
+                        self.egress.set_path(path);
                     }
-                    let way = self.way.take().filter(|way| way.is(source, destination));
-                    let way = self.way.insert(way.unwrap_or_else(|| Way::new(source, destination)));
+                    let way = self.way.take().filter(|way| way.path() == path);
+                    let way = self.way.insert(way.unwrap_or_else(|| Way::new(path)));
                     out.outgoing.copy(way, &t.contents);
                 }
                 Ok(Output::Event(event)) => self.handle_event(event, out),
@@ -512,13 +524,21 @@ impl Transport {
 }
 
 /// True for RTP among what shares a port with it (RFC 7983, RFC 5761 section 4).
-pub(crate) fn is_media(datagram: &[u8]) -> bool {
+#[must_use]
+pub fn is_media(datagram: &[u8]) -> bool {
     matches!(datagram, [128..192, ..]) && !is_rtcp(datagram)
 }
 
 /// True for RTCP among what shares a port with it (RFC 5761 section 4).
 fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..192, 192..=223, ..])
+}
+
+fn carrier(protocol: Protocol) -> Carrier {
+    match protocol {
+        Protocol::Udp => Carrier::Udp,
+        Protocol::Tcp => Carrier::Tcp,
+    }
 }
 
 /// True for the first byte of a STUN message (RFC 7983).

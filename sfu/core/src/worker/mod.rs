@@ -36,8 +36,8 @@ use crate::relay::{OriginKey, RelayMessage};
 use crate::track::Track;
 use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transport, is_media, observed};
 use crate::{
-    Client, Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, RoomId, SubscriptionKey,
-    TrackId, TrackKey, TransportKey, WorkerId,
+    Client, Command, Connection, DataChannel, Event, Failure, ParticipantId, ParticipantKey, Path, Protocol, RoomId,
+    SubscriptionKey, TrackId, TrackKey, TransportKey, WorkerId,
 };
 use slotmap::SlotMap;
 use str0m::config::DtlsCert;
@@ -52,7 +52,7 @@ const MAX_FLUSH_ROUNDS: usize = 4;
 
 /// What a worker is made of.
 pub struct WorkerConfig {
-    /// Addresses clients can send to; each becomes a candidate.
+    /// Addresses clients can send datagrams to; each becomes a candidate.
     pub local: Vec<SocketAddr>,
     /// Certificate of every connection. One for the process keeps handshakes cheap.
     pub certificate: Certificate,
@@ -142,7 +142,7 @@ struct Slot {
 /// The media worker. See the module's documentation.
 pub struct Worker {
     shared: Shared,
-    local: Vec<SocketAddr>,
+    local: Vec<(Protocol, SocketAddr)>,
     random: Box<dyn Random>,
     max_publish_bps: u64,
     demux: Demux,
@@ -205,7 +205,7 @@ impl Worker {
                 crypto: Arc::new(observed()),
                 worker: WorkerId::default(),
             },
-            local: config.local,
+            local: config.local.into_iter().map(|address| (Protocol::Udp, address)).collect(),
             random: config.random,
             max_publish_bps: config.max_publish_bps,
             demux: Demux::default(),
@@ -240,6 +240,14 @@ impl Worker {
         self
     }
 
+    /// The same worker, to which clients may also come over TCP at these addresses: each becomes a passive candidate
+    /// (RFC 6544).
+    #[must_use]
+    pub fn with_tcp(mut self, local: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.local.extend(local.into_iter().map(|address| (Protocol::Tcp, address)));
+        self
+    }
+
     /// Counts since the start.
     #[must_use]
     pub fn stats(&self) -> WorkerStats {
@@ -258,7 +266,7 @@ impl Worker {
         }
     }
 
-    /// A datagram came from `source` to the local address `destination`.
+    /// A datagram came over UDP from `source` to the local address `destination`.
     pub fn handle_datagram(
         &mut self,
         source: SocketAddr,
@@ -266,8 +274,13 @@ impl Worker {
         datagram: &[u8],
         now: Instant,
     ) -> Intake {
+        self.handle_arrival(Path::udp(source, destination), datagram, now)
+    }
+
+    /// A datagram came by a path of either kind.
+    pub fn handle_arrival(&mut self, path: Path, datagram: &[u8], now: Instant) -> Intake {
         self.stats.datagrams_received += 1;
-        let claim = self.demux.claim(source, destination, datagram);
+        let claim = self.demux.claim(path, datagram);
         let Some((claim, slot)) = claim.and_then(|c| Some((c, self.transports.get_mut(c.transport)?))) else {
             self.stats.datagrams_refused += 1;
             return Intake::Stranger;
@@ -280,12 +293,12 @@ impl Worker {
         let mut intake = Intake::Known;
         self.contain(participant, |worker| {
             let Some(slot) = worker.transports.get_mut(claim.transport) else { return };
-            if !slot.transport.receive(source, destination, datagram, now, &mut worker.outbox) {
+            if !slot.transport.receive(path, datagram, now, &mut worker.outbox) {
                 worker.stats.datagrams_refused += 1;
                 return;
             }
             if claim.by_ufrag {
-                worker.demux.learn(claim.transport, source, destination);
+                worker.demux.learn(claim.transport, path);
                 intake = Intake::Checked;
             }
             worker.after_transport(claim.transport, now);
@@ -293,9 +306,22 @@ impl Worker {
         intake
     }
 
-    /// Another worker's connection has this path now: what still comes that way is not for a connection here.
+    /// Another worker's connection has this path over UDP now: what still comes that way is not for a connection here.
     pub fn forget_path(&mut self, source: SocketAddr, destination: SocketAddr) {
-        self.demux.forget(source, destination);
+        self.demux.forget(Path::udp(source, destination));
+    }
+
+    /// A TCP connection is closed. Whose it was may come back by another.
+    pub fn handle_closed(&mut self, source: SocketAddr, destination: SocketAddr) {
+        let path = Path::tcp(source, destination);
+        if let Some(slot) = self.demux.forget(path).and_then(|key| self.transports.get_mut(key)) {
+            slot.transport.handle_closed(path);
+        }
+    }
+
+    /// The next TCP connection that nobody has any use for, to be closed once what waits for it was sent.
+    pub fn poll_left(&mut self) -> Option<Path> {
+        self.demux.poll_left()
     }
 
     /// The control plane wants something.

@@ -13,12 +13,12 @@ use str0m::media::{Frequency, Mid, Pt};
 
 use super::super::{Packet, RawDependencyDescriptor, video_codec};
 use super::{Carried, Egress, ExtensionIds, OutFormat, Outbox, StreamIndex};
-use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{Arrival, Forwarder, Inspector, Received, Verdict};
 use crate::outgoing::Outgoing;
 use crate::random::Random;
 use crate::track::Ingested;
+use crate::{Kind, Path};
 
 const PAYLOAD_TYPE: u8 = 96;
 const REPAIR_PAYLOAD_TYPE: u8 = 97;
@@ -115,7 +115,7 @@ impl SendSide {
         let mut egress = Egress::new("bench".to_owned(), now);
         egress.set_keys(keys);
         let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
-        egress.set_path(port(7882), port(50_000));
+        egress.set_path(Path::udp(port(50_000), port(7882)));
         let ids = ExtensionIds {
             transport_sequence: Some(3),
             mid: Some(4),

@@ -11,7 +11,6 @@ mod feedback;
 mod ring;
 mod stream;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,13 +24,13 @@ pub(crate) use carried::{Carried, ExtensionIds};
 pub(crate) use stream::OutFormat;
 
 use super::Outbox;
-use crate::Kind;
 use crate::allocator::LayerId;
 use crate::forwarder::{OutNumbers, PacketInfo, Placement};
 use crate::outgoing::Way;
 use crate::random::Random;
 use crate::rate::{RateMeter, SteadyRateMeter};
 use crate::track::Ingested;
+use crate::{Kind, Path};
 use ring::Again;
 use stream::{Departure, OutStream};
 
@@ -159,11 +158,11 @@ impl Egress {
     }
 
     /// Where the client is.
-    pub(super) fn set_path(&mut self, source: SocketAddr, destination: SocketAddr) {
-        if self.way.as_ref().is_some_and(|way| way.is(source, destination)) {
+    pub(super) fn set_path(&mut self, path: Path) {
+        if self.way.as_ref().is_some_and(|way| way.path() == path) {
             return;
         }
-        if self.way.replace(Way::new(source, destination)).is_some() {
+        if self.way.replace(Way::new(path)).is_some() {
             self.control.handle_path_change();
         }
     }
