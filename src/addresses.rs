@@ -1,6 +1,6 @@
 //! Which addresses of this machine media uses when nobody configured them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use anyhow::Context as _;
 
@@ -20,6 +20,24 @@ pub(crate) fn discover(dev: bool) -> anyhow::Result<Vec<IpAddr>> {
         "this machine has no address but loopback\n  set `rtc.bind` to the addresses media should use, or run with --dev"
     );
     Ok(chosen)
+}
+
+/// Where clients reach these listeners: at their own addresses, and one that listens everywhere at each of the media's.
+pub(crate) fn reached(media: &[IpAddr], listeners: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut reached = Vec::new();
+    for listener in listeners {
+        // One for all of IPv6 takes IPv4 as well, where the system does not say otherwise.
+        let is_covered = |ip: &IpAddr| listener.is_ipv6() || ip.is_ipv4();
+        let everywhere = listener.ip().is_unspecified();
+        let ips = media.iter().filter(|ip| everywhere && is_covered(ip)).copied();
+        let own = (!everywhere).then(|| listener.ip());
+        for address in ips.chain(own).map(|ip| SocketAddr::new(ip, listener.port())) {
+            if !reached.contains(&address) {
+                reached.push(address);
+            }
+        }
+    }
+    reached
 }
 
 /// The choice itself.
@@ -75,6 +93,20 @@ mod tests {
         assert_eq!(choose(false, &ips(&MACHINE), None), ips(&["10.0.0.5", "172.17.0.1", "2001:db8::5"]));
         assert_eq!(choose(false, &ips(&["127.0.0.1", "::1"]), None), ips(&[]));
         assert_eq!(choose(false, &ips(&["10.0.0.5", "10.0.0.5"]), None), ips(&["10.0.0.5"]));
+    }
+
+    #[test]
+    fn a_listener_is_reached_where_it_listens() {
+        let media = ips(&["10.0.0.5", "2001:db8::5"]);
+        let reach = |listeners: &[&str]| -> Vec<String> {
+            let listeners: Vec<SocketAddr> = listeners.iter().map(|text| text.parse().unwrap()).collect();
+            reached(&media, &listeners).iter().map(SocketAddr::to_string).collect()
+        };
+        assert_eq!(reach(&["0.0.0.0:443"]), ["10.0.0.5:443"]);
+        assert_eq!(reach(&["[::]:443"]), ["10.0.0.5:443", "[2001:db8::5]:443"]);
+        assert_eq!(reach(&["0.0.0.0:443", "[::]:443"]), ["10.0.0.5:443", "[2001:db8::5]:443"]);
+        assert_eq!(reach(&["127.0.0.1:7880", "[::1]:7880"]), ["127.0.0.1:7880", "[::1]:7880"]);
+        assert_eq!(reach(&[]), [""; 0]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use sluice_config::Config;
 use sluice_loadtest::guests;
-use sluice_node::{Node, NodeConfig};
+use sluice_node::{Node, NodeConfig, NodeError};
 use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -34,7 +34,7 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
     let company = company(&config, &listeners, guests)?;
 
     let registry = prometheus::Registry::new();
-    let node = Node::start(&node_config(&config)?, &registry)?;
+    let node = start_node(&config, &listeners, &registry)?;
     let server = Arc::new(Server::new(server_config(config), node, registry)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready: open {url}");
 
@@ -120,9 +120,33 @@ fn url_to_open(config: &Config, listeners: &[TcpListener]) -> anyhow::Result<Str
     Ok(format!("{scheme}://{host}:{}", first.port()))
 }
 
-fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
+/// In development mode another server may have the TCP port: few need it on one machine, and UDP is there.
+fn start_node(config: &Config, listeners: &[TcpListener], registry: &prometheus::Registry) -> anyhow::Result<Node> {
+    let mut node = node_config(config, listeners)?;
+    match Node::start(&node, registry) {
+        Err(NodeError::BindTcp { address, source }) if config.dev && source.kind() == ErrorKind::AddrInUse => {
+            tracing::warn!("another program has TCP {address}: media goes over UDP only");
+            node.bind_tcp.clear();
+            Ok(Node::start(&node, registry)?)
+        }
+        Err(error @ NodeError::BindTcp { .. }) => {
+            bail!("{error}\n  set another `rtc.tcp_port`, or 0 for no media over TCP")
+        }
+        started => Ok(started?),
+    }
+}
+
+fn node_config(config: &Config, listeners: &[TcpListener]) -> anyhow::Result<NodeConfig> {
     let bind = if config.rtc.bind.is_empty() { addresses::discover(config.dev)? } else { config.rtc.bind.clone() };
+    let listeners: Vec<SocketAddr> = listeners
+        .iter()
+        .filter(|_| config.rtc.tcp_on_http)
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()?;
+    let tcp = bind.iter().filter(|_| config.rtc.tcp_port != 0);
     Ok(NodeConfig {
+        bind_tcp: tcp.map(|ip| SocketAddr::new(*ip, config.rtc.tcp_port)).collect(),
+        tcp_elsewhere: addresses::reached(&bind, &listeners),
         bind: bind.into_iter().map(|ip| SocketAddr::new(ip, config.rtc.udp_port)).collect(),
         advertise: config.rtc.advertise,
         workers: usize::from(config.rtc.workers),

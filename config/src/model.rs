@@ -122,6 +122,10 @@ impl fmt::Display for PublicUrl {
 pub struct Rtc {
     /// UDP port of all workers; 0: the system chooses.
     pub udp_port: u16,
+    /// TCP port for clients whose network lets no UDP out; 0: none.
+    pub tcp_port: u16,
+    /// Such clients may also come to the addresses of `http.listen`.
+    pub tcp_on_http: bool,
     /// Addresses to bind and offer to clients; empty: found by itself.
     pub bind: Vec<IpAddr>,
     /// Address written into candidates instead of the bound ones (NAT 1:1).
@@ -135,7 +139,15 @@ pub struct Rtc {
 
 impl Default for Rtc {
     fn default() -> Self {
-        Self { udp_port: 7882, bind: Vec::new(), advertise: None, workers: 0, portable_io: false }
+        Self {
+            udp_port: 7882,
+            tcp_port: 7881,
+            tcp_on_http: false,
+            bind: Vec::new(),
+            advertise: None,
+            workers: 0,
+            portable_io: false,
+        }
     }
 }
 

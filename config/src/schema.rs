@@ -51,6 +51,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("http.tls.cert", Form::Text, PEM),
     key("http.tls.key", Form::Text, PEM),
     key("rtc.udp_port", Form::Integer, "a UDP port, 0 to 65535 (0: the system chooses)"),
+    key("rtc.tcp_port", Form::Integer, "a TCP port, 0 to 65535 (0: no media over TCP)"),
+    key("rtc.tcp_on_http", Form::Boolean, SWITCH),
     key("rtc.bind", Form::List, "IP addresses of this machine, such as [\"192.0.2.10\"]; empty: found by itself"),
     key("rtc.advertise", Form::Text, "one IP address, such as \"198.51.100.7\""),
     key("rtc.workers", Form::Integer, "a whole number, 0 to 255 (0: one for each core)"),

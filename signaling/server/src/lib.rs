@@ -27,6 +27,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use sluice_node::MediaDoor;
 use sluice_rooms::ConnectionId;
 use tokio::sync::watch;
 
@@ -73,12 +74,14 @@ impl Server {
         }
         let metrics = Metrics::register(&registry)?;
         let keys = Arc::new(Keys::new(config.keys.clone()));
+        let media_door = node.media_door();
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone());
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
         let app = App {
             config,
             keys,
             rooms,
+            media_door,
             metrics,
             registry,
             creations,
@@ -112,6 +115,8 @@ struct App {
     config: ServerConfig,
     keys: Arc<Keys>,
     rooms: Arc<Rooms>,
+    /// `Some` where media may come to the doors' own addresses.
+    media_door: Option<MediaDoor>,
     metrics: Metrics,
     registry: prometheus::Registry,
     creations: PerMinute,

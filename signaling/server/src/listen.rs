@@ -1,4 +1,5 @@
-//! The accept loop: TCP and TLS in, HTTP/1.1 to the doors, with a bound on everything that waits.
+//! The accept loop: TCP and TLS in, HTTP/1.1 to the doors, with a bound on everything that waits. Connections for media
+//! that come to the same address go to the media plane.
 //!
 //! axum's own `serve` has neither a time limit for request heads nor a bound on connections; a server on the
 //! open network needs both.
@@ -33,6 +34,9 @@ const HEAD_BYTES: usize = 128 * 1024;
 const HEADERS: usize = 100;
 /// Pause after the system refused a connection (out of file descriptors): it will refuse the next as well.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// No frame of media begins with this byte or a higher one.
+const BEYOND_MEDIA: u8 = 8;
 
 /// Open connections by address.
 #[derive(Default)]
@@ -140,6 +144,11 @@ async fn connection(
     stream: TcpStream,
     address: SocketAddr,
 ) {
+    let stream = match timeout(app.config.timeouts.request_head, pass_media_on(&app, stream)).await {
+        Ok(Some(stream)) => stream,
+        Ok(None) => return,
+        Err(_) => return tracing::debug!("a connection said nothing in time"),
+    };
     // Signal messages are small and wait for nobody.
     let _ = stream.set_nodelay(true);
     let peer = Peer { address, secure: acceptor.is_some() };
@@ -150,6 +159,26 @@ async fn connection(
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake timed out"),
         },
+    }
+}
+
+/// Gives the connection back when it is for the doors. What media begins with is a frame of a connectivity check
+/// (RFC 4571), whose length is below 2048: no HTTP and no TLS begins with such a byte. What comes of it, and the bounds on
+/// it, are the media plane's.
+async fn pass_media_on(app: &App, stream: TcpStream) -> Option<TcpStream> {
+    let Some(door) = &app.media_door else { return Some(stream) };
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1..) if first[0] >= BEYOND_MEDIA => Some(stream),
+        Ok(1..) => {
+            if let Ok(stream) = stream.into_std()
+                && !door.admit(stream)
+            {
+                tracing::debug!("too many connections for media wait");
+            }
+            None
+        }
+        Ok(0) | Err(_) => None,
     }
 }
 

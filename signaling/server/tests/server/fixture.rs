@@ -80,14 +80,31 @@ impl Fixture {
         Self::on(1, config, tls).await
     }
 
+    /// At an address where media comes as well.
+    pub(crate) async fn with_media_at_the_door(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp_elsewhere = vec![listener.local_addr().unwrap()];
+        let node = NodeConfig { workers: 1, tcp_elsewhere, ..NodeConfig::default() };
+        Self::at(listener, node, ServerConfig::development(), tls).await
+    }
+
     async fn on(workers: usize, config: ServerConfig, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let node = NodeConfig { workers, participants_per_worker: 1, ..NodeConfig::default() };
+        Self::at(listener, node, config, tls).await
+    }
+
+    async fn at(
+        listener: TcpListener,
+        node: NodeConfig,
+        config: ServerConfig,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Self {
         let registry = prometheus::Registry::new();
-        let bind = vec!["127.0.0.1:0".parse().unwrap()];
-        let node = NodeConfig { bind, workers, participants_per_worker: 1, ..NodeConfig::default() };
+        let node = NodeConfig { bind: vec!["127.0.0.1:0".parse().unwrap()], ..node };
         let node = Node::start(&node, &registry).unwrap();
         let drill = node.drill();
         let server = Server::new(config, node, registry).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task =

@@ -7,4 +7,5 @@ mod calls;
 mod fixture;
 mod hostile;
 mod insight;
+mod media_door;
 mod operations;

@@ -108,7 +108,7 @@ async fn tls_ends_here_when_given() {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    let server = Fixture::secured(ServerConfig::development(), Some(Arc::new(tls))).await;
+    let tls = Some(Arc::new(tls));
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();
@@ -118,22 +118,25 @@ async fn tls_ends_here_when_given() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = within(connector.connect(name, server.stream().await)).await.unwrap();
-    let body = "{}";
-    let request = format!(
-        "POST /api/rooms HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = within(stream.read_to_end(&mut answer)).await;
-    assert!(answer.starts_with(b"HTTP/1.1 201"), "{}", String::from_utf8_lossy(&answer));
+    let alone = Fixture::secured(ServerConfig::development(), tls.clone()).await;
+    for server in [alone, Fixture::with_media_at_the_door(tls).await] {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = within(connector.connect(name, server.stream().await)).await.unwrap();
+        let body = "{}";
+        let request = format!(
+            "POST /api/rooms HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = within(stream.read_to_end(&mut answer)).await;
+        assert!(answer.starts_with(b"HTTP/1.1 201"), "{}", String::from_utf8_lossy(&answer));
 
-    // Plain HTTP to a TLS port is turned away.
-    let mut plain = server.stream().await;
-    plain.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    let _ = within(plain.read_to_end(&mut answer)).await;
-    assert!(!answer.starts_with(b"HTTP"));
+        // Plain HTTP to a TLS port is turned away.
+        let mut plain = server.stream().await;
+        plain.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        let _ = within(plain.read_to_end(&mut answer)).await;
+        assert!(!answer.starts_with(b"HTTP"));
+    }
 }
