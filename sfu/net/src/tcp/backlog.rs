@@ -107,7 +107,7 @@ mod tests {
     fn who_reads_nothing_gets_no_more_media_and_still_what_is_needed() {
         let mut backlog = Backlog::default();
         let mut writer = Fickle { turns: Vec::new().into_iter(), got: Vec::new() };
-        let fill = |backlog: &mut Backlog, worth| (0..).take_while(|_| backlog.push(&[1; 1200], worth)).count();
+        let fill = |backlog: &mut Backlog, worth| (0..1000).take_while(|_| backlog.push(&[1; 1200], worth)).count();
         assert_eq!(fill(&mut backlog, Worth::Media), MAX_MEDIA_WAITING_LEN / 1202);
         assert!(fill(&mut backlog, Worth::Needed) > 50);
         assert!(backlog.len() <= MAX_WAITING_LEN);
