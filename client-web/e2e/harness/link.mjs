@@ -25,6 +25,7 @@ const FERRY = fileURLToPath(new URL('ferry.mjs', import.meta.url));
  * @property {number} [loss] percent of the packets
  * @property {number} [burst] packets lost in a row, on average
  * @property {number} [queue] bytes that may wait when there is a rate
+ * @property {0 | 1} [udp] 0: a firewall that lets no UDP through
  */
 
 export class Link {

@@ -24,14 +24,21 @@ export class Server {
    * @param {object} [options]
    * @param {string} [options.listen] address and port, of which 0 lets the system choose
    * @param {number} [options.udpPort]
+   * @param {number} [options.tcpPort] for media over TCP; 0 is none, so that suites keep out of each other's way
    * @param {boolean} [options.dev] development mode; without it `env` must say the rest
    * @param {Record<string, string>} [options.env] more settings
    */
-  static async start({ listen = '127.0.0.1:0', udpPort = 0, dev = true, env = {} } = {}) {
+  static async start({
+    listen = '127.0.0.1:0',
+    udpPort = 0,
+    tcpPort = 0,
+    dev = true,
+    env = {},
+  } = {}) {
     const server = new Server();
     await server.#start(
       ['serve', ...(dev ? ['--dev'] : []), '--listen', listen, '--udp-port', String(udpPort)],
-      env,
+      { SLUICE_RTC__TCP_PORT: String(tcpPort), ...env },
     );
     return server;
   }

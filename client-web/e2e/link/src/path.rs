@@ -10,12 +10,15 @@ use crate::settings::Settings;
 /// Packets that travel at one time: a second of delay at the speed of a fast LAN. Who comes then is dropped.
 const MOST_TRAVELLING: usize = 50_000;
 
+/// UDP in the protocol field of an IP packet.
+const UDP: u8 = 17;
+
 /// What became of the packets so far. Those that still wait or travel are not in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) delivered: u64,
     pub(crate) delivered_bytes: u64,
-    /// By the settings' share.
+    /// By the settings' share, or for being UDP where none is let through.
     pub(crate) lost: u64,
     /// Found the queue full.
     pub(crate) overflowed: u64,
@@ -68,7 +71,9 @@ impl Path {
     /// A packet enters.
     pub(crate) fn handle_packet(&mut self, packet: &[u8], now: Instant) {
         self.advance(now);
-        if self.settings.rate_bps.is_none() && self.queue.is_empty() {
+        if !self.settings.lets_udp_through && is_udp(packet) {
+            self.counts.lost += 1;
+        } else if self.settings.rate_bps.is_none() && self.queue.is_empty() {
             self.travel(packet.to_vec(), now);
         } else if self.queued_bytes + packet.len() > self.settings.queue_bytes {
             self.counts.overflowed += 1;
@@ -125,6 +130,15 @@ impl Path {
     }
 }
 
+/// IPv6 packets with headers in between are none that browsers send.
+fn is_udp(packet: &[u8]) -> bool {
+    match packet {
+        [0x40..0x50, ..] => packet.get(9) == Some(&UDP),
+        [0x60..0x70, ..] => packet.get(6) == Some(&UDP),
+        _ => false,
+    }
+}
+
 /// How long a packet takes through the bottleneck.
 fn duration(bytes: usize, rate_bps: u64) -> Duration {
     Duration::from_nanos((bytes as u64 * 8).saturating_mul(1_000_000_000) / rate_bps.max(1))
@@ -142,6 +156,19 @@ mod tests {
         let mut path = Path::new(fastrand::Rng::with_seed(1));
         path.set(Settings::parse(settings).unwrap(), now);
         path
+    }
+
+    #[test]
+    fn a_firewall_lets_everything_through_but_udp() {
+        let now = Instant::now();
+        let mut path = path("udp=0", now);
+        let v4 = |protocol| [&[0x45, 0, 0, 20, 0, 0, 0, 0, 64, protocol][..], &[0; 10]].concat();
+        let v6 = |protocol| [&[0x60, 0, 0, 0, 0, 0, protocol][..], &[0; 33]].concat();
+        let packets = [v4(17), v4(6), v6(17), v6(6), v4(1)];
+        packets.iter().for_each(|packet| path.handle_packet(packet, now));
+        let through: Vec<_> = std::iter::from_fn(|| path.poll_packet(now)).collect();
+        assert_eq!(through, [v4(6), v6(6), v4(1)]);
+        assert_eq!(path.counts().lost, 2);
     }
 
     fn ms(milliseconds: u64) -> Duration {

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) burst: f64,
     /// `queue=`: bytes that may wait for their turn while there is a rate; who comes then is dropped.
     pub(crate) queue_bytes: usize,
+    /// `udp=0`: a firewall that lets no UDP through, and tells nobody.
+    pub(crate) lets_udp_through: bool,
 }
 
 impl Default for Settings {
@@ -33,6 +35,7 @@ impl Default for Settings {
             burst: 1.0,
             // A little more than a home router has.
             queue_bytes: 64 * 1024,
+            lets_udp_through: true,
         }
     }
 }
@@ -54,7 +57,8 @@ impl Settings {
                 "loss" => settings.loss = number(value, 0.0, 100.0).with_context(wrong)? / 100.0,
                 "burst" => settings.burst = number(value, 0.0, 1000.0).with_context(wrong)?,
                 "queue" => settings.queue_bytes = value.parse().with_context(wrong)?,
-                _ => bail!("unknown setting {key}: there are rate, delay, jitter, loss, burst, queue"),
+                "udp" => settings.lets_udp_through = number(value, 0.0, 1.0).with_context(wrong)? > 0.0,
+                _ => bail!("unknown setting {key}: there are rate, delay, jitter, loss, burst, queue, udp"),
             }
         }
         Ok(settings)
@@ -86,7 +90,7 @@ mod tests {
 
     #[test]
     fn everything_can_be_said() {
-        let settings = Settings::parse("rate=500000 delay=25 jitter=2.5 loss=5 burst=3 queue=30000").unwrap();
+        let settings = Settings::parse("rate=500000 delay=25 jitter=2.5 loss=5 burst=3 queue=30000 udp=0").unwrap();
         assert_eq!(
             settings,
             Settings {
@@ -96,13 +100,14 @@ mod tests {
                 loss: 0.05,
                 burst: 3.0,
                 queue_bytes: 30_000,
+                lets_udp_through: false,
             }
         );
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for nonsense in ["rate", "rate=fast", "speed=1", "loss=101", "delay=-1", "delay=NaN", "jitter=inf"] {
+        for nonsense in ["rate", "rate=fast", "speed=1", "loss=101", "delay=-1", "delay=NaN", "jitter=inf", "udp=no"] {
             assert!(Settings::parse(nonsense).is_err(), "{nonsense}");
         }
     }
