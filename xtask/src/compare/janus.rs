@@ -9,7 +9,7 @@ use super::cage::Cage;
 use crate::browsers::apt_install;
 use crate::command::find;
 
-/// Plugins a comparison has no use for, some of which listen; and the transports other than WebSockets.
+/// Plugins a comparison has no use for, some of which listen.
 const PLUGINS: &[&str] = &[
     "audiobridge",
     "duktape",
@@ -23,6 +23,9 @@ const PLUGINS: &[&str] = &[
     "videocall",
     "voicemail",
 ];
+/// One for the one core it has. Left to itself Janus takes a thread for each connection, which cost twice as much.
+const EVENT_LOOPS: u32 = 1;
+/// All but WebSockets.
 const TRANSPORTS: &[&str] = &["http", "mqtt", "nanomsg", "pfunix", "rabbitmq"];
 
 /// Its program, installed before where that is allowed and possible; otherwise why it is not there.
@@ -49,7 +52,7 @@ pub(super) fn version(program: &Path) -> String {
     let output = Command::new(program).arg("--help").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     text.ok()
-        .and_then(|text| version_in(&text).map(|version| format!("janus {version}")))
+        .and_then(|text| version_in(&text).map(|version| format!("janus {version}, {EVENT_LOOPS} event loop")))
         .unwrap_or_else(|| "of an unknown version".to_owned())
 }
 
@@ -81,7 +84,7 @@ fn core(directory: &Path) -> String {
         files.join(",")
     };
     format!(
-        "general: {{ configs_folder = \"{}\", debug_level = 2 }}\n\
+        "general: {{ configs_folder = \"{}\", debug_level = 2, event_loops = {EVENT_LOOPS} }}\n\
          plugins: {{ disable = \"{}\" }}\n\
          transports: {{ disable = \"{}\" }}\n",
         directory.display(),

@@ -15,8 +15,10 @@ use crate::running::Running;
 
 /// Bytes of payload in a packet, in the middle of pictures of any rate.
 pub(super) const PACKET_BYTES: u32 = 1100;
-/// So many join in a second: what the slowest server takes without losing what others watch.
+/// So many join in a second: what the slowest server takes without losing what others watch. Who joins a meeting changes
+/// the connection of everybody in it.
 const JOINS_PER_SECOND: u32 = 50;
+const MEETING_JOINS_PER_SECOND: u32 = 10;
 /// What counts as served.
 const MAX_LOSS: f64 = 0.001;
 const MAX_P99_MS: f64 = 20.0;
@@ -91,18 +93,18 @@ impl Load {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let (scenario, people) = match self.people {
+        let (scenario, people, join_rate) = match self.people {
             People::Stage { publishers, subscribers } => {
-                ("webinar", vec![("--publishers", publishers), ("--subscribers", subscribers)])
+                ("webinar", vec![("--publishers", publishers), ("--subscribers", subscribers)], JOINS_PER_SECOND)
             }
-            People::Meeting(people) => ("meeting", vec![("--participants", people)]),
+            People::Meeting(people) => ("meeting", vec![("--participants", people)], MEETING_JOINS_PER_SECOND),
         };
         let mut words = vec![scenario.to_owned()];
         let packets = [
             ("--pps", self.packets_per_second),
             ("--packet-bytes", PACKET_BYTES),
             ("--burst", self.burst),
-            ("--join-rate", JOINS_PER_SECOND),
+            ("--join-rate", join_rate),
         ];
         for (flag, number) in people.into_iter().chain(packets) {
             words.extend([flag.to_owned(), number.to_string()]);

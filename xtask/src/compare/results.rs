@@ -191,6 +191,7 @@ impl Results {
         for (kind, series) in kinds {
             let rows = series.into_iter().flat_map(|series| &series.rows).filter(|row| row.server == *ours);
             let costs: Vec<(u32, f64)> = rows
+                .filter(|row| !row.outcome.has_broken_down())
                 .filter_map(|row| {
                     let many = if kind == "subscribers" { row.load.audience() } else { row.load.publishers() };
                     Some((many, row.outcome.cpu_us_per_packet?))
