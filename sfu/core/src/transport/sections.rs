@@ -173,7 +173,8 @@ impl Sections {
         (verdicts, opened)
     }
 
-    /// What to ask the client for, once per need.
+    /// What to ask the client for, once per need. Clients add up what they are asked for until they offer, so what
+    /// comes on top is asked for alone.
     pub(super) fn poll_need(&mut self) -> Option<Need> {
         // Who would still wait if what is idle were given away.
         let mut waiting = self.waiting.clone();
@@ -181,11 +182,20 @@ impl Sections {
         let lacking = |kind| u32::try_from(waiting.iter().filter(|w| w.kind == kind).count()).unwrap_or(u32::MAX);
         let need = Need { audio: lacking(Kind::Audio), video: lacking(Kind::Video) };
         let closing = self.sections.iter().any(|s| matches!(s.state, State::Closing));
-        if !self.has_offer || (self.waiting.is_empty() && !closing) || self.asked == Some(need) {
+        if !self.has_offer || (self.waiting.is_empty() && !closing) {
             return None;
         }
-        self.asked = Some(need);
-        Some(need)
+        let Some(asked) = self.asked else {
+            self.asked = Some(need);
+            return Some(need);
+        };
+        let more =
+            Need { audio: need.audio.saturating_sub(asked.audio), video: need.video.saturating_sub(asked.video) };
+        if more.audio == 0 && more.video == 0 {
+            return None;
+        }
+        self.asked = Some(Need { audio: asked.audio + more.audio, video: asked.video + more.video });
+        Some(more)
     }
 
     /// True when an offer of ours would change something.
@@ -311,6 +321,25 @@ mod tests {
         assert_eq!(sections.poll_need(), Some(Need { audio: 0, video: 0 }));
         let (verdicts, _) = sections.handle_offer(&receiving(&["0"]));
         assert_eq!(verdicts, [(Mid::from("0"), Verdict::Send(label("TR_2")))]);
+    }
+
+    #[test]
+    fn sections_asked_for_one_by_one_are_not_asked_for_twice() {
+        let mut keys = SlotMap::<SubscriptionKey, ()>::with_key();
+        let mut sections = Sections::default();
+        sections.handle_offer(&[]);
+        // A client that is busy adds up what it is told, and offers in the end.
+        let mut added = 0;
+        for _ in 0..50 {
+            sections.want(keys.insert(()), Kind::Audio, label("TR_1"));
+            added += sections.poll_need().map_or(0, |need| need.audio);
+        }
+        assert_eq!(added, 50);
+        assert_eq!(sections.poll_need(), None);
+        let mids: Vec<String> = (0..50).map(|mid| mid.to_string()).collect();
+        let mids: Vec<&str> = mids.iter().map(String::as_str).collect();
+        let (_, opened) = sections.handle_offer(&receiving(&mids));
+        assert_eq!((opened.len(), sections.poll_need()), (50, None));
     }
 
     #[test]
