@@ -2,8 +2,8 @@
 //! named scenarios, and a report of what came of what they sent.
 //!
 //! It knows a server from outside only. A [`plan::Plan`] says who joins which room when and publishes what;
-//! [`scenario`] makes plans. The `conductor` carries one out: signaling (`attendance`, `signal`) runs on one
-//! asynchronous thread and holds no packet; media (`media_thread`) on a few threads that never await, each with many
+//! [`scenario`] makes plans. The `conductor` carries one out: signaling (`attendance`, `signal`, which speaks `livekit` or
+//! `janus`) runs on one asynchronous thread and holds no packet; media (`media_thread`) on a few threads that never await, each with many
 //! `participant`s: machines without sockets that take messages, datagrams and time. Every packet of media carries a
 //! `stamp` with the time it was sent; a subscriber's `reception` reads it, and the [`report`] is made of that.
 
