@@ -42,6 +42,18 @@ fn assert_number(report: &Value, pointer: &str) {
 }
 
 #[test]
+fn who_is_slow_or_dead_is_in_no_figure_of_the_others() {
+    let report =
+        load(&["webinar", "--subscribers", "3", "--slow", "1", "--dead", "1", "--duration", "3s", "--seed", "7"]);
+    assert_eq!(count(&report, "/participants/connected"), 6);
+    assert_eq!(count(&report, "/subscriptions/flowing"), 10, "all five were well before it was measured");
+    assert_eq!(count(&report, "/subscriptions/silent"), 0);
+    assert_eq!(report["loss_ratio"], 0.0);
+    assert_eq!(count(&report, "/first_frame_ms/count"), 3);
+    assert_eq!(report["parameters"]["dead"], "1");
+}
+
+#[test]
 fn a_webinar_loses_nothing_and_says_all_that_scripts_read() {
     let report = load(&["webinar", "--subscribers", "3", "--duration", "2s", "--seed", "7"]);
     assert_eq!(count(&report, "/participants/connected"), 4);

@@ -137,6 +137,7 @@ impl Attendee {
             local: signal.local(),
             tracks: std::mem::take(&mut self.tracks),
             subscribes: self.visit.subscribes,
+            uptake: self.visit.uptake,
             requests: sender,
         };
         self.media.tell(Order::Enter(Box::new(entrance))).await?;

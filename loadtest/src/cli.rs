@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::publication::Content;
 use crate::report::Report;
-use crate::scenario::{self, Churn, Common};
+use crate::scenario::{self, Churn, Common, Webinar};
 use crate::server::Server;
 use crate::signal::SignalVersion;
 use crate::slo::Slo;
@@ -56,6 +56,12 @@ enum Scenario {
         /// Who receive
         #[arg(long, default_value_t = 50)]
         subscribers: usize,
+        /// Who receive as well, and once it is measured take no more than 300 kbit/s; figures are the others'
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        slow: usize,
+        /// Who receive as well, and once it is measured take and say nothing any more; figures are the others'
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        dead: usize,
         #[command(flatten)]
         flags: Flags,
     },
@@ -232,7 +238,9 @@ impl Scenario {
     fn plan(&self, common: &Common) -> Plan {
         match *self {
             Self::Meeting { participants, .. } => scenario::meeting(common, participants),
-            Self::Webinar { publishers, subscribers, .. } => scenario::webinar(common, publishers, subscribers),
+            Self::Webinar { publishers, subscribers, slow, dead, .. } => {
+                scenario::webinar(common, Webinar { publishers, subscribers, slow, dead })
+            }
             Self::AudioRoom { speakers, listeners, .. } => scenario::audio_room(common, speakers, listeners),
             Self::ManyRooms { rooms, participants, .. } => scenario::many_rooms(common, rooms, participants),
             Self::Churn { joins_per_second, stay, publishers, publish, .. } => {

@@ -25,6 +25,7 @@ use crate::publication::Content;
 use crate::server::Server;
 use crate::signal::SignalVersion;
 use crate::tally::Live;
+use crate::uptake::Uptake;
 use crate::window::Announced;
 
 /// How often the list of rooms is looked at: a newcomer is not alone for longer.
@@ -188,6 +189,7 @@ impl Host {
                     stays: None,
                     publishes: contents.to_vec(),
                     subscribes: false,
+                    uptake: Uptake::Whole,
                     breaks: None,
                 },
                 venue: self.venue.clone(),

@@ -36,6 +36,7 @@ mod source;
 mod stamp;
 mod tally;
 mod tls;
+mod uptake;
 mod vp8;
 mod window;
 

@@ -23,6 +23,7 @@ use crate::reception::Stream;
 use crate::signal::SignalVersion;
 use crate::source::Sent;
 use crate::tally::{Live, Present, Tally};
+use crate::uptake::{Gate, SLOW_BUFFER, Uptake};
 use crate::window::{Announced, Window};
 
 /// Orders under way to one thread. Signaling that is faster than this waits, as behind a full socket.
@@ -49,6 +50,7 @@ pub(crate) struct Entrance {
     pub(crate) local: IpAddr,
     pub(crate) tracks: Vec<TrackPlan>,
     pub(crate) subscribes: bool,
+    pub(crate) uptake: Uptake,
     /// Where its requests to the server go. Closed when it cannot go on.
     pub(crate) requests: mpsc::Sender<ask::Message>,
 }
@@ -117,6 +119,9 @@ struct Seat {
     participant: Participant,
     sockets: Vec<UdpSocket>,
     requests: mpsc::Sender<ask::Message>,
+    gate: Gate,
+    /// What it receives counts.
+    is_measured: bool,
     /// When its timer is set for.
     armed: Option<Instant>,
 }
@@ -128,10 +133,14 @@ pub(crate) struct MediaThread {
     clock: Clock,
     window: Window,
     tally: Tally,
+    /// Of those who are slow or dead.
+    others: Tally,
     seats: HashMap<VisitId, Seat>,
     timers: BinaryHeap<Reverse<(Instant, VisitId)>>,
     /// Sockets that may hold more.
     ready: Vec<Token>,
+    /// The same of those who are slow, and when they may read on.
+    resting: Vec<(Instant, Token)>,
     keeping: Keeping,
     outcomes: Vec<MediaOutcome>,
     busy: (Option<u64>, Option<u64>),
@@ -155,10 +164,12 @@ impl MediaThread {
             window: announced.get(),
             announced,
             clock,
-            tally: Tally::new(live),
+            tally: Tally::new(live.clone()),
+            others: Tally::new(live),
             seats: HashMap::new(),
             timers: BinaryHeap::new(),
             ready: Vec::new(),
+            resting: Vec::new(),
             keeping,
             outcomes: Vec::new(),
             busy: (None, None),
@@ -186,6 +197,9 @@ impl MediaThread {
             for event in events.iter().filter(|event| event.token() != WAKER) {
                 self.ready.push(event.token());
             }
+            let now = Instant::now();
+            self.ready
+                .extend(self.resting.extract_if(.., |(at, _)| *at <= now).map(|(_, token)| token));
             for token in std::mem::take(&mut self.ready) {
                 self.receive(token, &mut buffer);
             }
@@ -202,7 +216,8 @@ impl MediaThread {
             .timers
             .peek()
             .map_or(MAX_SLEEP, |Reverse((at, _))| at.saturating_duration_since(Instant::now()));
-        next.min(MAX_SLEEP)
+        let rested = self.resting.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
+        next.min(rested.unwrap_or(MAX_SLEEP)).min(MAX_SLEEP)
     }
 
     fn look_at_window(&mut self) {
@@ -243,7 +258,7 @@ impl MediaThread {
         let unusable = |error: io::Error| PeerError::Socket(error.to_string());
         let mut sockets = Vec::new();
         for n in 0..entrance.version.connections() {
-            let mut socket = socket(entrance.local).map_err(unusable)?;
+            let mut socket = socket(entrance.local, entrance.uptake).map_err(unusable)?;
             let token = Token(entrance.id * 2 + n);
             self.poll.registry().register(&mut socket, token, Interest::READABLE).map_err(unusable)?;
             sockets.push(socket);
@@ -256,7 +271,8 @@ impl MediaThread {
             entrance.subscribes,
             Instant::now(),
         )?;
-        Ok(Seat { participant, sockets, requests: entrance.requests, armed: None })
+        let (gate, is_measured) = (Gate::new(entrance.uptake), entrance.uptake == Uptake::Whole);
+        Ok(Seat { participant, sockets, requests: entrance.requests, gate, is_measured, armed: None })
     }
 
     fn run_timers(&mut self) {
@@ -282,12 +298,26 @@ impl MediaThread {
         let end = if place == 0 { End::Publisher } else { End::Subscriber };
         let Some(seat) = self.seats.get_mut(&id) else { return };
         let Some(socket) = seat.sockets.get(place) else { return };
+        let has_begun = self.clock.nanos(Instant::now()) >= self.window.begin_ns;
+        if has_begun && seat.gate.is_shut() {
+            return;
+        }
         let mut is_empty = false;
         for _ in 0..DATAGRAMS_A_TURN {
+            if let Some(opens_at) = seat.gate.opens_at(Instant::now()).filter(|_| has_begun) {
+                self.resting.retain(|(_, resting)| *resting != token);
+                self.resting.push((opens_at, token));
+                is_empty = true;
+                break;
+            }
             match socket.recv_from(buffer) {
                 Ok((len, source)) => {
                     let now = Instant::now();
-                    let Self { clock, window, tally, .. } = self;
+                    if has_begun {
+                        seat.gate.handle_read(len, now);
+                    }
+                    let Self { clock, window, tally, others, .. } = self;
+                    let tally = if seat.is_measured { tally } else { others };
                     let mut present = Present { now, clock: *clock, window: *window, tally };
                     let datagram = buffer.get(..len).unwrap_or_default();
                     seat.participant.handle_datagram(end, source, datagram, &mut present);
@@ -309,10 +339,14 @@ impl MediaThread {
     /// Lets a participant act, then carries out what it wants.
     fn attend(&mut self, id: VisitId, act: impl FnOnce(&mut Participant, &mut Present<'_>)) {
         let Some(seat) = self.seats.get_mut(&id) else { return };
-        let Self { clock, window, tally, .. } = self;
+        let Self { clock, window, tally, others, .. } = self;
+        let tally = if seat.is_measured { tally } else { others };
         let mut present = Present { now: Instant::now(), clock: *clock, window: *window, tally };
+        if seat.gate.is_shut() && present.ns() >= window.begin_ns {
+            return;
+        }
         act(&mut seat.participant, &mut present);
-        let Seat { participant, sockets, requests, armed } = seat;
+        let Seat { participant, sockets, requests, armed, .. } = seat;
         participant.drain_transmits(|end, destination, datagram| {
             let socket = sockets.get(if end == End::Publisher { 0 } else { 1 });
             if let Some(socket) = socket {
@@ -396,11 +430,11 @@ impl MediaOutcome {
     }
 }
 
-fn socket(local: IpAddr) -> io::Result<UdpSocket> {
+fn socket(local: IpAddr, uptake: Uptake) -> io::Result<UdpSocket> {
     let address = SocketAddr::new(local, 0);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     // More is better; less is no reason to stay away.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = socket.set_recv_buffer_size(if uptake == Uptake::Whole { RECEIVE_BUFFER } else { SLOW_BUFFER });
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::publication::Content;
+use crate::uptake::Uptake;
 
 /// When somebody comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Visit {
     pub publishes: Vec<Content>,
     /// It receives what the others publish.
     pub subscribes: bool,
+    /// How it takes that.
+    pub uptake: Uptake,
     /// Its signal connection breaks so long after measuring began, and is resumed at once.
     pub breaks: Option<Duration>,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::plan::{Arrival, Plan, Visit};
 use crate::publication::Content;
+use crate::uptake::Uptake;
 
 /// What is the same in all scenarios.
 #[derive(Debug, Clone)]
@@ -41,6 +42,7 @@ impl Common {
             stays: None,
             publishes: Vec::new(),
             subscribes: true,
+            uptake: Uptake::Whole,
             breaks: None,
         }
     }
@@ -60,17 +62,42 @@ pub fn meeting(common: &Common, participants: usize) -> Plan {
     common.plan("meeting", &[("participants", participants.to_string())], visits.collect())
 }
 
+/// Who sends and who receives in [`webinar`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Webinar {
+    /// Who send.
+    pub publishers: usize,
+    /// Who receive.
+    pub subscribers: usize,
+    /// Who receive as well, and take [`SLOW_BPS`] once it is measured.
+    pub slow: usize,
+    /// Who receive as well, and take and say nothing once it is measured.
+    pub dead: usize,
+}
+
+/// What somebody slow takes: sound and the smallest picture, hardly.
+pub const SLOW_BPS: u32 = 300_000;
+
 /// A few on stage, many who watch. Nobody on stage watches.
 #[must_use]
-pub fn webinar(common: &Common, publishers: usize, subscribers: usize) -> Plan {
+pub fn webinar(common: &Common, webinar: Webinar) -> Plan {
+    let Webinar { publishers, subscribers, slow, dead } = webinar;
     let stage = (0..publishers).map(|place| Visit {
         publishes: common.camera(),
         subscribes: false,
         ..common.visit("webinar", format!("speaker-{place}"), common.arrival(place))
     });
-    let audience = (0..subscribers)
-        .map(|place| common.visit("webinar", format!("viewer-{place}"), common.arrival(publishers + place)));
-    let parameters = [("publishers", publishers.to_string()), ("subscribers", subscribers.to_string())];
+    // Among the first, so that whoever is served in the order they came is behind them.
+    let uptakes = std::iter::repeat_n(Uptake::None, dead)
+        .chain(std::iter::repeat_n(Uptake::Slow { bps: SLOW_BPS }, slow))
+        .chain(std::iter::repeat_n(Uptake::Whole, subscribers));
+    let audience = uptakes.enumerate().map(|(place, uptake)| Visit {
+        uptake,
+        ..common.visit("webinar", format!("viewer-{place}"), common.arrival(publishers + place))
+    });
+    let mut parameters = vec![("publishers", publishers.to_string()), ("subscribers", subscribers.to_string())];
+    let poor = [("slow", slow), ("dead", dead)].into_iter().filter(|(_, count)| *count > 0);
+    parameters.extend(poor.map(|(name, count)| (name, count.to_string())));
     common.plan("webinar", &parameters, stage.chain(audience).collect())
 }
 
@@ -167,7 +194,10 @@ mod tests {
     fn plans_owe_what_they_should() {
         let common = common();
         assert_eq!(meeting(&common, 5).subscriptions_before(), 5 * 4 * 2);
-        assert_eq!(webinar(&common, 2, 100).subscriptions_before(), 100 * 2 * 2);
+        let of_two = Webinar { publishers: 2, subscribers: 100, ..Webinar::default() };
+        assert_eq!(webinar(&common, of_two).subscriptions_before(), 100 * 2 * 2);
+        // Until it is measured, these are like all others.
+        assert_eq!(webinar(&common, Webinar { slow: 3, dead: 4, ..of_two }).subscriptions_before(), 107 * 2 * 2);
         assert_eq!(audio_room(&common, 3, 10).subscriptions_before(), 3 * 2 + 10 * 3);
         assert_eq!(many_rooms(&common, 7, 3).subscriptions_before(), 7 * 3 * 2 * 2);
         assert_eq!(reconnect_storm(&common, 7, 3).subscriptions_before(), 7 * 3 * 2 * 2);

@@ -1,14 +1,17 @@
-//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | soak | bench | compare`.
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | soak | bystanders | bench |
+//! compare`.
 //!
 //! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
 //! layout of the workspace; nothing of the product depends on it.
 
 mod bench;
 mod browsers;
+mod bystanders;
 mod check;
 mod command;
 mod compare;
 mod fuzz;
+mod local_server;
 mod npm;
 mod python;
 mod report;
@@ -42,6 +45,7 @@ Usage: cargo xtask <VERB>
   soak [--minutes N] [--sluice FILE]
                               people come and go in waves for so long (30); what the server holds when
                               nobody is there must not grow; --sluice FILE is a server built already
+  bystanders [--sluice FILE]  what slow and dead viewers cost the others: latency with and without them
   bench [--save] [--diff] [--only PART]
                               what an operation costs, in time, memory and instructions, next to
                               benches/BASELINE.json; --save makes these figures the baseline, --diff fails where
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::fuzz(&rest),
         Some("sim") => sim::sim(&rest),
         Some("soak") => soak::soak(&rest),
+        Some("bystanders") => bystanders::bystanders(&rest),
         Some("bench") => bench::bench(&rest),
         Some("compare") => compare::compare(&rest),
         Some("check") if rest.is_empty() => check::check(),

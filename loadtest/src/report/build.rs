@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::reception::Stream;
 use crate::source::Sent;
 use crate::tally::{Live, Tally};
+use crate::uptake::Uptake;
 use crate::window::Window;
 
 /// A thread busier than this queues packets itself.
@@ -165,7 +166,9 @@ impl Received {
         }
         let has_pictures = plan.visits.iter().flat_map(|visit| &visit.publishes).any(|content| content.is_video());
         let mut received = Self::default();
-        for outcome in outcomes {
+        let is_measured =
+            |outcome: &&&MediaOutcome| plan.visits.get(outcome.id).is_none_or(|visit| visit.uptake == Uptake::Whole);
+        for outcome in outcomes.iter().filter(is_measured) {
             let stays = plan.visits.get(outcome.id).is_some_and(|visit| visit.stays.is_none());
             for (track, streams) in by_track(&outcome.streams) {
                 let publisher = sent.get(&track);

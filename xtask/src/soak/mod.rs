@@ -1,10 +1,10 @@
 //! `cargo xtask soak`: people come and go in waves, and what the server holds between waves must not grow.
 //!
-//! `server.rs` runs the server and its load, `reading.rs` says what it holds, `judgement.rs` what of it must not be.
+//! `wave.rs` brings the people, `reading.rs` says what it holds, `judgement.rs` what of it must not be.
 
 mod judgement;
 mod reading;
-mod server;
+mod wave;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 
 use self::judgement::Judgement;
-use self::server::{Server, Wave};
-use crate::command::{cargo, run};
+use self::reading::Reading;
+use self::wave::Wave;
+use crate::local_server::{self, LocalServer};
 use crate::report::{Line, Verdict, timed};
 use crate::{running, workspace};
 
@@ -28,6 +29,16 @@ const LONGEST_WAVE: Duration = Duration::from_secs(30);
 /// is the clients' own silence after they were cut off.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Who is gone is gone soon, so that waves need not be minutes apart. And glibc's allocator, which keeps what it was given
+/// back, for each thread and in steps of many MiB, has one place for all and keeps little: what is left is held by somebody.
+const VARIABLES: &[(&str, &str)] = &[
+    ("SLUICE_ROOMS__DEPARTURE_TIMEOUT_S", "1"),
+    ("SLUICE_ROOMS__RESUME_TIMEOUT_S", "2"),
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_MMAP_THRESHOLD_", "65536"),
+];
+
 /// Soaks the server as it ships.
 pub(crate) fn soak(arguments: &[String]) -> anyhow::Result<Verdict> {
     let (mut minutes, mut built) = (MINUTES, None);
@@ -41,13 +52,7 @@ pub(crate) fn soak(arguments: &[String]) -> anyhow::Result<Verdict> {
         }
     }
     ensure!(minutes > 0, "--minutes takes a whole number above 0");
-    let sluice = match built {
-        Some(built) => Path::new(&built).canonicalize().with_context(|| built.clone())?,
-        None => {
-            run(&mut cargo(&["build", "--release", "--package", "sluice"]))?;
-            workspace::release_server()?
-        }
-    };
+    let sluice = local_server::program(built.as_deref())?;
     let (_, failed) = soak_for(&sluice, Duration::from_secs(minutes * 60))?;
     Ok(if failed == 0 { Verdict::Passed } else { Verdict::Failed })
 }
@@ -65,16 +70,16 @@ pub(crate) fn briefly(lines: &mut Vec<Line>) {
 
 /// How many things held, and how many did not.
 fn soak_for(sluice: &Path, time: Duration) -> anyhow::Result<(u32, u32)> {
-    let server = Server::start(sluice)?;
+    let server = LocalServer::start(sluice, "soak", VARIABLES)?;
     let began = Instant::now();
     let wave_time = (time / WAVES).clamp(SHORTEST_WAVE, LONGEST_WAVE);
-    let fresh = server.read()?;
+    let fresh = read(&server)?;
     let mut judgement = Judgement::new(fresh);
     eprintln!("{}", judgement::head());
     eprintln!("{}", judgement.row("before any"));
     while began.elapsed() < time || !judgement.has_enough() {
         let wave = Wave::of(judgement.waves());
-        let came = server.load(wave, judgement.waves(), wave_time)?;
+        let came = wave.play(&server, judgement.waves(), wave_time)?;
         judgement.add(came, rest(&server, &judgement)?);
         eprintln!("{}", judgement.row(wave.name()));
     }
@@ -90,11 +95,17 @@ fn soak_for(sluice: &Path, time: Duration) -> anyhow::Result<(u32, u32)> {
     Ok((passed, failed))
 }
 
+/// What the server holds now.
+fn read(server: &LocalServer) -> anyhow::Result<Reading> {
+    server.ensure_runs()?;
+    Reading::take(server.pid(), server.address())
+}
+
 /// What the server holds once all are gone, or once that has taken too long.
-fn rest(server: &Server, judgement: &Judgement) -> anyhow::Result<reading::Reading> {
+fn rest(server: &LocalServer, judgement: &Judgement) -> anyhow::Result<Reading> {
     let began = Instant::now();
     loop {
-        let reading = server.read()?;
+        let reading = read(server)?;
         if judgement.has_returned(&reading) || began.elapsed() > PATIENCE {
             return Ok(reading);
         }
