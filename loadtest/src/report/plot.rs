@@ -3,11 +3,13 @@
 
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 56.0;
+/// About as wide as it is shown beside another one, so that letters are about as large as they say; on a phone, where it
+/// is narrower, the page's style makes them larger.
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 180.0;
+const LEFT: f64 = 48.0;
 const RIGHT: f64 = 12.0;
-const TOP: f64 = 12.0;
+const TOP: f64 = 10.0;
 const BOTTOM: f64 = 30.0;
 /// Points drawn of a line; longer series are thinned to the largest value of each group.
 const MAX_POINTS: usize = 360;
@@ -43,7 +45,8 @@ impl Plot<'_> {
         let top = (top / step).ceil().max(1.0) * step;
         let x = |at: f64| LEFT + (at - from) / (to - from).max(1e-9) * (WIDTH - LEFT - RIGHT);
         let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
-        let mut html = format!("<figure><figcaption>{}", escape(self.title));
+        let (title, unit) = (escape(self.title), escape(self.unit));
+        let mut html = format!("<figure><figcaption>{title} <span class=\"unit\">{unit}</span>");
         let mut put = |text: std::fmt::Arguments<'_>| {
             // Writing to a string cannot fail.
             let _ = html.write_fmt(text);
@@ -51,10 +54,7 @@ impl Plot<'_> {
         for (index, line) in self.lines.iter().enumerate().filter(|_| self.lines.len() > 1) {
             put(format_args!(" <span class=\"key c{index}\">{}</span>", escape(line.name)));
         }
-        put(format_args!(
-            "</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-            escape(self.title)
-        ));
+        put(format_args!("</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">"));
         let mut value = 0.0;
         while value <= top + step / 2.0 {
             let at = y(value);
@@ -70,16 +70,12 @@ impl Plot<'_> {
             ));
             value += step;
         }
-        put(format_args!(
-            "<text class=\"tick\" x=\"{}\" y=\"{}\">{}</text>",
-            LEFT + 4.0,
-            TOP + 10.0,
-            escape(self.unit)
-        ));
         for (at, label) in &self.marks {
+            // One at the edge would be cut off.
+            let anchor = if x(*at) > WIDTH - LEFT { "end" } else { "middle" };
+            let at = x(*at).min(WIDTH - RIGHT);
             put(format_args!(
-                "<text class=\"tick\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                x(*at),
+                "<text class=\"tick\" x=\"{at:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
                 HEIGHT - 8.0,
                 escape(label)
             ));
@@ -95,12 +91,11 @@ impl Plot<'_> {
             }
             for (at, value) in points.iter().filter_map(|(at, value)| Some((at, (*value)?))) {
                 put(format_args!(
-                    "<circle class=\"c{index}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2\"><title>{} {} {}</title></circle>",
+                    "<circle class=\"c{index}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2\"><title>{} {} {unit}</title></circle>",
                     x(*at),
                     y(value),
                     escape(line.name),
-                    short(value),
-                    escape(self.unit)
+                    short(value)
                 ));
             }
         }
@@ -131,7 +126,7 @@ fn nice_step(step: f64) -> f64 {
 /// Marks for seconds, a few of them.
 pub(super) fn seconds(count: usize) -> Vec<(f64, String)> {
     let count = crate::number::float(count as u64);
-    let step = nice_step(count / 8.0).max(1.0);
+    let step = nice_step(count / 6.0).max(1.0);
     let mut marks = Vec::new();
     let mut at = 0.0;
     while at < count {
