@@ -15,9 +15,9 @@ static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Until links have shown what they carry and every buffer has its size: rings keep a second of packets.
 const SETTLE: Duration = Duration::from_secs(15);
 const WATCHED: Duration = Duration::from_secs(2);
-/// Of a packet that comes: str0m copies its payload and makes a text of its section's name, our guard does the latter
-/// as well, and what was read goes behind one reference for all subscribers.
-const FOR_RECEIVED: usize = 4;
+/// Of a packet that comes: str0m copies its payload and makes a text of its section's name, and what was read goes behind
+/// one reference for all subscribers.
+const FOR_RECEIVED: usize = 3;
 
 fn watch(shape: Shape) -> HeapRequests {
     let mut room = Room::open(shape);

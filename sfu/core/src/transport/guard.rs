@@ -14,6 +14,10 @@ use str0m::media::{Mid, Rid};
 /// comes back, at the price that a forger could take over a track nobody sends on.
 const REPLACEABLE_AFTER: Duration = Duration::from_secs(5);
 
+/// Letters of str0m's ids.
+const MID_LEN: usize = 16;
+const RID_LEN: usize = 8;
+
 /// Streams remembered: sections times layers; the oldest gives way.
 const MAX_STREAMS: usize = 128;
 
@@ -66,22 +70,52 @@ impl StreamGuard {
         if names.is_repair || self.repair_payload_types.contains(&names.payload_type) {
             return true;
         }
-        let Some(mid) = names.mid.map(Mid::from) else { return true };
-        let rid = names.rid.map(Rid::from);
+        let Some(mid) = names.mid else { return true };
+        let is_rid = |rid: Option<Rid>| match (names.rid, rid) {
+            (Some(text), Some(rid)) => is_name(text, &rid, RID_LEN),
+            (text, rid) => text.is_none() && rid.is_none(),
+        };
         !self.streams.iter().any(|s| {
             s.ssrc != names.ssrc
-                && s.mid == mid
-                && s.rid == rid
+                && is_name(mid, &s.mid, MID_LEN)
+                && is_rid(s.rid)
                 && now.saturating_duration_since(s.authenticated_at) < REPLACEABLE_AFTER
         })
     }
+}
+
+/// Whether str0m takes a text in a packet for this id: cut short, and with anything but letters and digits replaced.
+/// To make an id of the text would ask for memory, and some clients name the section in every packet.
+fn is_name(text: &str, id: &str, longest: usize) -> bool {
+    let read = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    read.take(longest).eq(id.chars())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::disallowed_methods, reason = "a test's clock starts anywhere")]
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_a_name_when_str0m_would_say_so(text in "[a-c9 _é]{0,20}", other in "[a-c9 _é]{0,20}") {
+            for other in [&other, &text] {
+                let (mid, rid) = (Mid::from(&**other), Rid::from(&**other));
+                prop_assert_eq!(is_name(&text, &mid, MID_LEN), Mid::from(&*text) == mid);
+                prop_assert_eq!(is_name(&text, &rid, RID_LEN), Rid::from(&*text) == rid);
+            }
+        }
+
+        /// Short ones meet often.
+        #[test]
+        fn short_texts_too(text in "[ab -]{0,2}", other in "[ab -]{0,2}") {
+            let mid = Mid::from(&*other);
+            prop_assert_eq!(is_name(&text, &mid, MID_LEN), Mid::from(&*text) == mid);
+        }
+    }
 
     fn guard(now: Instant) -> StreamGuard {
         let mut guard = StreamGuard {
