@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sluice_core::bench::{Piece, Published, Shares};
+use sluice_core::bench::{Deadlines, Piece, Published, Shares};
 use sluice_rtp::dependency_descriptor::{Descriptor, set_frame_number};
 use sluice_rtp::srtp::{OutboundStream, Profile, Sender};
 
@@ -69,6 +69,23 @@ pub fn allocate(tracks: usize, effort: Effort) -> Option<f64> {
         now += Duration::from_millis(250);
         call += 1;
         shares.allocate(per_track * (1 + call % 7) / 2, now)
+    })
+}
+
+/// A deadline moved by 50 ms, as that of a connection at each feedback, among those of so many.
+#[must_use]
+pub fn deadlines(connections: u32, effort: Effort) -> Option<f64> {
+    let start = Instant::now();
+    let mut deadlines = Deadlines::default();
+    let mut standing: Vec<_> = (0..connections).map(|key| start + Duration::from_micros(u64::from(key * 50))).collect();
+    for (key, at) in (0u32..).zip(&standing) {
+        deadlines.reschedule(key, None, Some(*at));
+    }
+    repeat(effort, CALLS, || {
+        let (before, key) = deadlines.first().unwrap();
+        let after = before + Duration::from_millis(50);
+        deadlines.reschedule(key, Some(before), Some(after));
+        standing[usize::try_from(key).unwrap()] = after;
     })
 }
 

@@ -36,6 +36,11 @@ fn main() -> anyhow::Result<ExitCode> {
     for tracks in [9, 50, 200] {
         report.measure(format!("allocator, {tracks} cameras of 9 layers"), |effort| pieces::allocate(tracks, effort));
     }
+    for connections in [50, 1000] {
+        report.measure(format!("deadline moved, {connections} connections"), |effort| {
+            pieces::deadlines(connections, effort)
+        });
+    }
     for size in SIZES {
         for (connections, streams) in many.map(|n| (1, n)).into_iter().chain(many[1..].iter().map(|n| (*n, 1))) {
             let shape = format!("{connections} connections of {streams} streams, {size} B");

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::allocator::{self, LayerId, LayerRate, Memory, Want};
 use crate::{Demand, Kind, Source};
 
+pub use crate::deadlines::Deadlines;
 pub use crate::transport::egress_bench::{Piece, Published, SendSide, SharedPacket};
 
 /// A subscriber who takes so many cameras, each with three simulcast layers of three temporal ones.

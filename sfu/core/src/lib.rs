@@ -7,6 +7,7 @@ mod allocator;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod command;
+mod deadlines;
 mod demux;
 mod dynacast;
 mod event;

@@ -26,6 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::deadlines::Deadlines;
 use crate::demux::Demux;
 use crate::outgoing::Outgoing;
 use crate::participant::{Participant, Subscription};
@@ -155,7 +156,7 @@ pub struct Worker {
     mirrors: BTreeMap<(WorkerId, OriginKey), TrackKey>,
     subscriptions: SlotMap<SubscriptionKey, Subscription>,
     rooms: BTreeMap<RoomId, Room>,
-    deadlines: BTreeSet<(Instant, TransportKey)>,
+    deadlines: Deadlines<TransportKey>,
     dirty: Vec<TransportKey>,
     /// Those being flushed; kept for its room.
     due: Vec<TransportKey>,
@@ -217,7 +218,7 @@ impl Worker {
             mirrors: BTreeMap::new(),
             subscriptions: SlotMap::with_key(),
             rooms: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
             dirty: Vec::new(),
             due: Vec::new(),
             unsettled: BTreeSet::new(),
@@ -376,10 +377,7 @@ impl Worker {
 
     /// Time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(&(at, key)) = self.deadlines.first() {
-            if at > now {
-                break;
-            }
+        while let Some((_, key)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             self.flush_transport(key, now);
         }
         if self.next_levels_at.is_some_and(|at| at <= now) {
@@ -416,7 +414,7 @@ impl Worker {
     /// When [`Self::handle_timeout`] wants to be called. `None`: when something comes.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let transports = self.deadlines.first().map(|(at, _)| *at);
+        let transports = self.deadlines.first().map(|(at, _)| at);
         [transports, self.next_levels_at, self.next_quality_at, self.next_balance_at]
             .into_iter()
             .flatten()
@@ -513,9 +511,7 @@ impl Worker {
                 // A broken transport is dropped as it is.
                 let _ = catch_unwind(AssertUnwindSafe(|| slot.transport.close(&mut self.outbox)));
                 self.outbox.happenings.clear();
-                if let Some(deadline) = slot.deadline {
-                    self.deadlines.remove(&(deadline, transport));
-                }
+                self.deadlines.reschedule(transport, slot.deadline, None);
             }
             self.demux.remove(transport);
         }

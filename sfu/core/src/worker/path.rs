@@ -207,10 +207,7 @@ impl Worker {
     }
 
     pub(super) fn flush_transport(&mut self, key: TransportKey, now: Instant) {
-        let Some(slot) = self.transports.get_mut(key) else {
-            self.deadlines.retain(|(_, k)| *k != key);
-            return;
-        };
+        let Some(slot) = self.transports.get_mut(key) else { return };
         slot.is_dirty = false;
         let owner = slot.participant;
         self.contain(owner, |worker| {
@@ -224,16 +221,8 @@ impl Worker {
     pub(super) fn schedule(&mut self, key: TransportKey) {
         let Some(slot) = self.transports.get_mut(key) else { return };
         let next = slot.transport.deadline();
-        if next == slot.deadline {
-            return;
-        }
-        if let Some(before) = slot.deadline {
-            self.deadlines.remove(&(before, key));
-        }
+        self.deadlines.reschedule(key, slot.deadline, next);
         slot.deadline = next;
-        if let Some(next) = next {
-            self.deadlines.insert((next, key));
-        }
     }
 
     pub(super) fn request_keyframe(&mut self, track: TrackKey, stream: u8) {
