@@ -29,6 +29,9 @@ const LONGEST_WAVE: Duration = Duration::from_secs(30);
 /// is the clients' own silence after they were cut off.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const LOOK: Duration = Duration::from_millis(200);
+/// So many looks that show the same, in a row.
+const ALIKE: usize = 8;
 /// Who is gone is gone soon, so that waves need not be minutes apart. And glibc's allocator, which keeps what it was given
 /// back, for each thread and in steps of many MiB, has one place for all and keeps little: what is left is held by somebody.
 const VARIABLES: &[(&str, &str)] = &[
@@ -71,9 +74,9 @@ pub(crate) fn briefly(lines: &mut Vec<Line>) {
 /// How many things held, and how many did not.
 fn soak_for(sluice: &Path, time: Duration) -> anyhow::Result<(u32, u32)> {
     let server = LocalServer::start(sluice, "soak", VARIABLES)?;
+    let fresh = at_rest(&server)?;
     let began = Instant::now();
     let wave_time = (time / WAVES).clamp(SHORTEST_WAVE, LONGEST_WAVE);
-    let fresh = read(&server)?;
     let mut judgement = Judgement::new(fresh);
     eprintln!("{}", judgement::head());
     eprintln!("{}", judgement.row("before any"));
@@ -101,6 +104,19 @@ fn read(server: &LocalServer) -> anyhow::Result<Reading> {
     Reading::take(server.pid(), server.address())
 }
 
+/// What a server holds at which nobody has been: once it is the same for a while, since it was called to see whether it
+/// listens, and closes that by and by.
+fn at_rest(server: &LocalServer) -> anyhow::Result<Reading> {
+    let (mut reading, mut alike) = (read(server)?, 0);
+    while alike < ALIKE {
+        running::pause(LOOK)?;
+        let next = read(server)?;
+        let is_alike = (next.descriptors, next.threads) == (reading.descriptors, reading.threads);
+        (reading, alike) = (next, if is_alike { alike + 1 } else { 0 });
+    }
+    Ok(reading)
+}
+
 /// What the server holds once all are gone, or once that has taken too long.
 fn rest(server: &LocalServer, judgement: &Judgement) -> anyhow::Result<Reading> {
     let began = Instant::now();
@@ -109,6 +125,6 @@ fn rest(server: &LocalServer, judgement: &Judgement) -> anyhow::Result<Reading> 
         if judgement.has_returned(&reading) || began.elapsed() > PATIENCE {
             return Ok(reading);
         }
-        running::pause(Duration::from_millis(200))?;
+        running::pause(LOOK)?;
     }
 }

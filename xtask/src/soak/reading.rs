@@ -35,22 +35,20 @@ pub(super) struct Reading {
 impl Reading {
     /// Reads a process that serves its metrics there.
     pub(super) fn take(pid: u32, address: SocketAddr) -> anyhow::Result<Self> {
-        let metrics = get(address, "/metrics").context("the server's metrics")?;
-        let mut counts = BTreeMap::new();
-        for name in COUNTED {
-            counts.insert(name, metric(&metrics, name).with_context(|| format!("no {name} in the server's metrics"))?);
-        }
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("only Linux tells")?;
         let entries = |of: &str| -> anyhow::Result<u64> {
             let entries = std::fs::read_dir(format!("/proc/{pid}/{of}")).context("only Linux tells")?;
             Ok(u64::try_from(entries.count())?)
         };
-        Ok(Self {
-            memory_kib: field(&status, "RssAnon").context("no RssAnon in the process's status")?,
-            descriptors: entries("fd")?,
-            threads: entries("task")?,
-            counts,
-        })
+        let (descriptors, threads) = (entries("fd")?, entries("task")?);
+        let memory_kib = field(&status, "RssAnon").context("no RssAnon in the process's status")?;
+        // Last: the server has a descriptor for whoever asks.
+        let metrics = get(address, "/metrics").context("the server's metrics")?;
+        let mut counts = BTreeMap::new();
+        for name in COUNTED {
+            counts.insert(name, metric(&metrics, name).with_context(|| format!("no {name} in the server's metrics"))?);
+        }
+        Ok(Self { memory_kib, descriptors, threads, counts })
     }
 }
 
