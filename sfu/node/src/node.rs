@@ -112,6 +112,7 @@ impl Node {
         let steered = shared.filter(|_| !config.portable_io).map(|shared| shared.buckets);
         node.care = Some(Caretaker::start(charges, rooms, steered, care_metrics).map_err(NodeError::Thread)?);
         if !tcp.is_empty() {
+            tracing::info!("media over TCP at {}", listed(&tcp.to_tell()));
             let metrics = ReceptionMetrics::register(registry)?;
             node.reception = Some(Reception::start(lobby, desks, metrics).map_err(NodeError::Thread)?);
         }
@@ -163,6 +164,10 @@ fn each_once(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         }
     }
     all
+}
+
+fn listed(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Once: every worker's sockets are alike.
