@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -35,7 +36,7 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
 
     let registry = prometheus::Registry::new();
     let node = start_node(&config, &listeners, &registry)?;
-    let server = Arc::new(Server::new(server_config(config), node, registry)?);
+    let server = Arc::new(Server::new(server_config(config)?, node, registry)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready: open {url}");
 
     if let Some(server) = company {
@@ -156,15 +157,26 @@ fn node_config(config: &Config, listeners: &[TcpListener]) -> anyhow::Result<Nod
     })
 }
 
-fn server_config(config: Config) -> ServerConfig {
+fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
     let count = |bound: std::num::NonZeroU32| usize::try_from(bound.get()).unwrap_or(usize::MAX);
     let keys = config.keys.into_iter().map(|(key, secret)| (key, secret.reveal().to_owned())).collect();
-    ServerConfig {
+    let read = |path: &Path, what: &str| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {} (`auth.{what}`)", path.display()))
+    };
+    let trusted = config.auth.trusted_keys.into_iter();
+    let trusted_keys = trusted.map(|(issuer, path)| Ok((issuer, read(&path, "trusted_keys")?)));
+    Ok(ServerConfig {
+        trusted_keys: trusted_keys.collect::<anyhow::Result<_>>()?,
+        jwks: config.auth.jwks_file.map(|path| read(&path, "jwks_file")).transpose()?,
+        jwks_issuer: config.auth.jwks_issuer,
+        max_token_life: config.auth.max_token_life,
         dev: config.dev,
         public_url: config.http.public_url.map(|url| url.to_string()),
         open_rooms: config.rooms.open,
         metrics_open: config.metrics.open,
         rooms: RoomDefaults {
+            auto_create: config.rooms.auto_create,
+            remote_unmute: config.rooms.remote_unmute,
             empty_timeout: config.rooms.empty_timeout,
             departure_timeout: config.rooms.departure_timeout,
             max_participants: config.rooms.max_participants,
@@ -185,7 +197,7 @@ fn server_config(config: Config) -> ServerConfig {
             ..Timeouts::default()
         },
         ..ServerConfig::new(keys)
-    }
+    })
 }
 
 #[cfg(test)]
@@ -195,7 +207,7 @@ mod tests {
     /// The two crates state their defaults apart; they must not drift.
     #[test]
     fn defaults_of_the_configuration_are_those_of_the_server() {
-        let ours = server_config(Config::default());
+        let ours = server_config(Config::default()).expect("nothing to read");
         let theirs = ServerConfig::new(Vec::new());
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
     }

@@ -19,6 +19,8 @@ pub struct Config {
     pub dev: bool,
     /// API keys and their secrets.
     pub keys: BTreeMap<String, Secret>,
+    /// Whose tokens count beside those of the keys, and for how long.
+    pub auth: Auth,
     /// Where signaling, API and web client are served.
     pub http: Http,
     /// Where media flows.
@@ -31,6 +33,32 @@ pub struct Config {
     pub log: Log,
     /// Who may read the metrics.
     pub metrics: Metrics,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// PEM files with public keys of those who sign tokens elsewhere, by their tokens' `iss`.
+    pub trusted_keys: BTreeMap<String, PathBuf>,
+    /// A JSON Web Key Set with more of them; tokens name one by `kid`.
+    pub jwks_file: Option<PathBuf>,
+    /// What tokens of the key set have as `iss`; anything when not said.
+    pub jwks_issuer: Option<String>,
+    /// A token that ends later than so long from now is refused.
+    #[serde(rename = "max_token_life_s", deserialize_with = "seconds")]
+    pub max_token_life: Duration,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            trusted_keys: BTreeMap::new(),
+            jwks_file: None,
+            jwks_issuer: None,
+            max_token_life: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
 }
 
 /// `[http]`
@@ -157,6 +185,10 @@ impl Default for Rtc {
 pub struct Rooms {
     /// Whoever reaches the web page may create a room and join as a guest, without a token.
     pub open: bool,
+    /// Whoever may join a room that is not open opens it.
+    pub auto_create: bool,
+    /// The server API may unmute a participant's track.
+    pub remote_unmute: bool,
     /// A room nobody ever joined ends after this time.
     #[serde(rename = "empty_timeout_s", deserialize_with = "seconds")]
     pub empty_timeout: Duration,
@@ -178,6 +210,8 @@ impl Default for Rooms {
     fn default() -> Self {
         Self {
             open: false,
+            auto_create: true,
+            remote_unmute: false,
             empty_timeout: Duration::from_secs(300),
             departure_timeout: Duration::from_secs(20),
             resume_timeout: Duration::from_secs(15),

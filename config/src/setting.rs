@@ -199,7 +199,8 @@ fn from_text(form: Form, text: &str) -> Option<Value> {
         Form::Map => {
             let mut map = Table::new();
             for pair in parts(text) {
-                let (name, value) = pair.split_once([':', '='])?;
+                // A name may be a URL: a colon with a space behind it is the one between the two.
+                let (name, value) = pair.split_once(": ").or_else(|| pair.split_once([':', '=']))?;
                 map.insert(unquote(name.trim()).to_owned(), unquote(value.trim()).into());
             }
             map.into()

@@ -80,6 +80,18 @@ fn the_environment_alone_configures_a_server() {
 }
 
 #[test]
+fn issuers_in_the_environment_may_be_urls() {
+    let trusted = "https://id.example.org: /etc/id.pem, other: /etc/other.pem";
+    let config = load(&good_file(), &[("SLUICE_AUTH__TRUSTED_KEYS", trusted)], vec![]).unwrap();
+    let pairs = config
+        .auth
+        .trusted_keys
+        .iter()
+        .map(|(issuer, path)| (issuer.as_str(), path.to_str().unwrap()));
+    assert_eq!(pairs.collect::<Vec<_>>(), [("https://id.example.org", "/etc/id.pem"), ("other", "/etc/other.pem")]);
+}
+
+#[test]
 fn development_mode_needs_nothing_else() {
     let config = Config::load(None, [], vec![dev()]).unwrap();
 

@@ -1,9 +1,9 @@
 //! What goes into a room: arrivals, signal messages, media events, moderation. Values only.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use livekit_protocol::{JoinRequest, ParticipantPermission, participant_info, signal_request};
+use livekit_protocol::{JoinRequest, ParticipantInfo, ParticipantPermission, Room, participant_info, signal_request};
 
 use crate::{ConnectionId, DataChannel, ParticipantSid, TrackSid};
 
@@ -65,6 +65,23 @@ pub struct Grants {
     pub permission: ParticipantPermission,
     /// What it is: a person, an agent, ...
     pub kind: participant_info::Kind,
+    /// What it may ask of the server API in this room's name; kept for its renewed tokens.
+    pub rights: Rights,
+    /// When the token was signed, in seconds since 1970; 0 when it does not say.
+    pub signed_at_s: u64,
+}
+
+/// What a token grants beside its place in the room. A room only carries it from one token to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// `roomAdmin`: moderate this room.
+    pub room_admin: bool,
+    /// `roomCreate`: make and end rooms.
+    pub room_create: bool,
+    /// `roomList`: list rooms.
+    pub room_list: bool,
+    /// `roomRecord`: record.
+    pub room_record: bool,
 }
 
 /// The way in that both arrivals share.
@@ -289,10 +306,13 @@ pub enum MediaEvent {
 /// [`crate::RoomState::moderate`].
 #[derive(Debug, Clone)]
 pub enum Moderation {
-    /// Send a participant away.
+    /// Send a participant away, and let it come back with a newer token only.
     RemoveParticipant {
         /// Whom.
         identity: String,
+        /// Tokens signed before this, in seconds since 1970, do not open the room to it any more. `None`: those
+        /// signed until now.
+        revoke_before_s: Option<u64>,
     },
     /// Mute a track at its publisher, or ask to unmute it.
     MuteTrack {
@@ -330,6 +350,39 @@ pub enum Moderation {
     UpdateRoomMetadata {
         /// The new text.
         metadata: String,
+    },
+    /// Change how the room lives. `None` leaves a setting alone.
+    Reconfigure {
+        /// A room nobody ever joined ends after this time; of no effect once somebody has.
+        empty_timeout: Option<Duration>,
+        /// A room everybody left ends after this time; counts from the next farewell on.
+        departure_timeout: Option<Duration>,
+        /// Most participants at once; those who are there stay.
+        max_participants: Option<u32>,
+        /// New metadata.
+        metadata: Option<String>,
+    },
+    /// Call a procedure of a participant; [`crate::Effect::RpcAnswered`] brings what it answered.
+    PerformRpc {
+        /// Number under which the answer comes.
+        call: u64,
+        /// Whose.
+        identity: String,
+        /// Which.
+        method: String,
+        /// Its argument.
+        payload: String,
+        /// How long to wait for the answer.
+        timeout: Duration,
+    },
+    /// Send a participant to another room: it is told where, given a token for it, and joins there anew.
+    MoveParticipant {
+        /// Whom.
+        identity: String,
+        /// The other room, as it is now.
+        to: Box<Room>,
+        /// Who is there.
+        others: Vec<ParticipantInfo>,
     },
     /// Send a data packet from the server. `payload` is an encoded `DataPacket`.
     SendData {

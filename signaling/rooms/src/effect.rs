@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use livekit_protocol::{ParticipantPermission, TrackSource, participant_info, signal_response};
+use livekit_protocol::{
+    ParticipantPermission, RoomMovedResponse, RpcError, TrackSource, participant_info, signal_response,
+};
 
-use crate::{ConnectionId, ParticipantSid, RoomEvent, SignalVersion, TrackSid};
+use crate::{ConnectionId, ParticipantSid, Rights, RoomEvent, SignalVersion, TrackSid};
 
 /// Something to carry out.
 #[derive(Debug, Clone)]
@@ -30,6 +32,22 @@ pub enum Effect {
         /// What the token shall say.
         claims: Box<TokenClaims>,
     },
+    /// Sign a token for another room and tell the client on this connection that it was moved there.
+    Move {
+        /// To whom.
+        connection: ConnectionId,
+        /// What the token shall say, for the room named in `moved`.
+        claims: Box<TokenClaims>,
+        /// What the client is told, but for the token.
+        moved: Box<RoomMovedResponse>,
+    },
+    /// A procedure call of the server API is over.
+    RpcAnswered {
+        /// Its number.
+        call: u64,
+        /// What the participant answered, or why there is no answer.
+        outcome: Result<String, RpcError>,
+    },
     /// Tell the media plane.
     Media(MediaCommand),
     /// An entry of the room's log.
@@ -53,6 +71,8 @@ pub struct TokenClaims {
     pub permission: ParticipantPermission,
     /// What it is.
     pub kind: participant_info::Kind,
+    /// What it may ask of the server API.
+    pub rights: Rights,
 }
 
 /// Audio or video.

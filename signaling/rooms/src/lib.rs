@@ -10,6 +10,7 @@
 //! field by field, and each copy a place to forget a field.
 
 mod backup;
+mod calls;
 mod command;
 mod data;
 mod effect;
@@ -27,7 +28,7 @@ mod text;
 
 pub use command::{
     Arrival, AudioLevel, Command, Grants, Join, MediaEvent, MediaFailure, MidToTrack, Moderation, Now, QualityReport,
-    Resume, SignalVersion,
+    Resume, Rights, SignalVersion,
 };
 pub use data::{Envelope, StampError, stamp};
 pub use effect::{

@@ -11,7 +11,7 @@ use crate::data::Replay;
 use crate::publication::Publication;
 use crate::subscription::{Audience, Subscription};
 use crate::text::{baggage_fits, cut_name, merge_attributes};
-use crate::{Arrival, ConnectionId, ParticipantSid, SignalVersion, TokenClaims, TrackSid};
+use crate::{Arrival, ConnectionId, ParticipantSid, Rights, SignalVersion, TokenClaims, TrackSid};
 
 /// From this protocol on a subscriber wants the stream's name in its msid, so that tracks sync.
 const PROTOCOL_STREAM_NAMES: i32 = 10;
@@ -28,6 +28,7 @@ pub(crate) struct Participant {
     pub(crate) attributes: HashMap<String, String>,
     pub(crate) permission: ParticipantPermission,
     pub(crate) kind: participant_info::Kind,
+    pub(crate) rights: Rights,
     pub(crate) client: ClientInfo,
     pub(crate) version: SignalVersion,
     pub(crate) auto_subscribe: bool,
@@ -91,6 +92,7 @@ impl Participant {
             attributes,
             permission: grants.permission.clone(),
             kind: grants.kind,
+            rights: grants.rights,
             client: request.client_info.clone().unwrap_or_default(),
             version: arrival.version,
             auto_subscribe: settings.auto_subscribe,
@@ -156,6 +158,17 @@ impl Participant {
         !self.permission.hidden
     }
 
+    /// Whether it is there for the sake of others: a recorder or an agent. Such a one takes nobody's place, and does
+    /// not keep a room alive.
+    pub(crate) fn is_dependent(&self) -> bool {
+        self.is_recorder() || self.kind == participant_info::Kind::Agent
+    }
+
+    #[expect(deprecated, reason = "old recorders say so in their permission")]
+    pub(crate) fn is_recorder(&self) -> bool {
+        self.kind == participant_info::Kind::Egress || self.permission.recorder
+    }
+
     /// The stream a track belongs to, as this participant shall see it in its msid.
     pub(crate) fn stream_of(&self, publisher: &ParticipantSid, track: &Publication) -> String {
         // Firefox invents track ids, and on v0 clients have nothing but the msid to know a track by.
@@ -175,6 +188,7 @@ impl Participant {
             attributes: self.attributes.clone(),
             permission: self.permission.clone(),
             kind: self.kind,
+            rights: self.rights,
         }
     }
 }

@@ -10,6 +10,15 @@ pub struct ServerConfig {
     /// API keys and their secrets: `(key, secret)`. A token is checked with the secret of the key that
     /// issued it; the first pair signs the tokens the server hands out. Must not be empty.
     pub keys: Vec<(String, String)>,
+    /// Public keys of those who sign tokens elsewhere: `(issuer, PEM)`, where the issuer is what their tokens have as
+    /// `iss`. RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA).
+    pub trusted_keys: Vec<(String, String)>,
+    /// The same as a JSON Web Key Set; tokens name a key of it by `kid`.
+    pub jwks: Option<String>,
+    /// The `iss` that tokens of the key set must have; any, when it is not said.
+    pub jwks_issuer: Option<String>,
+    /// A token that ends later than so long from now is refused.
+    pub max_token_life: Duration,
     /// Development mode: `/api/rooms` lists every room and `/api/info` says so.
     pub dev: bool,
     /// URL by which clients reach this server (`wss://call.example.org`). Without it the native join answers
@@ -33,6 +42,10 @@ impl fmt::Debug for ServerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerConfig")
             .field("keys", &self.keys.iter().map(|(key, _)| key).collect::<Vec<_>>())
+            .field("trusted_keys", &self.trusted_keys)
+            .field("jwks", &self.jwks)
+            .field("jwks_issuer", &self.jwks_issuer)
+            .field("max_token_life", &self.max_token_life)
             .field("dev", &self.dev)
             .field("public_url", &self.public_url)
             .field("open_rooms", &self.open_rooms)
@@ -50,6 +63,10 @@ impl ServerConfig {
     pub fn new(keys: Vec<(String, String)>) -> Self {
         Self {
             keys,
+            trusted_keys: Vec::new(),
+            jwks: None,
+            jwks_issuer: None,
+            max_token_life: Duration::from_secs(7 * 24 * 3600),
             dev: false,
             public_url: None,
             open_rooms: false,
@@ -70,6 +87,11 @@ impl ServerConfig {
 /// How a room lives when nobody says otherwise.
 #[derive(Debug, Clone)]
 pub struct RoomDefaults {
+    /// Whoever may join a room that is not open opens it. Otherwise only tokens with `roomCreate` do, and the server
+    /// API.
+    pub auto_create: bool,
+    /// Whether the server API may unmute a participant's track.
+    pub remote_unmute: bool,
     /// A room nobody ever joined ends after this time.
     pub empty_timeout: Duration,
     /// A room everybody left ends after this time.
@@ -85,6 +107,8 @@ pub struct RoomDefaults {
 impl Default for RoomDefaults {
     fn default() -> Self {
         Self {
+            auto_create: true,
+            remote_unmute: false,
             empty_timeout: Duration::from_secs(300),
             departure_timeout: Duration::from_secs(20),
             max_participants: 0,

@@ -1,4 +1,4 @@
-//! The doors of Sluice: LiveKit signal v1 and v0, the native API, the web app, health and metrics.
+//! The doors of Sluice: LiveKit signal v1 and v0, its server API, the native API, the web app, health and metrics.
 //!
 //! Knows rooms and the node's handle. Knows neither str0m nor SDP: session descriptions pass through as text.
 //!
@@ -35,6 +35,7 @@ use crate::auth::Keys;
 use crate::metrics::Metrics;
 use crate::room::Rooms;
 
+pub use auth::{KeyError, TrustError};
 pub use config::{Limits, RoomDefaults, ServerConfig, Timeouts};
 pub use signal::frame::{FrameError, decode_json, decode_protobuf};
 pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
@@ -42,9 +43,9 @@ pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1}
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The configuration has no API key.
-    #[error("no API key is configured")]
-    NoKeys,
+    /// The keys of the configuration cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The metrics could not be registered (a name is taken).
     #[error("cannot register metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -63,17 +64,14 @@ impl Server {
     /// (so give it the registry the node was started with).
     ///
     /// # Errors
-    /// [`ServerError::NoKeys`], or [`ServerError::Metrics`] when a metric of that name is registered already.
+    /// [`ServerError::Keys`] when one of the keys cannot be used, or [`ServerError::Metrics`] when a metric of that name is registered already.
     pub fn new(
         config: ServerConfig,
         node: sluice_node::Node,
         registry: prometheus::Registry,
     ) -> Result<Self, ServerError> {
-        if config.keys.is_empty() {
-            return Err(ServerError::NoKeys);
-        }
+        let keys = Arc::new(Keys::new(&config)?);
         let metrics = Metrics::register(&registry)?;
-        let keys = Arc::new(Keys::new(config.keys.clone()));
         let media_door = node.media_door();
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone());
         let creations = PerMinute::new(config.limits.room_creations_per_minute);

@@ -12,7 +12,7 @@ use crate::effect::MediaCommand;
 use crate::log::RoomEventKind;
 use crate::participant::Participant;
 use crate::publication::enabled_codecs;
-use crate::{Arrival, ConnectionId, Effect, Now, ParticipantSid, Resume, SignalVersion};
+use crate::{Arrival, ConnectionId, Effect, Grants, Now, ParticipantSid, Resume, SignalVersion};
 
 /// What clients are told to ping: every so many seconds, and to give up after so many without an answer.
 /// SDKs divide by the first: never 0.
@@ -32,9 +32,15 @@ impl RoomState {
             let reason = DisconnectReason::DuplicateIdentity;
             return self.dismiss(arrival.connection, reason, leave_request::Action::Disconnect);
         }
-        let others = self.participants.len() - usize::from(older.is_some());
-        let max_participants = usize::try_from(self.config.max_participants).unwrap_or(usize::MAX);
-        if max_participants > 0 && others >= max_participants {
+        if self.is_revoked(&arrival.grants) {
+            let reason = DisconnectReason::ParticipantRemoved;
+            return self.dismiss(arrival.connection, reason, leave_request::Action::Disconnect);
+        }
+        let sid = self.sids.participant();
+        let mut participant = Participant::new(sid.clone(), arrival, now.unix_ms, now.at + TOKEN_REFRESH);
+        let frees_a_place = older.as_ref().and_then(|older| self.participants.get(older));
+        let frees_a_place = frees_a_place.is_some_and(|older| !older.is_dependent());
+        if self.is_full() && !frees_a_place && !participant.is_dependent() {
             return self.dismiss(arrival.connection, DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
         }
         if let Some(older) = older {
@@ -42,16 +48,16 @@ impl RoomState {
             self.remove(&older, DisconnectReason::DuplicateIdentity, Some(action), now);
         }
 
-        let sid = self.sids.participant();
-        let refresh_at = now.at + TOKEN_REFRESH;
+        let refresh_at = participant.refresh_at;
         let connect_by = now.at + CONNECT_TIMEOUT;
-        let mut participant = Participant::new(sid.clone(), arrival, now.unix_ms, refresh_at);
         participant.connect_by = Some(connect_by);
         let (info, visible) = (participant.info(), participant.visible());
         let (takes_trailers, allows_pauses) = (participant.takes_trailers(), participant.allows_pauses);
         self.timers.insert((refresh_at, Timer::RefreshToken(sid.clone())));
         self.timers.insert((connect_by, Timer::Connect(sid.clone())));
-        self.expires_at = None;
+        if !participant.is_dependent() {
+            self.expires_at = None;
+        }
         self.connections.insert(arrival.connection, sid.clone());
         self.identities.insert(identity.clone(), sid.clone());
         let seen = self.participants.values().filter(|other| other.visible()).map(Participant::info);
@@ -99,6 +105,11 @@ impl RoomState {
         }
     }
 
+    /// Whether the bearer was sent away after its token was signed.
+    fn is_revoked(&self, grants: &Grants) -> bool {
+        self.revoked.get(&grants.identity).is_some_and(|before| grants.signed_at_s < *before)
+    }
+
     fn may_take_over(&mut self, identity: &str, now: Now) -> bool {
         self.takeovers.retain(|_, at| {
             at.retain(|at| *at + TAKEOVER_WINDOW > now.at);
@@ -112,6 +123,10 @@ impl RoomState {
     pub(super) fn handle_resume(&mut self, resume: &Resume, now: Now) {
         let arrival = &resume.arrival;
         let connection = arrival.connection;
+        if self.is_revoked(&arrival.grants) {
+            let reason = DisconnectReason::ParticipantRemoved;
+            return self.dismiss(connection, reason, leave_request::Action::Disconnect);
+        }
         let known = self.participants.get_mut(&resume.participant).filter(|participant| {
             participant.identity == arrival.grants.identity && participant.version == arrival.version
         });
@@ -213,7 +228,8 @@ impl RoomState {
             self.broadcast(signal_response::Message::Update(update), |_| true);
         }
         self.note_room_change(now);
-        if self.participants.is_empty() {
+        let is_attended = self.participants.values().any(|participant| !participant.is_dependent());
+        if !is_attended && self.expires_at.is_none() {
             let expires_at = now.at + self.config.departure_timeout;
             self.expires_at = Some(expires_at);
             self.timers.insert((expires_at, Timer::Expiry));
@@ -232,6 +248,7 @@ impl RoomState {
         participant.revision += 1;
         self.identities.remove(&participant.identity);
         self.ratings.remove(sid);
+        self.end_calls(|to| to == sid);
         if let Some(connection) = participant.connection {
             match action {
                 Some(action) => self.dismiss(connection, reason, action),

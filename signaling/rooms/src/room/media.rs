@@ -102,6 +102,9 @@ impl RoomState {
 
     /// Relays a data packet: stamped, to whom it is for, never back to its sender.
     fn handle_data(&mut self, sender: &ParticipantSid, channel: DataChannel, payload: &[u8]) {
+        if self.take_rpc_answer(sender, payload) {
+            return;
+        }
         let Some(participant) = self.participants.get(sender) else { return };
         if !participant.permission.can_publish_data {
             return;

@@ -1,7 +1,8 @@
 //! The room: its people, its clock, its ways to speak.
 //!
 //! One file for each side it is approached from: `arrival` (join, resume, leave), `requests` (signal
-//! messages), `media` (reports of the media plane), `adaptation` (what it gives and takes for want of bandwidth), `moderation` (the server API), `simulate` (faults on
+//! messages), `media` (reports of the media plane), `adaptation` (what it gives and takes for want of bandwidth), `moderation` (the server API; `procedures` its calls),
+//! `simulate` (faults on
 //! request). `tracks` and `subscriptions` hold what several of them do. This file holds the state, the
 //! dispatch, the timers, and the few ways an effect is made.
 
@@ -9,6 +10,7 @@ mod adaptation;
 mod arrival;
 mod media;
 mod moderation;
+mod procedures;
 mod requests;
 mod simulate;
 mod subscriptions;
@@ -22,12 +24,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use livekit_protocol::{
-    ConnectionQuality, DisconnectReason, IceServer, LeaveRequest, ParticipantInfo, ParticipantUpdate, Room, RoomUpdate,
-    ServerInfo, SpeakerInfo, SpeakersChanged, TrackInfo, leave_request, signal_response,
+    ConnectionQuality, DisconnectReason, IceServer, LeaveRequest, ParticipantInfo, ParticipantUpdate, Room,
+    RoomConfiguration, RoomUpdate, ServerInfo, SpeakerInfo, SpeakersChanged, TrackInfo, leave_request, signal_response,
 };
 
 pub use moderation::ModerationError;
 
+use crate::calls::Calls;
 use crate::effect::MediaCommand;
 use crate::log::{EndReason, RoomEvent, RoomEventKind};
 use crate::participant::Participant;
@@ -70,6 +73,12 @@ pub struct RoomConfig {
     pub server_info: ServerInfo,
     /// Relays clients may use.
     pub ice_servers: Vec<IceServer>,
+    /// Whether the server API may unmute a track. Otherwise only who muted it can: a microphone that others open is
+    /// one that others listen to.
+    pub remote_unmute: bool,
+    /// What was asked for when the room was made and others carry out: what to record, agents to call, playout
+    /// delays, tags. Kept as it came.
+    pub asked: RoomConfiguration,
 }
 
 /// A room and everybody in it, at one moment.
@@ -107,6 +116,7 @@ enum Timer {
     RoomUpdate,
     GiveUp(ParticipantSid),
     EndOfSimulatedSpeech(ParticipantSid),
+    Rpc(u64),
 }
 
 /// A room. See the crate's documentation.
@@ -122,6 +132,10 @@ pub struct RoomState {
     connections: BTreeMap<ConnectionId, ParticipantSid>,
     /// Who published a track, pending ones too.
     publishers: BTreeMap<TrackSid, ParticipantSid>,
+    /// Who was sent away, and since when its tokens must be (seconds since 1970).
+    revoked: BTreeMap<String, u64>,
+    /// Procedure calls of the server API that wait for their answer.
+    calls: Calls,
     /// When identities were taken over lately.
     takeovers: BTreeMap<String, Vec<Instant>>,
     speakers: Speakers,
@@ -165,6 +179,8 @@ impl RoomState {
             identities: BTreeMap::new(),
             connections: BTreeMap::new(),
             publishers: BTreeMap::new(),
+            revoked: BTreeMap::new(),
+            calls: Calls::default(),
             takeovers: BTreeMap::new(),
             speakers: Speakers::default(),
             silence_at: BTreeMap::new(),
@@ -218,6 +234,7 @@ impl RoomState {
             metadata: self.config.metadata.clone(),
             num_participants,
             num_publishers,
+            active_recording: self.participants.values().any(Participant::is_recorder),
             ..Default::default()
         }
     }
@@ -226,6 +243,32 @@ impl RoomState {
     #[must_use]
     pub fn snapshot(&self) -> RoomSnapshot {
         RoomSnapshot { room: self.info(), participants: self.participants.values().map(Participant::info).collect() }
+    }
+
+    /// What was asked for when the room was made, for those who carry it out.
+    #[must_use]
+    pub fn asked(&self) -> &RoomConfiguration {
+        &self.config.asked
+    }
+
+    /// One participant, as others see it.
+    #[must_use]
+    pub fn participant(&self, identity: &str) -> Option<ParticipantInfo> {
+        self.participants.get(self.identities.get(identity)?).map(Participant::info)
+    }
+
+    /// Most participants at once; 0 for no bound.
+    #[must_use]
+    pub fn max_participants(&self) -> u32 {
+        self.config.max_participants
+    }
+
+    /// Whether nobody else may come in, but for recorders and agents.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let bound = usize::try_from(self.config.max_participants).unwrap_or(usize::MAX);
+        let counted = self.participants.values().filter(|participant| !participant.is_dependent());
+        bound > 0 && counted.count() >= bound
     }
 
     /// How everybody's connection fares, as far as there are reports.
@@ -356,6 +399,7 @@ impl RoomState {
             }
             Timer::GiveUp(sid) => self.give_up(&sid, now),
             Timer::EndOfSimulatedSpeech(sid) => self.end_simulated_speech(&sid, now),
+            Timer::Rpc(call) => self.time_out_call(call, now),
         }
     }
 
@@ -366,6 +410,7 @@ impl RoomState {
             self.remove_quietly(&sid, disconnect, Some(action), now);
         }
         self.log(RoomEventKind::RoomFinished { reason }, now);
+        self.end_calls(|_| true);
         self.timers.clear();
         self.finished = true;
         self.effects.push(Effect::Finished);

@@ -1,6 +1,9 @@
 //! What the server API asks of a room.
 
-use livekit_protocol::{DisconnectReason, ParticipantPermission, UpdateParticipantMetadata, leave_request};
+use livekit_protocol::{
+    DisconnectReason, ParticipantInfo, ParticipantPermission, ParticipantUpdate, Room, RoomMovedResponse,
+    UpdateParticipantMetadata, leave_request, participant_info, signal_response,
+};
 
 use super::RoomState;
 use crate::data::stamp;
@@ -8,6 +11,9 @@ use crate::effect::MediaCommand;
 use crate::log::EndReason;
 use crate::text::baggage_fits;
 use crate::{Effect, Moderation, Now, ParticipantSid};
+
+/// Identities sent away that a room remembers; the one sent away first is forgotten first. Its token still ends.
+const REVOKED: usize = 1024;
 
 /// Why a room refused what the server API asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +24,12 @@ pub enum ModerationError {
     /// Name, metadata or attributes are too large, or a packet cannot be read.
     #[error("the argument is not acceptable: {0}")]
     Invalid(&'static str),
+    /// The configuration forbids it.
+    #[error("{0}")]
+    NotAllowed(&'static str),
+    /// There is too much of it already.
+    #[error("too many: {0}")]
+    TooMany(&'static str),
     /// The room is over.
     #[error("the room has ended")]
     Finished,
@@ -33,13 +45,17 @@ impl RoomState {
             return Err(ModerationError::Finished);
         }
         match moderation {
-            Moderation::RemoveParticipant { identity } => {
+            Moderation::RemoveParticipant { identity, revoke_before_s } => {
                 let sid = self.bearer(&identity)?;
+                self.revoke(identity, revoke_before_s, now);
                 let action = leave_request::Action::Disconnect;
                 self.remove(&sid, DisconnectReason::ParticipantRemoved, Some(action), now);
             }
             Moderation::MuteTrack { identity, track, muted } => {
                 let sid = self.bearer(&identity)?;
+                if !muted && !self.config.remote_unmute {
+                    return Err(ModerationError::NotAllowed("remote unmute is not enabled"));
+                }
                 if !self.set_muted(&sid, track.as_str(), muted, true) {
                     return Err(ModerationError::NotFound);
                 }
@@ -72,6 +88,28 @@ impl RoomState {
                 self.config.metadata = metadata;
                 self.tell_room();
             }
+            Moderation::Reconfigure { empty_timeout, departure_timeout, max_participants, metadata } => {
+                let metadata = metadata.filter(|metadata| *metadata != self.config.metadata);
+                if metadata.as_ref().is_some_and(|metadata| !baggage_fits(metadata, &Default::default())) {
+                    return Err(ModerationError::Invalid("exceeds metadata size limit"));
+                }
+                let config = &mut self.config;
+                config.empty_timeout = empty_timeout.unwrap_or(config.empty_timeout);
+                config.departure_timeout = departure_timeout.unwrap_or(config.departure_timeout);
+                config.max_participants = max_participants.unwrap_or(config.max_participants);
+                if let Some(metadata) = metadata {
+                    config.metadata = metadata;
+                    self.tell_room();
+                }
+            }
+            Moderation::PerformRpc { call, identity, method, payload, timeout } => {
+                let sid = self.bearer(&identity)?;
+                self.perform_rpc(call, &sid, (method, payload), timeout, now)?;
+            }
+            Moderation::MoveParticipant { identity, to, others } => {
+                let sid = self.bearer(&identity)?;
+                self.send_to(&sid, *to, others, now);
+            }
             Moderation::SendData { channel, payload } => {
                 let envelope =
                     stamp(&payload, "", "", channel).map_err(|_| ModerationError::Invalid("not a data packet"))?;
@@ -96,9 +134,9 @@ impl RoomState {
     /// no longer receive stop.
     fn set_permission(&mut self, sid: &ParticipantSid, permission: ParticipantPermission, now: Now) {
         let Some(participant) = self.participants.get_mut(sid) else { return };
-        // Hidden is for life: others were or were not told of it.
-        let hidden = participant.permission.hidden;
-        participant.permission = ParticipantPermission { hidden, ..permission };
+        let was_visible = participant.visible();
+        participant.permission = permission;
+        let is_visible = participant.visible();
         let forbidden: Vec<_> = participant
             .tracks
             .iter()
@@ -109,5 +147,62 @@ impl RoomState {
             self.unpublish(&track, true, now);
         }
         self.reconcile_subscriber(sid);
+        if was_visible && !is_visible {
+            self.vanish(sid);
+        }
+        if was_visible != is_visible {
+            let tracks = self.participants.get(sid).map(|participant| participant.tracks.keys().cloned().collect());
+            let tracks: Vec<_> = tracks.unwrap_or_default();
+            if is_visible {
+                // Others shall know whose tracks these are.
+                self.announce(sid);
+            }
+            tracks.iter().for_each(|track| self.reconcile_track(track));
+            self.note_room_change(now);
+        }
+    }
+
+    /// To others it has left.
+    fn vanish(&mut self, sid: &ParticipantSid) {
+        if let Some(silent) = self.speakers.remove(sid) {
+            self.tell_speakers(vec![silent]);
+        }
+        let Some(participant) = self.participants.get_mut(sid) else { return };
+        participant.revision += 1;
+        let mut info = participant.info();
+        info.state = participant_info::State::Disconnected as i32;
+        let update = ParticipantUpdate { participants: vec![info] };
+        self.broadcast(signal_response::Message::Update(update), |other| other.sid != *sid);
+    }
+
+    /// From now on only a token signed later lets this identity in.
+    fn revoke(&mut self, identity: String, before_s: Option<u64>, now: Now) {
+        // A token signed within this second may be the one it has.
+        let next_second = u64::try_from(now.unix_ms / 1000).unwrap_or(0) + 1;
+        if self.revoked.len() >= REVOKED
+            && let Some(oldest) = self.revoked.iter().min_by_key(|(_, before)| **before)
+        {
+            let oldest = oldest.0.clone();
+            self.revoked.remove(&oldest);
+        }
+        self.revoked.insert(identity, before_s.unwrap_or(next_second));
+    }
+
+    /// Tells a participant that it is in another room now, and ends its session here. Its peer connections belong to
+    /// this room's media, so its client makes new ones there: it is told to join anew, with the token it was given.
+    fn send_to(&mut self, sid: &ParticipantSid, to: Room, others: Vec<ParticipantInfo>, now: Now) {
+        let Some(participant) = self.participants.get(sid) else { return };
+        if let Some(connection) = participant.connection {
+            let me = ParticipantInfo { tracks: Vec::new(), version: participant.revision + 1, ..participant.info() };
+            let moved = RoomMovedResponse {
+                room: Some(to),
+                token: String::new(),
+                participant: Some(me),
+                other_participants: others,
+            };
+            let claims = Box::new(participant.token_claims());
+            self.effects.push(Effect::Move { connection, claims, moved: Box::new(moved) });
+        }
+        self.remove(sid, DisconnectReason::Migration, Some(leave_request::Action::Reconnect), now);
     }
 }

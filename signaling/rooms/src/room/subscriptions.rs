@@ -47,7 +47,8 @@ impl RoomState {
         let wish = receiver.subscriptions.get(track);
         let wanted = wish.and_then(|wish| wish.choice).unwrap_or(receiver.auto_subscribe);
         let allowed = publisher.audience.allows(&receiver.identity, track.as_str());
-        let open = receiver.permission.can_subscribe && wanted && allowed;
+        // Of who is hidden others were not told: to them its tracks belong to nobody.
+        let open = receiver.permission.can_subscribe && wanted && allowed && publisher.visible();
         let denied = wanted && !allowed;
         let demand = wish
             .and_then(|wish| wish.setting)

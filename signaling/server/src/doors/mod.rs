@@ -9,6 +9,7 @@ mod ops;
 mod signal;
 mod signal_v0;
 mod signal_v1;
+mod twirp;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(signal_v1::routes())
         .merge(native::routes(&app.config.limits))
         .merge(insight::routes())
+        .merge(twirp::routes())
         .merge(ops::routes())
         .fallback(assets::serve)
         .layer(middleware::from_fn_with_state(app.clone(), edge::guard))

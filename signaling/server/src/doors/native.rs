@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use livekit_protocol::{ParticipantPermission, participant_info};
 use serde::{Deserialize, Serialize};
-use sluice_rooms::{NameError, TokenClaims, display_name, valid_identity};
+use sluice_rooms::{NameError, Rights, TokenClaims, display_name, valid_identity};
 
 use super::Peer;
 use super::error::ApiError;
@@ -75,7 +75,7 @@ impl Room {
             id: status.id.clone(),
             name: status.name.clone(),
             num_participants: status.num_participants(),
-            max_participants: status.max_participants,
+            max_participants: status.max_participants(),
             last_cameras: status.limits.last_cameras.unwrap_or(0),
             loudest_microphones: status.limits.loudest_microphones.unwrap_or(0),
             created_at: status.created_at,
@@ -215,6 +215,7 @@ async fn join(
             ..Default::default()
         },
         kind: participant_info::Kind::Standard,
+        rights: Rights::default(),
     };
     let token = app.keys.sign(&id, &claims).map_err(|error| {
         tracing::error!(%error, "cannot sign a token");

@@ -27,6 +27,7 @@ pub(super) enum Refusal {
     BadQuery,
     BadRequest(RequestError),
     Stopping,
+    NoRoom,
 }
 
 impl From<AuthError> for Refusal {
@@ -51,7 +52,7 @@ impl Refusal {
     pub(super) fn count(&self, app: &App, door: &str) {
         let result = match self {
             Self::Auth(_) => "unauthorized",
-            Self::Stopping => "refused",
+            Self::Stopping | Self::NoRoom => "refused",
             Self::NotWebSocket | Self::BadQuery | Self::BadRequest(_) => "bad_request",
         };
         app.metrics.joins.with_label_values(&[door, result]).inc();
@@ -65,6 +66,8 @@ impl IntoResponse for Refusal {
             Self::Auth(error) => (StatusCode::UNAUTHORIZED, error.to_string()).into_response(),
             Self::BadQuery => (StatusCode::BAD_REQUEST, "the query cannot be read").into_response(),
             Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+            // SDKs know this sentence: another 404 means to them that the door is not there.
+            Self::NoRoom => (StatusCode::NOT_FOUND, "requested room does not exist").into_response(),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").into_response(),
         }
     }
@@ -85,7 +88,11 @@ pub(super) fn admit(app: &App, headers: &HeaderMap, query: &Query) -> Result<Adm
         Some(bearer) => bearer.strip_prefix("Bearer "),
         None => query.get("access_token").map(String::as_str),
     };
-    Ok(app.keys.admit(token)?)
+    let admission = app.keys.admit(token)?;
+    if app.rooms.get(&admission.room).is_none() && !admission.may_open(app) {
+        return Err(Refusal::NoRoom);
+    }
+    Ok(admission)
 }
 
 /// Takes the upgrade and serves the connection.

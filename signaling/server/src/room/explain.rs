@@ -240,7 +240,7 @@ mod tests {
 
     use std::time::{Duration, Instant};
 
-    use livekit_protocol::{JoinRequest, ParticipantPermission, ServerInfo};
+    use livekit_protocol::{JoinRequest, ParticipantPermission, RoomConfiguration, ServerInfo};
     use prometheus::Opts;
     use sluice_core::SubscriptionReport;
     use sluice_rooms::{
@@ -262,6 +262,8 @@ mod tests {
             resume_window: Duration::from_secs(15),
             server_info: ServerInfo::default(),
             ice_servers: Vec::new(),
+            remote_unmute: false,
+            asked: RoomConfiguration::default(),
         };
         let mut drawn = 0_u8;
         let sids = SidSource::new(move |bytes| {

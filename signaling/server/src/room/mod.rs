@@ -7,22 +7,23 @@ mod explain;
 mod task;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use livekit_protocol::{RoomConfiguration, ServerInfo};
+use livekit_protocol::{RoomConfiguration, RpcError, ServerInfo};
 use sluice_node::Node;
-use sluice_rooms::{RoomConfig, RoomLimits, RoomState, SidSource};
-use tokio::sync::mpsc;
+use sluice_rooms::{Moderation, ModerationError, RoomConfig, RoomLimits, RoomSnapshot, RoomState, SidSource};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Keys;
 use crate::config::ServerConfig;
 use crate::metrics::Metrics;
+use crate::random::random_id;
 
 pub(crate) use explain::{Asker, ExplainError, Explained, Fared, code, kind_name};
-pub(crate) use task::ToRoom;
+pub(crate) use task::{Show, ToRoom};
 
 /// The version clients are told. SDKs compare it with those of LiveKit's server to know what they may use (RPC
 /// wants 1.8.0), and unwrap its parse; so it is the version whose signaling this server speaks, with our own
@@ -33,6 +34,8 @@ const PROTOCOL: i32 = 17;
 /// Commands that may wait for a room. Whoever sends one waits for a place: a room that is behind slows its
 /// own clients down, and nobody else.
 const COMMANDS: usize = 1024;
+/// Letters of a node's id.
+const NODE_ID_LETTERS: usize = 12;
 /// Media events that may wait for a room. A worker never waits, so this is large: data packets come in
 /// thousands a second, and a lost answer costs a client its negotiation.
 const MEDIA_EVENTS: usize = 8192;
@@ -41,6 +44,15 @@ const MEDIA_EVENTS: usize = 8192;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there are too many rooms")]
 pub(crate) struct TooManyRooms;
+
+/// Why a room did not do what the server API asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AdministerError {
+    /// It is not open.
+    NoRoom,
+    /// It said no.
+    Refused(ModerationError),
+}
 
 /// What can be known of a room without asking it.
 #[derive(Debug)]
@@ -52,9 +64,11 @@ pub(crate) struct RoomStatus {
     /// Milliseconds since 1970.
     pub(crate) created_at: i64,
     /// 0 for no bound.
-    pub(crate) max_participants: u32,
+    max_participants: AtomicU32,
+    /// Nobody else finds a place.
+    full: AtomicBool,
     pub(crate) limits: RoomLimits,
-    pub(crate) participants: AtomicUsize,
+    participants: AtomicUsize,
 }
 
 impl RoomStatus {
@@ -62,9 +76,13 @@ impl RoomStatus {
         self.participants.load(Ordering::Relaxed)
     }
 
+    /// 0 for no bound.
+    pub(crate) fn max_participants(&self) -> u32 {
+        self.max_participants.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        let bound = usize::try_from(self.max_participants).unwrap_or(usize::MAX);
-        bound > 0 && self.num_participants() >= bound
+        self.full.load(Ordering::Relaxed)
     }
 }
 
@@ -105,11 +123,46 @@ pub(crate) struct Rooms {
     node: Node,
     keys: Arc<Keys>,
     metrics: Metrics,
+    node_id: String,
 }
 
 impl Rooms {
     pub(crate) fn new(config: ServerConfig, node: Node, keys: Arc<Keys>, metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { open: DashMap::new(), numbers: AtomicU64::new(0), config, node, keys, metrics })
+        let node_id = format!("ND_{}", random_id(NODE_ID_LETTERS));
+        Arc::new(Self { open: DashMap::new(), numbers: AtomicU64::new(0), config, node, keys, metrics, node_id })
+    }
+
+    /// What clients and back ends know this server by; new with each start.
+    pub(crate) fn node_id(&self) -> &str {
+        &self.node_id
+    }
+
+    /// Asks an open room for something, or only to be shown.
+    pub(crate) async fn administer(
+        &self,
+        id: &str,
+        moderation: Option<Moderation>,
+        show: Show,
+    ) -> Result<RoomSnapshot, AdministerError> {
+        let (reply, answer) = oneshot::channel();
+        let room = self.get(id).ok_or(AdministerError::NoRoom)?;
+        room.send(ToRoom::Administer { moderation: moderation.map(Box::new), show, reply }).await;
+        // A room that ends drops what it was asked.
+        answer.await.unwrap_or(Err(ModerationError::Finished)).map_err(AdministerError::Refused)
+    }
+
+    /// Calls a procedure (its name and argument) of a participant; what it answered.
+    pub(crate) async fn call(
+        &self,
+        id: &str,
+        identity: String,
+        (method, payload): (String, String),
+        timeout: Duration,
+    ) -> Result<Result<String, RpcError>, AdministerError> {
+        let (reply, answer) = oneshot::channel();
+        let room = self.get(id).ok_or(AdministerError::NoRoom)?;
+        room.send(ToRoom::Call { identity, method, payload, timeout, reply }).await;
+        answer.await.unwrap_or(Err(ModerationError::Finished)).map_err(AdministerError::Refused)
     }
 
     /// A room that is open.
@@ -159,14 +212,21 @@ impl Rooms {
         };
         let config = RoomConfig {
             name: id.to_owned(),
-            metadata: asked.metadata,
+            metadata: asked.metadata.clone(),
             empty_timeout: seconds(asked.empty_timeout, defaults.empty_timeout),
             departure_timeout: seconds(asked.departure_timeout, defaults.departure_timeout),
             max_participants,
             limits,
             resume_window: self.config.timeouts.resume,
-            server_info: ServerInfo { version: SERVER_VERSION.into(), protocol: PROTOCOL, ..Default::default() },
+            server_info: ServerInfo {
+                version: SERVER_VERSION.into(),
+                protocol: PROTOCOL,
+                node_id: self.node_id.clone(),
+                ..Default::default()
+            },
             ice_servers: Vec::new(),
+            remote_unmute: defaults.remote_unmute,
+            asked,
         };
         let now = now();
         let (state, effects) = RoomState::open(config, SidSource::new(system_random), now);
@@ -189,7 +249,8 @@ impl Rooms {
                 id: id.to_owned(),
                 name: if wish.display_name.is_empty() { id.to_owned() } else { wish.display_name },
                 created_at: now.unix_ms,
-                max_participants,
+                max_participants: AtomicU32::new(max_participants),
+                full: AtomicBool::new(false),
                 limits,
                 participants: AtomicUsize::new(0),
             }),

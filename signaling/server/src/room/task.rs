@@ -4,13 +4,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use livekit_protocol::{signal_request, signal_response};
+use livekit_protocol::{ParticipantInfo, RoomMovedResponse, RpcError, signal_request, signal_response};
 use sluice_core::RoomId;
 use sluice_node::RoomLink;
 use sluice_rooms::{
-    Arrival, Command, ConnectionId, Effect, Join, MediaCommand, MediaEvent, ParticipantSid, Resume, RoomEventKind,
-    RoomState,
+    Arrival, Command, ConnectionId, Effect, Join, MediaCommand, MediaEvent, Moderation, ModerationError,
+    ParticipantSid, Resume, RoomEventKind, RoomSnapshot, RoomState, TokenClaims,
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
@@ -36,8 +37,50 @@ pub(crate) enum ToRoom {
     Explain { whom: String, asker: Asker, reply: ExplainReply },
     /// How does everybody fare?
     Fared { asker: Asker, reply: oneshot::Sender<Vec<Fared>> },
+    /// Does what the server API asks, if anything, and shows what of the room.
+    Administer {
+        moderation: Option<Box<Moderation>>,
+        show: Show,
+        reply: oneshot::Sender<Result<RoomSnapshot, ModerationError>>,
+    },
+    /// Calls a procedure of a participant.
+    Call { identity: String, method: String, payload: String, timeout: Duration, reply: CallReply },
     /// The server stops.
     Shutdown,
+}
+
+/// The answer of a participant's procedure, or why it was not called.
+type CallReply = oneshot::Sender<Result<Result<String, RpcError>, ModerationError>>;
+
+/// Whom of a room somebody wants to see beside the room itself.
+#[derive(Debug)]
+pub(crate) enum Show {
+    /// Nobody.
+    Room,
+    /// One, by identity.
+    Participant(String),
+    /// All that others see.
+    Visible,
+    /// Hidden ones too.
+    Everybody,
+}
+
+impl Show {
+    fn of(&self, state: &RoomState) -> RoomSnapshot {
+        let is_visible = |info: &ParticipantInfo| info.permission.as_ref().is_none_or(|permission| !permission.hidden);
+        match self {
+            Self::Room => RoomSnapshot { room: state.info(), participants: Vec::new() },
+            Self::Participant(identity) => {
+                RoomSnapshot { room: state.info(), participants: state.participant(identity).into_iter().collect() }
+            }
+            Self::Visible => {
+                let mut snapshot = state.snapshot();
+                snapshot.participants.retain(is_visible);
+                snapshot
+            }
+            Self::Everybody => state.snapshot(),
+        }
+    }
 }
 
 /// The task.
@@ -51,6 +94,9 @@ pub(super) struct RoomTask {
     link: RoomLink,
     outboxes: HashMap<ConnectionId, Outbox>,
     explanations: Explanations,
+    /// Procedure calls so far, and who waits for the answers of those that have none yet.
+    calls_made: u64,
+    calls: HashMap<u64, CallReply>,
 }
 
 impl RoomTask {
@@ -64,7 +110,18 @@ impl RoomTask {
         rooms.metrics.rooms.inc();
         let (number, status) = (handle.number, handle.status.clone());
         let explanations = Explanations::new(rooms.metrics.subscriptions.clone());
-        Self { rooms, number, status, state, worker_room, link, outboxes: HashMap::new(), explanations }
+        Self {
+            rooms,
+            number,
+            status,
+            state,
+            worker_room,
+            link,
+            outboxes: HashMap::new(),
+            explanations,
+            calls_made: 0,
+            calls: HashMap::new(),
+        }
     }
 
     /// Runs until the room is over.
@@ -87,10 +144,7 @@ impl RoomTask {
         self.carry_out(effects);
         while !self.state.is_finished() {
             // A running room always has a deadline; without one an hour is as good as any.
-            let deadline = self
-                .state
-                .poll_timeout()
-                .unwrap_or_else(|| now().at + std::time::Duration::from_secs(3600));
+            let deadline = self.state.poll_timeout().unwrap_or_else(|| now().at + Duration::from_secs(3600));
             let effects = tokio::select! {
                 command = inbox.recv() => match command {
                     Some(command) => self.handle(command),
@@ -129,6 +183,36 @@ impl RoomTask {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.explanations.fared(&self.state, &asker));
                 return Vec::new();
+            }
+            ToRoom::Administer { moderation, show, reply } => {
+                let done = match moderation {
+                    Some(moderation) => self.state.moderate(*moderation, now()),
+                    None => Ok(Vec::new()),
+                };
+                // Answered before others hear of it: nobody reads the answer before this turn is over.
+                let answer = done.map(|effects| (effects, show.of(&self.state)));
+                let (effects, answer) = match answer {
+                    Ok((effects, seen)) => (effects, Ok(seen)),
+                    Err(error) => (Vec::new(), Err(error)),
+                };
+                // Whoever asked may have gone.
+                let _ = reply.send(answer);
+                return effects;
+            }
+            ToRoom::Call { identity, method, payload, timeout, reply } => {
+                self.calls_made += 1;
+                let call = self.calls_made;
+                let procedure = Moderation::PerformRpc { call, identity, method, payload, timeout };
+                return match self.state.moderate(procedure, now()) {
+                    Ok(effects) => {
+                        self.calls.insert(call, reply);
+                        effects
+                    }
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                        Vec::new()
+                    }
+                };
             }
             ToRoom::Shutdown => Command::Shutdown,
         };
@@ -188,6 +272,14 @@ impl RoomTask {
                     }
                     Err(error) => tracing::error!(%error, "cannot sign a token"),
                 },
+                Effect::Move { connection, claims, moved } => {
+                    effects.extend(self.tell_of_move(connection, &claims, *moved));
+                }
+                Effect::RpcAnswered { call, outcome } => {
+                    if let Some(reply) = self.calls.remove(&call) {
+                        let _ = reply.send(Ok(outcome));
+                    }
+                }
                 Effect::Close { connection } => {
                     if let Some(outbox) = self.outboxes.remove(&connection) {
                         // Full or not, the connection ends.
@@ -213,8 +305,34 @@ impl RoomTask {
         }
         let before = self.status.participants.swap(self.state.occupancy(), Ordering::Relaxed);
         let after = self.state.occupancy();
+        self.status.full.store(self.state.is_full(), Ordering::Relaxed);
+        self.status.max_participants.store(self.state.max_participants(), Ordering::Relaxed);
         let change = i64::try_from(after).unwrap_or(0) - i64::try_from(before).unwrap_or(0);
         self.rooms.metrics.participants.add(change);
+    }
+
+    /// The token first: clients that know nothing of moves come back with it all the same.
+    fn tell_of_move(
+        &mut self,
+        connection: ConnectionId,
+        claims: &TokenClaims,
+        mut moved: RoomMovedResponse,
+    ) -> Vec<Effect> {
+        let room = moved.room.as_ref().map(|room| room.name.clone()).unwrap_or_default();
+        let token = match self.rooms.keys.sign(&room, claims) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::error!(%error, "cannot sign a token");
+                return Vec::new();
+            }
+        };
+        moved.token.clone_from(&token);
+        let mut effects = Vec::new();
+        for message in [signal_response::Message::RefreshToken(token), signal_response::Message::RoomMoved(moved)] {
+            let response = Arc::new(Response::new(Arc::new(message)));
+            effects.extend(self.push(connection, Outgoing::Response(response)));
+        }
+        effects
     }
 
     /// Queues for a client. One that does not keep up loses its connection, and may resume on a new one.

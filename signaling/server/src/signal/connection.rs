@@ -190,7 +190,9 @@ async fn enter(
     let unknown_session = || leave(DisconnectReason::StateMismatch, leave_request::Action::Reconnect);
     let stopping = || leave(DisconnectReason::ServerShutdown, leave_request::Action::Reconnect);
     let no_place = |_| leave(DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
-    let Admission { room: name, grants, room_config } = visit.admission;
+    let closed = || leave(DisconnectReason::RoomDeleted, leave_request::Action::Disconnect);
+    let may_open = visit.admission.may_open(app);
+    let Admission { room: name, grants, room_config, .. } = visit.admission;
     let arrival = Arrival { connection, version: visit.version, grants, request: visit.request };
     for _ in 0..ATTEMPTS {
         // Its rooms have been told already; a new one would not hear of it.
@@ -204,8 +206,13 @@ async fn enter(
             let room = app.rooms.get(&name).ok_or_else(unknown_session)?;
             (room, ToRoom::Resume { participant, arrival, outbox })
         } else {
-            let wish = RoomWish { config: room_config.clone(), ..Default::default() };
-            (app.rooms.open(&name, wish).map_err(no_place)?, ToRoom::Join { arrival, outbox })
+            let room = if may_open {
+                let wish = RoomWish { config: room_config.clone(), ..Default::default() };
+                app.rooms.open(&name, wish).map_err(no_place)?
+            } else {
+                app.rooms.get(&name).ok_or_else(closed)?
+            };
+            (room, ToRoom::Join { arrival, outbox })
         };
         if room.send(command).await
             && let Some(first) = outgoings.next().await

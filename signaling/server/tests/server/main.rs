@@ -9,3 +9,4 @@ mod hostile;
 mod insight;
 mod media_door;
 mod operations;
+mod twirp;

@@ -6,6 +6,7 @@
 
 mod adaptation;
 mod properties;
+mod server_api;
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol::{
     AddTrackRequest, BackupCodecPolicy, ClientInfo, ConnectionSettings, JoinRequest, ParticipantPermission,
-    SimulcastCodec, TrackSource, TrackType, VideoLayer, signal_request, signal_response,
+    RoomMovedResponse, RpcError, SimulcastCodec, TrackSource, TrackType, VideoLayer, signal_request, signal_response,
 };
 
 use super::*;
@@ -39,6 +40,8 @@ pub(super) struct World {
     live: BTreeSet<ConnectionId>,
     pub(super) inbox: BTreeMap<ConnectionId, Vec<signal_response::Message>>,
     pub(super) tokens: Vec<(ConnectionId, crate::TokenClaims)>,
+    pub(super) moves: Vec<(ConnectionId, crate::TokenClaims, RoomMovedResponse)>,
+    pub(super) answers: Vec<(u64, Result<String, RpcError>)>,
     pub(super) events: Vec<RoomEvent>,
     pub(super) finished: bool,
     // What the media plane knows.
@@ -121,6 +124,8 @@ impl World {
             resume_window: Duration::from_secs(15),
             server_info: ServerInfo { version: "0.1.0".into(), protocol: 17, ..Default::default() },
             ice_servers: Vec::new(),
+            remote_unmute: false,
+            asked: RoomConfiguration::default(),
         };
         change(&mut config);
         // A counter is randomness enough: no two sids are alike, and every run is the same.
@@ -139,6 +144,8 @@ impl World {
             live: BTreeSet::new(),
             inbox: BTreeMap::new(),
             tokens: Vec::new(),
+            moves: Vec::new(),
+            answers: Vec::new(),
             events: Vec::new(),
             finished: false,
             media_participants: BTreeSet::new(),
@@ -183,6 +190,11 @@ impl World {
                     assert_eq!(event.sequence, self.events.len() as u64 + 1, "the log has no gaps");
                     self.events.push(*event);
                 }
+                Effect::Move { connection, claims, moved } => {
+                    assert!(self.live.contains(&connection));
+                    self.moves.push((connection, *claims, *moved));
+                }
+                Effect::RpcAnswered { call, outcome } => self.answers.push((call, outcome)),
                 Effect::Finished => self.finished = true,
             }
         }

@@ -202,7 +202,8 @@ impl Run {
                 });
             }
             Step::Remove { who } => {
-                let _ = world.moderate(Moderation::RemoveParticipant { identity: format!("p{who}") });
+                let _ = world
+                    .moderate(Moderation::RemoveParticipant { identity: format!("p{who}"), revoke_before_s: None });
             }
             Step::Pass { ms } => world.pass(Duration::from_millis(ms)),
             Step::Leave { .. }

@@ -695,10 +695,12 @@ fn the_server_api_removes_deletes_and_sends() {
             == 1
     );
     assert_eq!(world.room.snapshot().participants.len(), 2);
-    world.moderate(Moderation::RemoveParticipant { identity: "ada".into() }).unwrap();
+    world
+        .moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: None })
+        .unwrap();
     assert_eq!(world.farewell(&ada), Some((DisconnectReason::ParticipantRemoved, leave_request::Action::Disconnect)));
     assert_eq!(
-        world.moderate(Moderation::RemoveParticipant { identity: "ada".into() }),
+        world.moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: None }),
         Err(ModerationError::NotFound)
     );
     let track = world.publish(&bob, camera("c"));

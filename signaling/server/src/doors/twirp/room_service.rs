@@ -1,0 +1,260 @@
+//! `livekit.RoomService`: each method asks the token for its grant and a room for its answer.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use livekit_protocol::{
+    CreateRoomRequest, DataPacket, DeleteRoomRequest, DeleteRoomResponse, ForwardParticipantRequest,
+    ForwardParticipantResponse, ListParticipantsRequest, ListParticipantsResponse, ListRoomsRequest, ListRoomsResponse,
+    MoveParticipantRequest, MoveParticipantResponse, MuteRoomTrackRequest, MuteRoomTrackResponse, ParticipantInfo,
+    PerformRpcRequest, PerformRpcResponse, RemoveParticipantResponse, Room, RoomConfiguration, RoomParticipantIdentity,
+    SendDataRequest, SendDataResponse, UpdateParticipantRequest, UpdateRoomMetadataRequest, UpdateSubscriptionsRequest,
+    UpdateSubscriptionsResponse, UserPacket, data_packet,
+};
+use prost::Message;
+use sluice_rooms::{DataChannel, Moderation};
+
+use super::error::{Code, TwirpError};
+use super::{Call, Caller, named};
+use crate::room::{AdministerError, RoomWish, Show};
+
+/// How long a procedure may take when nobody says.
+const RPC_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn serve(method: &str, call: Call) -> Result<Response, TwirpError> {
+    match method {
+        "CreateRoom" => call.answer(create_room).await,
+        "ListRooms" => call.answer(list_rooms).await,
+        "DeleteRoom" => call.answer(delete_room).await,
+        "ListParticipants" => call.answer(list_participants).await,
+        "GetParticipant" => call.answer(get_participant).await,
+        "RemoveParticipant" => call.answer(remove_participant).await,
+        "MutePublishedTrack" => call.answer(mute_published_track).await,
+        "UpdateParticipant" => call.answer(update_participant).await,
+        "UpdateSubscriptions" => call.answer(update_subscriptions).await,
+        "SendData" => call.answer(send_data).await,
+        "UpdateRoomMetadata" => call.answer(update_room_metadata).await,
+        "MoveParticipant" => call.answer(move_participant).await,
+        "ForwardParticipant" => call.answer(forward_participant).await,
+        "PerformRpc" => call.answer(perform_rpc).await,
+        _ => Err(TwirpError::no_route("no such method")),
+    }
+}
+
+/// Makes the room, or changes the settings of the one that is open.
+async fn create_room(caller: Caller, request: CreateRoomRequest) -> Result<Room, TwirpError> {
+    caller.may_create()?;
+    named(&request.name)?;
+    let rooms = &caller.app.rooms;
+    if !request.node_id.is_empty() && request.node_id != rooms.node_id() {
+        return Err(TwirpError::new(Code::FailedPrecondition, "there is no such node"));
+    }
+    let seconds = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+    let settings = Moderation::Reconfigure {
+        empty_timeout: seconds(request.empty_timeout),
+        departure_timeout: seconds(request.departure_timeout),
+        max_participants: Some(request.max_participants).filter(|bound| *bound > 0),
+        metadata: Some(request.metadata.clone()).filter(|metadata| !metadata.is_empty()),
+    };
+    let config = RoomConfiguration {
+        name: request.name.clone(),
+        empty_timeout: request.empty_timeout,
+        departure_timeout: request.departure_timeout,
+        max_participants: request.max_participants,
+        metadata: request.metadata,
+        egress: request.egress,
+        min_playout_delay: request.min_playout_delay,
+        max_playout_delay: request.max_playout_delay,
+        sync_streams: request.sync_streams,
+        agents: request.agents,
+        tags: request.tags,
+    };
+    rooms.open(&request.name, RoomWish { config: Some(config), ..Default::default() })?;
+    Ok(rooms.administer(&request.name, Some(settings), Show::Room).await?.room)
+}
+
+async fn list_rooms(caller: Caller, request: ListRoomsRequest) -> Result<ListRoomsResponse, TwirpError> {
+    caller.may_list()?;
+    let rooms = &caller.app.rooms;
+    let wanted = |name: &String| request.names.is_empty() || request.names.contains(name);
+    let mut found = Vec::new();
+    for status in rooms.list().into_iter().filter(|status| wanted(&status.id)) {
+        // One that has ended meanwhile is none.
+        if let Ok(seen) = rooms.administer(&status.id, None, Show::Room).await {
+            found.push(seen.room);
+        }
+    }
+    Ok(ListRoomsResponse { rooms: found })
+}
+
+async fn delete_room(caller: Caller, request: DeleteRoomRequest) -> Result<DeleteRoomResponse, TwirpError> {
+    caller.may_create()?;
+    named(&request.room)?;
+    caller
+        .app
+        .rooms
+        .administer(&request.room, Some(Moderation::DeleteRoom), Show::Room)
+        .await?;
+    Ok(DeleteRoomResponse {})
+}
+
+/// Of a room that is not open nobody is in it; LiveKit says so too.
+async fn list_participants(
+    caller: Caller,
+    request: ListParticipantsRequest,
+) -> Result<ListParticipantsResponse, TwirpError> {
+    caller.may_administer(&request.room)?;
+    match caller.app.rooms.administer(&request.room, None, Show::Everybody).await {
+        Ok(seen) => Ok(ListParticipantsResponse { participants: seen.participants }),
+        Err(AdministerError::NoRoom) => Ok(ListParticipantsResponse::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn get_participant(caller: Caller, request: RoomParticipantIdentity) -> Result<ParticipantInfo, TwirpError> {
+    caller.may_administer(&request.room)?;
+    the_one(&caller, &request.room, None, request.identity).await
+}
+
+/// Carries something out and shows the participant it was about.
+async fn the_one(
+    caller: &Caller,
+    room: &str,
+    moderation: Option<Moderation>,
+    identity: String,
+) -> Result<ParticipantInfo, TwirpError> {
+    let seen = caller.app.rooms.administer(room, moderation, Show::Participant(identity)).await?;
+    seen.participants.into_iter().next().ok_or_else(TwirpError::nobody)
+}
+
+async fn remove_participant(
+    caller: Caller,
+    request: RoomParticipantIdentity,
+) -> Result<RemoveParticipantResponse, TwirpError> {
+    caller.may_administer(&request.room)?;
+    let revoke_before_s = u64::try_from(request.revoke_token_ts).ok().filter(|before| *before > 0);
+    let removal = Moderation::RemoveParticipant { identity: request.identity, revoke_before_s };
+    caller.app.rooms.administer(&request.room, Some(removal), Show::Room).await?;
+    Ok(RemoveParticipantResponse {})
+}
+
+async fn mute_published_track(
+    caller: Caller,
+    request: MuteRoomTrackRequest,
+) -> Result<MuteRoomTrackResponse, TwirpError> {
+    caller.may_administer(&request.room)?;
+    let mute = Moderation::MuteTrack {
+        identity: request.identity.clone(),
+        track: request.track_sid.as_str().into(),
+        muted: request.muted,
+    };
+    let publisher = the_one(&caller, &request.room, Some(mute), request.identity).await?;
+    let track = publisher.tracks.into_iter().find(|track| track.sid == request.track_sid);
+    Ok(MuteRoomTrackResponse { track })
+}
+
+async fn update_participant(caller: Caller, request: UpdateParticipantRequest) -> Result<ParticipantInfo, TwirpError> {
+    caller.may_administer(&request.room)?;
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let update = Moderation::UpdateParticipant {
+        identity: request.identity.clone(),
+        name: given(request.name),
+        metadata: given(request.metadata),
+        attributes: request.attributes,
+        permission: request.permission,
+    };
+    the_one(&caller, &request.room, Some(update), request.identity).await
+}
+
+async fn update_subscriptions(
+    caller: Caller,
+    request: UpdateSubscriptionsRequest,
+) -> Result<UpdateSubscriptionsResponse, TwirpError> {
+    caller.may_administer(&request.room)?;
+    let of_participants = request.participant_tracks.iter().flat_map(|tracks| &tracks.track_sids);
+    let tracks = request.track_sids.iter().chain(of_participants);
+    let update = Moderation::UpdateSubscriptions {
+        identity: request.identity.clone(),
+        tracks: tracks.map(|track| track.as_str().into()).collect(),
+        subscribe: request.subscribe,
+    };
+    caller.app.rooms.administer(&request.room, Some(update), Show::Room).await?;
+    Ok(UpdateSubscriptionsResponse {})
+}
+
+#[expect(deprecated, reason = "old back ends name receivers by sid")]
+async fn send_data(caller: Caller, request: SendDataRequest) -> Result<SendDataResponse, TwirpError> {
+    caller.may_administer(&request.room)?;
+    let channel = match request.kind() {
+        data_packet::Kind::Reliable => DataChannel::Reliable,
+        data_packet::Kind::Lossy => DataChannel::Lossy,
+    };
+    let user = UserPacket {
+        payload: request.data,
+        destination_sids: request.destination_sids,
+        topic: request.topic,
+        nonce: request.nonce,
+        ..Default::default()
+    };
+    let packet = DataPacket {
+        destination_identities: request.destination_identities,
+        value: Some(data_packet::Value::User(user)),
+        ..Default::default()
+    };
+    let send = Moderation::SendData { channel, payload: packet.encode_to_vec() };
+    caller.app.rooms.administer(&request.room, Some(send), Show::Room).await?;
+    Ok(SendDataResponse {})
+}
+
+async fn update_room_metadata(caller: Caller, request: UpdateRoomMetadataRequest) -> Result<Room, TwirpError> {
+    caller.may_administer(&request.room)?;
+    let update = Moderation::UpdateRoomMetadata { metadata: request.metadata };
+    Ok(caller.app.rooms.administer(&request.room, Some(update), Show::Room).await?.room)
+}
+
+async fn move_participant(
+    caller: Caller,
+    request: MoveParticipantRequest,
+) -> Result<MoveParticipantResponse, TwirpError> {
+    caller.may_send(&request.room, &request.destination_room)?;
+    let MoveParticipantRequest { room, identity, destination_room } = request;
+    if room == destination_room {
+        return Err(TwirpError::new(Code::InvalidArgument, "the participant is in that room already"));
+    }
+    // No room is made for somebody who is not there.
+    the_one(&caller, &room, None, identity.clone()).await?;
+    let rooms = &caller.app.rooms;
+    if rooms.open(&destination_room, RoomWish::default())?.status.is_full() {
+        return Err(TwirpError::new(Code::ResourceExhausted, "the destination room is full"));
+    }
+    let seen = rooms.administer(&destination_room, None, Show::Visible).await?;
+    let to = Box::new(seen.room);
+    let departure = Moderation::MoveParticipant { identity, to, others: seen.participants };
+    rooms.administer(&room, Some(departure), Show::Room).await?;
+    Ok(MoveParticipantResponse {})
+}
+
+async fn forward_participant(
+    caller: Caller,
+    request: ForwardParticipantRequest,
+) -> Result<ForwardParticipantResponse, TwirpError> {
+    caller.may_send(&request.room, &request.destination_room)?;
+    Err(TwirpError::new(Code::Unimplemented, "this server does not forward participants to other rooms yet"))
+}
+
+async fn perform_rpc(caller: Caller, request: PerformRpcRequest) -> Result<PerformRpcResponse, TwirpError> {
+    caller.may_administer(&request.room)?;
+    let asked = match request.response_timeout_ms {
+        0 => RPC_TIMEOUT,
+        asked => Duration::from_millis(asked.into()),
+    };
+    // Whoever waits longer is told by the door itself that it took too long.
+    let timeout = asked.min(caller.app.config.timeouts.request_body.saturating_sub(Duration::from_secs(1)));
+    let procedure = (request.method, request.payload);
+    let outcome = caller
+        .app
+        .rooms
+        .call(&request.room, request.destination_identity, procedure, timeout)
+        .await?;
+    Ok(PerformRpcResponse { payload: outcome? })
+}
