@@ -41,9 +41,13 @@ export class Call {
 
   /** @param {string} identity @param {object} [options] of the room @param {object} [claims] of the token */
   async join(identity, options = {}, claims = {}) {
+    return this.enter(identity, token(this.room, identity, claims), options);
+  }
+
+  /** @param {string} identity @param {string} ticket a token from elsewhere @param {object} [options] of the room */
+  async enter(identity, ticket, options = {}) {
     const guest = new Guest(identity);
     this.#guests.push(guest);
-    const ticket = token(this.room, identity, claims);
     await guest.room.connect(this.wsUrl, ticket, {
       autoSubscribe: true,
       dynacast: false,

@@ -5,17 +5,19 @@
  */
 import { dispose } from '@livekit/rtc-node';
 
+import { BACK_END_CASES } from './back-end.mjs';
 import { Call, LostSink } from './call.mjs';
 import { CASES } from './cases.mjs';
 import { LOST_SINK } from './process.mjs';
 
+const cases = new Map([...CASES, ...BACK_END_CASES]);
 const [wsUrl, name] = process.argv.slice(2);
 if (wsUrl === undefined) {
-  console.log(JSON.stringify([...CASES.keys()]));
+  console.log(JSON.stringify([...cases.keys()]));
 } else {
   const call = new Call(wsUrl);
   try {
-    await CASES.get(name)(call);
+    await cases.get(name)(call);
   } catch (error) {
     console.error(error);
     process.exitCode = error instanceof LostSink ? LOST_SINK : 1;
