@@ -1,8 +1,9 @@
 //! Whatever people, networks and servers do, in whatever order: what [`World`] checks holds.
 
 use livekit_protocol::{
-    LeaveRequest, MuteTrackRequest, SimulateScenario, SubscriptionPermission, TrackPermission,
-    UpdateParticipantMetadata, UpdateSubscription, UpdateTrackSettings, signal_request as ask, simulate_scenario,
+    DataPacket, LeaveRequest, MuteTrackRequest, RpcAck, RpcResponse, SimulateScenario, SubscriptionPermission,
+    TrackPermission, UpdateParticipantMetadata, UpdateSubscription, UpdateTrackSettings, data_packet::Value,
+    signal_request as ask, simulate_scenario,
 };
 use proptest::prelude::*;
 
@@ -36,8 +37,12 @@ enum Step {
     NotDecodable { who: usize, track: usize },
     Fail { who: usize },
     Simulate { who: usize, scenario: u8 },
-    Permit { who: usize, publish: bool, subscribe: bool },
+    Permit { who: usize, publish: bool, subscribe: bool, hidden: bool },
     Remove { who: usize },
+    Move { who: usize },
+    Call { who: usize, timeout_ms: u64 },
+    Answer { who: usize, answers: bool },
+    Reconfigure { max_participants: u32 },
     Pass { ms: u64 },
 }
 
@@ -72,8 +77,12 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (who.clone(), 0..8_usize).prop_map(|(who, track)| Step::NotDecodable { who, track }),
         1 => who.clone().prop_map(|who| Step::Fail { who }),
         1 => (who.clone(), 0..7_u8).prop_map(|(who, scenario)| Step::Simulate { who, scenario }),
-        1 => (who.clone(), any::<bool>(), any::<bool>())
-            .prop_map(|(who, publish, subscribe)| Step::Permit { who, publish, subscribe }),
+        2 => (who.clone(), any::<bool>(), any::<bool>(), any::<bool>())
+            .prop_map(|(who, publish, subscribe, hidden)| Step::Permit { who, publish, subscribe, hidden }),
+        1 => who.clone().prop_map(|who| Step::Move { who }),
+        1 => (who.clone(), 0..20_000_u64).prop_map(|(who, timeout_ms)| Step::Call { who, timeout_ms }),
+        1 => (who.clone(), any::<bool>()).prop_map(|(who, answers)| Step::Answer { who, answers }),
+        1 => (0..4_u32).prop_map(|max_participants| Step::Reconfigure { max_participants }),
         1 => who.prop_map(|who| Step::Remove { who }),
         3 => (1..8000_u64).prop_map(|ms| Step::Pass { ms }),
     ]
@@ -83,6 +92,9 @@ fn step() -> impl Strategy<Value = Step> {
 struct Run {
     world: World,
     people: [Option<Client>; PEOPLE],
+    /// Calls asked for, and those of them the room took.
+    calls: u64,
+    calls_made: usize,
 }
 
 impl Run {
@@ -190,9 +202,9 @@ impl Run {
                     world.media(MediaEvent::Failed { participant: client.sid, failure });
                 }
             }
-            Step::Permit { who, publish, subscribe } => {
-                let permission =
-                    ParticipantPermission { can_publish: publish, can_subscribe: subscribe, ..permission() };
+            Step::Permit { who, publish, subscribe, hidden } => {
+                let (can_publish, can_subscribe) = (publish, subscribe);
+                let permission = ParticipantPermission { can_publish, can_subscribe, hidden, ..permission() };
                 let _ = world.moderate(Moderation::UpdateParticipant {
                     identity: format!("p{who}"),
                     name: None,
@@ -204,6 +216,40 @@ impl Run {
             Step::Remove { who } => {
                 let _ = world
                     .moderate(Moderation::RemoveParticipant { identity: format!("p{who}"), revoke_before_s: None });
+            }
+            Step::Move { who } => {
+                let (to, identity) = (Box::default(), format!("p{who}"));
+                let _ = world.moderate(Moderation::MoveParticipant { identity, to, others: Vec::new() });
+            }
+            Step::Call { who, timeout_ms } => {
+                self.calls += 1;
+                let asked = world.moderate(Moderation::PerformRpc {
+                    call: self.calls,
+                    identity: format!("p{who}"),
+                    method: "m".into(),
+                    payload: String::new(),
+                    timeout: Duration::from_millis(timeout_ms),
+                });
+                self.calls_made += usize::from(asked.is_ok());
+            }
+            Step::Answer { who, answers } => {
+                if let Some(client) = self.people[who].clone() {
+                    let request_id = format!("RPC_{}", self.calls);
+                    let value = match answers {
+                        true => Value::RpcResponse(RpcResponse { request_id, value: None }),
+                        false => Value::RpcAck(RpcAck { request_id }),
+                    };
+                    let packet = DataPacket { value: Some(value), ..Default::default() };
+                    let payload = prost::Message::encode_to_vec(&packet);
+                    let channel = DataChannel::Reliable;
+                    world.media(MediaEvent::Data { participant: client.sid, channel, payload });
+                }
+            }
+            Step::Reconfigure { max_participants } => {
+                let (empty_timeout, departure_timeout, metadata) = (None, Some(Duration::from_secs(30)), None);
+                let max_participants = Some(max_participants);
+                let settings = Moderation::Reconfigure { empty_timeout, departure_timeout, max_participants, metadata };
+                world.moderate(settings).unwrap();
             }
             Step::Pass { ms } => world.pass(Duration::from_millis(ms)),
             Step::Leave { .. }
@@ -289,7 +335,7 @@ proptest! {
     /// the room empties, however it was left.
     #[test]
     fn rooms_stay_sound(steps in prop::collection::vec(step(), 1..80)) {
-        let mut run = Run { world: World::new(), people: Default::default() };
+        let mut run = Run { world: World::new(), people: Default::default(), calls: 0, calls_made: 0 };
         for step in steps {
             run.take(step);
         }
@@ -298,6 +344,7 @@ proptest! {
         }
         run.world.pass(Duration::from_secs(15 + 300 + 1));
         prop_assert!(run.world.finished);
+        prop_assert_eq!(run.world.answers.len(), run.calls_made, "every call ends, once");
         prop_assert!(run.world.media_participants.is_empty());
         prop_assert!(run.world.media_tracks.is_empty() && run.world.subscriptions.is_empty());
         prop_assert!(run.world.live.is_empty(), "a connection nobody closed");
