@@ -100,7 +100,10 @@ it('sends data', async (call, rooms) => {
     [ben, ['for ben', 'for all']],
     [ann, ['for all']],
   ]) {
-    await until(`${guest.identity} has all`, () => guest.all('dataReceived').length === expected.length);
+    await until(
+      `${guest.identity} has all`,
+      () => guest.all('dataReceived').length === expected.length,
+    );
     const heard = guest.all('dataReceived').map(([payload]) => new TextDecoder().decode(payload));
     assert.deepEqual(heard, expected);
   }
