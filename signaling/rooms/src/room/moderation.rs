@@ -108,7 +108,7 @@ impl RoomState {
             }
             Moderation::MoveParticipant { identity, to, others } => {
                 let sid = self.bearer(&identity)?;
-                self.send_to(&sid, *to, others, now);
+                self.send_to(&sid, *to, others, now)?;
             }
             Moderation::SendData { channel, payload } => {
                 let envelope =
@@ -190,19 +190,29 @@ impl RoomState {
 
     /// Tells a participant that it is in another room now, and ends its session here. Its peer connections belong to
     /// this room's media, so its client makes new ones there: it is told to join anew, with the token it was given.
-    fn send_to(&mut self, sid: &ParticipantSid, to: Room, others: Vec<ParticipantInfo>, now: Now) {
-        let Some(participant) = self.participants.get(sid) else { return };
-        if let Some(connection) = participant.connection {
-            let me = ParticipantInfo { tracks: Vec::new(), version: participant.revision + 1, ..participant.info() };
-            let moved = RoomMovedResponse {
-                room: Some(to),
-                token: String::new(),
-                participant: Some(me),
-                other_participants: others,
-            };
-            let claims = Box::new(participant.token_claims());
-            self.effects.push(Effect::Move { connection, claims, moved: Box::new(moved) });
-        }
+    fn send_to(
+        &mut self,
+        sid: &ParticipantSid,
+        to: Room,
+        others: Vec<ParticipantInfo>,
+        now: Now,
+    ) -> Result<(), ModerationError> {
+        let Some(participant) = self.participants.get(sid) else { return Err(ModerationError::NotFound) };
+        let Some(connection) = participant.connection else {
+            return Err(ModerationError::NotAllowed("the participant's connection is broken: it cannot be told"));
+        };
+        let me = ParticipantInfo { tracks: Vec::new(), version: participant.revision + 1, ..participant.info() };
+        let moved = RoomMovedResponse {
+            room: Some(to),
+            token: String::new(),
+            participant: Some(me),
+            other_participants: others,
+        };
+        let mut claims = Box::new(participant.token_claims());
+        // Who moderates this room was not said to moderate that one.
+        claims.rights.room_admin = false;
+        self.effects.push(Effect::Move { connection, claims, moved: Box::new(moved) });
         self.remove(sid, DisconnectReason::Migration, Some(leave_request::Action::Reconnect), now);
+        Ok(())
     }
 }

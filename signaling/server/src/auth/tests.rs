@@ -1,5 +1,6 @@
 //! Who is let in, and by whose signature.
 
+#![allow(clippy::needless_pass_by_value, reason = "claims are written where they are used")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};

@@ -189,15 +189,15 @@ impl RoomTask {
                     Some(moderation) => self.state.moderate(*moderation, now()),
                     None => Ok(Vec::new()),
                 };
-                // Answered before others hear of it: nobody reads the answer before this turn is over.
-                let answer = done.map(|effects| (effects, show.of(&self.state)));
-                let (effects, answer) = match answer {
-                    Ok((effects, seen)) => (effects, Ok(seen)),
-                    Err(error) => (Vec::new(), Err(error)),
-                };
+                let answer = done.map(|effects| {
+                    let seen = show.of(&self.state);
+                    // Before the answer: whoever has it finds a room it ended gone.
+                    self.carry_out(effects);
+                    seen
+                });
                 // Whoever asked may have gone.
                 let _ = reply.send(answer);
-                return effects;
+                return Vec::new();
             }
             ToRoom::Call { identity, method, payload, timeout, reply } => {
                 self.calls_made += 1;

@@ -79,6 +79,11 @@ async fn a_room_is_made_seen_and_ended() {
     let leave = ada.wait(|message| if let told::Message::Leave(leave) = message { Some(leave.clone()) } else { None });
     assert_eq!(leave.await.reason(), livekit_protocol::DisconnectReason::RoomDeleted);
     assert_eq!(bad(&server, &back_end, "DeleteRoom", json!({ "room": "math" })).await, (404, "not_found".into()));
+    for _ in 0..20 {
+        let anew = good(&server, &back_end, "CreateRoom", json!({ "name": "math" })).await;
+        assert_ne!(anew["sid"], room["sid"]);
+        good(&server, &back_end, "DeleteRoom", json!({ "room": "math" })).await;
+    }
 }
 
 #[tokio::test]
@@ -128,6 +133,22 @@ async fn people_are_seen_changed_and_sent_away() {
     let old = crate::fixture::token("math", "ada");
     let mut back = server.open(server.stream().await, &target, Some(&old)).await.unwrap();
     assert!(matches!(back.next().await, told::Message::Leave(_)), "the token it had does not bring it back");
+}
+
+#[tokio::test]
+async fn since_when_tokens_count_is_said_in_seconds_or_milliseconds() {
+    let server = Fixture::start().await;
+    let host = admin("math");
+    let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    for (since, comes_back) in [(now_s - 3600, true), ((now_s - 3600) * 1000, true), ((now_s + 60) * 1000, false)] {
+        server.join("math", "ada").await;
+        let removal = json!({ "room": "math", "identity": "ada", "revokeTokenTs": since.to_string() });
+        good(&server, &host, "RemoveParticipant", removal).await;
+        let target = format!("/rtc/v1?join_request={}", wrap(&join_request()));
+        let token = crate::fixture::token("math", "ada");
+        let mut back = server.open(server.stream().await, &target, Some(&token)).await.unwrap();
+        assert_eq!(matches!(back.next().await, told::Message::Join(_)), comes_back, "{since}");
+    }
 }
 
 #[tokio::test]

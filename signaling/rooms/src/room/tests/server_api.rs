@@ -187,10 +187,10 @@ fn settings_change_while_the_room_is_open() {
 }
 
 #[test]
-fn who_is_moved_is_told_where_with_all_it_may_do() {
+fn who_is_moved_is_told_where_and_may_do_there_what_it_may_here() {
     let mut world = World::new();
     let mut arrival = world.arrival("ada", SignalVersion::V1);
-    arrival.grants.rights = Rights { room_admin: true, ..Default::default() };
+    arrival.grants.rights = Rights { room_admin: true, room_list: true, ..Default::default() };
     let (ada, bob) = (world.enter(arrival).unwrap(), world.join("bob"));
     let to = Room { name: "physics".into(), ..Default::default() };
     let others = vec![ParticipantInfo { identity: "eve".into(), ..Default::default() }];
@@ -198,12 +198,23 @@ fn who_is_moved_is_told_where_with_all_it_may_do() {
         .moderate(Moderation::MoveParticipant { identity: "ada".into(), to: Box::new(to), others })
         .unwrap();
     let (connection, claims, moved) = world.moves.pop().unwrap();
-    assert_eq!((connection, claims.identity.as_str(), claims.rights.room_admin), (ada.connection, "ada", true));
+    assert_eq!((connection, claims.identity.as_str()), (ada.connection, "ada"));
+    assert_eq!(
+        claims.rights,
+        Rights { room_list: true, ..Default::default() },
+        "to moderate that room is another's to grant"
+    );
     assert_eq!(moved.room.unwrap().name, "physics");
     assert_eq!(moved.other_participants[0].identity, "eve");
     assert_eq!(world.farewell(&ada).unwrap().1, leave_request::Action::Reconnect, "it joins there anew");
     let last = world.updates(&bob).pop().unwrap();
     assert_eq!((last.identity.as_str(), state(&last)), ("ada", participant_info::State::Disconnected));
+
+    world.lose(&bob);
+    let away = Moderation::MoveParticipant { identity: "bob".into(), to: Box::default(), others: Vec::new() };
+    assert!(matches!(world.moderate(away), Err(ModerationError::NotAllowed(_))), "nobody could tell him");
+    assert_eq!(world.resume(&bob).sid, bob.sid);
+    assert_eq!(world.room.occupancy(), 1);
 }
 
 fn call(world: &mut World, number: u64, identity: &str) -> Result<(), ModerationError> {

@@ -132,10 +132,16 @@ async fn remove_participant(
     request: RoomParticipantIdentity,
 ) -> Result<RemoveParticipantResponse, TwirpError> {
     caller.may_administer(&request.room)?;
-    let revoke_before_s = u64::try_from(request.revoke_token_ts).ok().filter(|before| *before > 0);
+    let revoke_before_s = u64::try_from(request.revoke_token_ts).ok().filter(|before| *before > 0).map(in_seconds);
     let removal = Moderation::RemoveParticipant { identity: request.identity, revoke_before_s };
     caller.app.rooms.administer(&request.room, Some(removal), Show::Room).await?;
     Ok(RemoveParticipantResponse {})
+}
+
+/// The protocol compares the time with `nbf`, which has seconds; some SDKs ask for milliseconds. A number of seconds so
+/// large is three thousand years away.
+fn in_seconds(time: u64) -> u64 {
+    if time >= 100_000_000_000 { time / 1000 } else { time }
 }
 
 async fn mute_published_track(
