@@ -28,6 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The control plane: rooms knows neither the web nor the media plane; the doors translate between them, and
     // speak the values of core to node's handle.
     ("sluice-rooms", &[]),
+    // What is kept knows nobody: it is handed values, and who hands them knows what they mean.
+    ("sluice-audit", &[]),
     ("sluice-server", &["sluice-core", "sluice-node", "sluice-rooms"]),
     // The load tester knows servers from outside only: what it loads may be anybody's.
     ("sluice-loadtest", &[]),
