@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sluice-rooms", &[]),
     // What is kept knows nobody: it is handed values, and who hands them knows what they mean.
     ("sluice-audit", &[]),
+    ("sluice-store", &[]),
     ("sluice-server", &["sluice-core", "sluice-node", "sluice-rooms"]),
     // The load tester knows servers from outside only: what it loads may be anybody's.
     ("sluice-loadtest", &[]),
@@ -60,6 +61,11 @@ const NOT_NAMED_BY: &[(&str, &[&str], &str)] = &[
         "livekit-protocol",
         &["sluice-rtp", "sluice-sdp", "sluice-core", "sluice-net", "sluice-node"],
         "the media plane knows no signaling",
+    ),
+    (
+        "sqlx",
+        &["sluice", "sluice-audit", "sluice-config", "sluice-core", "sluice-node", "sluice-rooms", "sluice-server"],
+        "all SQL lives in the store",
     ),
     (
         "tracing-subscriber",

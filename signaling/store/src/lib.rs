@@ -1,0 +1,43 @@
+//! Everything durable of the control plane: rooms, the event log and the webhooks that are owed, sessions, chat,
+//! quality, accounts, bans, tokens. Over SQLite, which needs nothing, or PostgreSQL, by URL.
+//!
+//! Owned by the composition root, which opens one [`Store`] and gives clones to the doors. No SQL is written outside
+//! this crate, and no type of a database driver leaves it. It decides nothing: who may do what is asked before, what a
+//! value means is known elsewhere. Time and randomness (ids, salts, jitter) come in from outside. The audit trail is
+//! not here: it is a file of its own that nobody with access to the database can change.
+
+mod bans;
+mod chat;
+mod erasure;
+mod error;
+mod events;
+mod migrations;
+pub mod outbox;
+mod passwords;
+mod quality;
+mod query;
+mod retention;
+mod rooms;
+mod sessions;
+mod store;
+mod tokens;
+mod users;
+mod values;
+
+pub use bans::{Ban, BanSubject};
+pub use chat::{ChatMessage, NewChatMessage, Sender};
+pub use erasure::{Erased, Person};
+pub use error::{Source, StoreError};
+pub use events::{Event, EventPage, NewEvent};
+pub use passwords::{PasswordError, PasswordHash};
+pub use quality::{Quality, QualitySample};
+pub use retention::{Retention, Swept};
+pub use rooms::{Lifetime, Room};
+pub use sessions::{NewSession, Phase, Session, SessionKind, SessionState, Stay};
+pub use store::{Store, StoreOptions, Transaction};
+pub use tokens::{RefreshToken, Rotation};
+pub use users::{ForeignAccount, User};
+pub use values::{
+    BanId, EventKind, Identity, LeaseId, MessageId, ParticipantId, ReceiverId, RoomName, SessionId, TokenFamily,
+    UnixMillis, UserId,
+};

@@ -1,0 +1,19 @@
+//! The tables, in steps: each file of `migrations/` is run once, in order, on either database, word for word.
+//!
+//! A step that has been released is never changed: the store refuses a database whose steps have another checksum.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{SqlSafeStr as _, SqlStr};
+
+const STEPS: &[(i64, &str, &str)] = &[(1, "control plane", include_str!("../migrations/0001_control_plane.sql"))];
+
+/// All of them.
+pub(crate) fn all() -> Migrator {
+    let step = |(version, name, sql): &(i64, &'static str, &'static str)| {
+        let sql: SqlStr = sql.into_sql_str();
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(STEPS.iter().map(step).collect())
+}

@@ -1,0 +1,494 @@
+//! What is kept comes back as it was, on either database.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub, reason = "tests")]
+
+mod databases;
+
+use std::time::Duration;
+
+use databases::Database;
+use sluice_store::{
+    Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, PasswordHash, Phase, Quality,
+    QualitySample, RefreshToken, Room, RoomName, Rotation, Sender, SessionId, SessionKind, SessionState, Stay, Store,
+    StoreError, StoreOptions, UnixMillis, User, UserId,
+};
+
+const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
+
+fn later(seconds: u64) -> UnixMillis {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+fn room(name: &str) -> Room {
+    Room {
+        name: name.into(),
+        title: "Füße & Zeug 🎥".to_owned(),
+        lifetime: Lifetime::Lasting,
+        settings: serde_json::json!({"last_cameras": 9, "codecs": ["vp9"]}),
+        password_hash: None,
+        lobby: true,
+        locked: false,
+        guests: true,
+        keeps_chat: true,
+        max_participants: u32::MAX,
+        default_roles: vec!["participant".to_owned(), "patient".to_owned()],
+        created_by: Some("ann".to_owned()),
+        created: NOW,
+        updated: NOW,
+    }
+}
+
+fn user(id: &str, login: &str) -> User {
+    User {
+        id: id.into(),
+        login: login.to_owned(),
+        name: "Ann".to_owned(),
+        password_hash: None,
+        foreign: None,
+        roles: vec!["host".to_owned()],
+        disabled: false,
+        created: NOW,
+        updated: NOW,
+    }
+}
+
+fn stay(participant: &str, identity: &str, at: UnixMillis) -> Stay {
+    Stay {
+        participant: participant.into(),
+        identity: identity.into(),
+        user: None,
+        name: identity.to_uppercase(),
+        role: "participant".to_owned(),
+        joined: at,
+        left: None,
+        left_because: None,
+    }
+}
+
+#[tokio::test]
+async fn rooms_are_kept() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let mut lobby = room("lobby");
+        store.create_room(&lobby).await.unwrap();
+        assert_eq!(store.room(&lobby.name).await.unwrap().as_ref(), Some(&lobby), "{}", database.name);
+        assert!(matches!(store.create_room(&lobby).await, Err(StoreError::Exists { what: "room" })));
+
+        lobby.password_hash = Some(PasswordHash::new("open sesame", [1; 16]).await.unwrap());
+        lobby.lifetime = Lifetime::Temporary { expires: later(60) };
+        lobby.locked = true;
+        store.update_room(&lobby).await.unwrap();
+        let mut transaction = store.begin().await.unwrap();
+        transaction.prolong_room(&lobby.name, later(10)).await.unwrap();
+        transaction.prolong_room(&lobby.name, later(90)).await.unwrap();
+        transaction.commit().await.unwrap();
+        lobby.lifetime = Lifetime::Temporary { expires: later(90) };
+        let stored = store.room(&lobby.name).await.unwrap().unwrap();
+        assert_eq!(stored, lobby);
+        assert!(stored.password_hash.unwrap().matches("open sesame").await.unwrap());
+
+        store.create_room(&room("a")).await.unwrap();
+        store.create_room(&room("b")).await.unwrap();
+        let page = store.rooms(Some(&RoomName::from("a")), 1).await.unwrap();
+        assert_eq!(page.iter().map(|room| room.name.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert!(store.delete_room(&lobby.name).await.unwrap());
+        assert!(!store.delete_room(&lobby.name).await.unwrap());
+        assert!(matches!(store.update_room(&lobby).await, Err(StoreError::Missing { what: "room" })));
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_told_from_its_beginning_to_its_end() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let id = SessionId::from("S1");
+        let session = NewSession {
+            id: id.clone(),
+            room: "lobby".into(),
+            kind: SessionKind::Appointment,
+            scheduled: Some(later(100)),
+            companion: Some("tutor".to_owned()),
+        };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.open_session(&session, NOW).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(store.session(&id).await.unwrap().unwrap().phase, Phase::Scheduled);
+
+        let mut transaction = store.begin().await.unwrap();
+        transaction
+            .move_session(&id, SessionState::WaitingForParticipants, later(100))
+            .await
+            .unwrap();
+        transaction.join_session(&id, &stay("PA_1", "ann", later(101))).await.unwrap();
+        transaction.join_session(&id, &stay("PA_2", "bob", later(102))).await.unwrap();
+        transaction.move_session(&id, SessionState::Connected, later(102)).await.unwrap();
+        transaction
+            .leave_session(&id, &"PA_1".into(), "CLIENT_INITIATED", later(110))
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+
+        let mut transaction = store.begin().await.unwrap();
+        let again = transaction.leave_session(&id, &"PA_1".into(), "CLIENT_INITIATED", later(111)).await;
+        assert!(matches!(again, Err(StoreError::Missing { .. })));
+        drop(transaction);
+
+        let mut transaction = store.begin().await.unwrap();
+        transaction.move_session(&id, SessionState::Ended, later(200)).await.unwrap();
+        transaction.commit().await.unwrap();
+        let session = store.session(&id).await.unwrap().unwrap();
+        assert_eq!((session.phase, session.state), (Phase::Ended, SessionState::Ended));
+        assert_eq!(session.duration(), Some(Duration::from_secs(100)), "{}", database.name);
+        assert_eq!(session.companion.as_deref(), Some("tutor"));
+        let stays = store.stays(&id).await.unwrap();
+        assert_eq!(stays[0].duration(), Some(Duration::from_secs(9)));
+        assert_eq!((stays[1].left, stays[1].left_because.as_deref()), (Some(later(200)), Some("ROOM_CLOSED")));
+
+        let mut transaction = store.begin().await.unwrap();
+        let after = transaction.move_session(&id, SessionState::Connected, later(201)).await;
+        assert!(matches!(after, Err(StoreError::Conflict { .. })));
+        drop(transaction);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_open_is_ended() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let mut transaction = store.begin().await.unwrap();
+        for (id, room) in [("S1", "lobby"), ("S2", "other")] {
+            let session = NewSession {
+                id: id.into(),
+                room: room.into(),
+                kind: SessionKind::Instant,
+                scheduled: None,
+                companion: None,
+            };
+            transaction.open_session(&session, NOW).await.unwrap();
+            transaction.join_session(&id.into(), &stay("PA_1", "ann", later(5))).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+
+        let mut transaction = store.begin().await.unwrap();
+        let ended = transaction.end_interrupted_sessions(Some(&"lobby".into())).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(ended, [SessionId::from("S1")], "{}", database.name);
+        let session = store.session(&"S1".into()).await.unwrap().unwrap();
+        assert_eq!((session.state, session.ended), (SessionState::Failed, Some(later(5))));
+        let stay = &store.stays(&"S1".into()).await.unwrap()[0];
+        assert_eq!((stay.left, stay.left_because.as_deref()), (Some(later(5)), Some("INTERRUPTED")));
+        assert_eq!(store.session(&"S2".into()).await.unwrap().unwrap().phase, Phase::Active);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_listed_newest_first() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let mut transaction = store.begin().await.unwrap();
+        // Two at the same moment: a page may end between them.
+        for (number, at) in [(1, 0), (2, 10), (3, 10), (4, 20)] {
+            let session = NewSession {
+                id: format!("S{number}").into(),
+                room: "lobby".into(),
+                kind: SessionKind::Instant,
+                scheduled: None,
+                companion: None,
+            };
+            transaction.open_session(&session, later(at)).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        let mut seen = Vec::new();
+        let mut last = None;
+        while let Some(session) = store.sessions(Some(&"lobby".into()), last.as_ref(), 1).await.unwrap().pop() {
+            seen.push(session.id.to_string());
+            last = Some(session);
+        }
+        assert_eq!(seen, ["S4", "S3", "S2", "S1"], "{}", database.name);
+        assert!(store.sessions(Some(&"other".into()), None, 9).await.unwrap().is_empty());
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn chat_is_kept_in_order_and_counted() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let id = SessionId::from("S1");
+        let message = |number: u32, text: &str| NewChatMessage {
+            id: format!("m{number}").into(),
+            room: "lobby".into(),
+            session: Some("S1".into()),
+            identity: "ann".into(),
+            user: None,
+            sender: if number == 2 { Sender::Ai } else { Sender::User },
+            message: text.to_owned(),
+            audio_url: (number == 2).then(|| "https://example.org/a.ogg".to_owned()),
+            at: later(number.into()),
+        };
+        let mut transaction = store.begin().await.unwrap();
+        let session = NewSession {
+            id: id.clone(),
+            room: "lobby".into(),
+            kind: SessionKind::Instant,
+            scheduled: None,
+            companion: None,
+        };
+        transaction.open_session(&session, NOW).await.unwrap();
+        assert_eq!(transaction.keep_message(&message(1, "Grüß dich")).await.unwrap(), 1);
+        assert_eq!(transaction.keep_message(&message(2, &"ü".repeat(200))).await.unwrap(), 2);
+        transaction.count_message(&id, later(9)).await.unwrap();
+        transaction.commit().await.unwrap();
+
+        let mut transaction = store.begin().await.unwrap();
+        let twice = transaction.keep_message(&message(1, "Grüß dich")).await;
+        assert!(matches!(twice, Err(StoreError::Exists { what: "chat message" })), "{}", database.name);
+        drop(transaction);
+
+        let messages = store.messages(&"lobby".into(), 0, 10).await.unwrap();
+        assert_eq!(messages.iter().map(|kept| kept.sequence).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(messages[1].sent, message(2, &"ü".repeat(200)));
+        assert_eq!(store.messages(&"lobby".into(), 1, 10).await.unwrap().len(), 1);
+        let session = store.session(&id).await.unwrap().unwrap();
+        assert_eq!(session.message_count, 3);
+        assert_eq!(session.transcript_preview.chars().count(), 100);
+        assert!(session.transcript_preview.starts_with("Grüß dich\nü"));
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn quality_is_kept_and_a_number_that_is_none_is_not() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let sample = |seconds: u64, jitter_ms: f64| QualitySample {
+            participant: "PA_1".into(),
+            at: later(seconds),
+            bitrate_bps: 1_500_000,
+            frame_rate: 29.97,
+            resolution: "1280x720".to_owned(),
+            packet_loss_percent: 0.25,
+            latency_ms: 41.5,
+            jitter_ms,
+            quality: Quality::Good,
+        };
+        let mut transaction = store.begin().await.unwrap();
+        let session = NewSession {
+            id: "S1".into(),
+            room: "lobby".into(),
+            kind: SessionKind::Instant,
+            scheduled: None,
+            companion: None,
+        };
+        transaction.open_session(&session, NOW).await.unwrap();
+        transaction
+            .keep_quality(&"S1".into(), &[sample(1, 3.5), sample(2, 4.5), sample(2, 9.0)])
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(store.quality(&"S1".into(), NOW, later(9), 9).await.unwrap(), [sample(1, 3.5), sample(2, 4.5)]);
+        assert_eq!(store.quality(&"S1".into(), later(2), later(9), 9).await.unwrap().len(), 1);
+
+        let mut transaction = store.begin().await.unwrap();
+        let none = transaction.keep_quality(&"S1".into(), &[sample(3, f64::NAN)]).await;
+        assert!(matches!(none, Err(StoreError::Range { .. })), "{}", database.name);
+        drop(transaction);
+        let mut transaction = store.begin().await.unwrap();
+        let lost = transaction.keep_quality(&"S9".into(), &[sample(3, 1.0)]).await;
+        assert!(matches!(lost, Err(StoreError::Missing { what: "session" })), "{}: {lost:?}", database.name);
+        drop(transaction);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn accounts_have_logins_of_their_own() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let mut ann = user("U1", "ann");
+        ann.password_hash = Some(PasswordHash::new("secret", [2; 16]).await.unwrap());
+        store.create_user(&ann).await.unwrap();
+        let mut bob = user("U2", "bob");
+        bob.foreign = Some(ForeignAccount { issuer: "https://id.example".to_owned(), subject: "42".to_owned() });
+        store.create_user(&bob).await.unwrap();
+        assert!(matches!(store.create_user(&user("U3", "ann")).await, Err(StoreError::Exists { what: "account" })));
+
+        assert_eq!(store.user_by_login("ann").await.unwrap().as_ref(), Some(&ann), "{}", database.name);
+        assert_eq!(store.user_by_foreign(bob.foreign.as_ref().unwrap()).await.unwrap().as_ref(), Some(&bob));
+        assert_eq!(store.user(&UserId::from("U9")).await.unwrap(), None);
+        assert_eq!(store.users(Some("ann"), 9).await.unwrap(), [bob.clone()]);
+        bob.login = "ann".to_owned();
+        let mut transaction = store.begin().await.unwrap();
+        assert!(matches!(transaction.update_user(&bob).await, Err(StoreError::Exists { .. })));
+        drop(transaction);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_used_once_and_a_copy_ends_them_all() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        store.create_user(&user("U1", "ann")).await.unwrap();
+        let token = RefreshToken { user: "U1".into(), family: "F1".into(), issued: NOW, expires: later(1_000) };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.give_refresh_token("first", &token).await.unwrap();
+        assert!(matches!(transaction.use_refresh_token("other", later(1)).await.unwrap(), Rotation::Refused));
+        let used = transaction.use_refresh_token("first", later(1)).await.unwrap();
+        assert_eq!(used, Rotation::Used { user: "U1".into(), family: "F1".into() });
+        transaction.give_refresh_token("second", &token).await.unwrap();
+        // The copy.
+        let reused = transaction.use_refresh_token("first", later(2)).await.unwrap();
+        assert_eq!(reused, Rotation::Reused { user: "U1".into() }, "{}", database.name);
+        assert_eq!(transaction.use_refresh_token("second", later(3)).await.unwrap(), Rotation::Refused);
+
+        let old = RefreshToken { family: "F2".into(), ..token.clone() };
+        transaction.give_refresh_token("third", &old).await.unwrap();
+        assert_eq!(transaction.use_refresh_token("third", later(1_000)).await.unwrap(), Rotation::Refused);
+        transaction.commit().await.unwrap();
+
+        let mut transaction = store.begin().await.unwrap();
+        let nobody = RefreshToken { user: "U9".into(), ..token };
+        let given = transaction.give_refresh_token("fourth", &nobody).await;
+        assert!(matches!(given, Err(StoreError::Missing { what: "account" })), "{given:?}");
+        drop(transaction);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn who_was_removed_does_not_return_with_an_old_token() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let (lobby, bob): (RoomName, Identity) = ("lobby".into(), "bob".into());
+        let mut transaction = store.begin().await.unwrap();
+        transaction.raise_token_floor(&lobby, &bob, later(10), later(9_000)).await.unwrap();
+        transaction.raise_token_floor(&lobby, &bob, later(5), later(9_000)).await.unwrap();
+        transaction.revoke_token("jti-1", later(9_000)).await.unwrap();
+        transaction.revoke_token("jti-1", later(9_000)).await.unwrap();
+        transaction.commit().await.unwrap();
+        let revoked = async |jti: Option<&str>, room: &str, issued: Option<u64>| {
+            store.token_revoked(jti, &room.into(), &bob, issued.map(later)).await.unwrap()
+        };
+        assert!(revoked(None, "lobby", Some(9)).await, "{}", database.name);
+        assert!(revoked(None, "lobby", None).await);
+        assert!(!revoked(None, "lobby", Some(10)).await);
+        assert!(!revoked(None, "other", Some(9)).await);
+        assert!(revoked(Some("jti-1"), "other", Some(11)).await);
+        assert!(!revoked(Some("jti-2"), "other", Some(11)).await);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_ban_holds_until_it_is_over() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let ban = |id: &str, room: Option<&str>, subject: BanSubject, expires: Option<u64>| Ban {
+            id: id.into(),
+            room: room.map(RoomName::from),
+            subject,
+            reason: "shouting".to_owned(),
+            banned_by: "host".to_owned(),
+            created: NOW,
+            expires: expires.map(later),
+        };
+        let bob = BanSubject::Identity("bob".into());
+        let address = BanSubject::Address("0123".to_owned());
+        let mut transaction = store.begin().await.unwrap();
+        transaction.ban(&ban("B1", Some("lobby"), bob.clone(), Some(10))).await.unwrap();
+        transaction.ban(&ban("B2", None, address.clone(), None)).await.unwrap();
+        transaction.commit().await.unwrap();
+        let banned = async |room: &str, known_by: &[BanSubject], at: u64| {
+            store
+                .banned(&room.into(), known_by, later(at))
+                .await
+                .unwrap()
+                .map(|ban| ban.id.to_string())
+        };
+        let both = [bob.clone(), BanSubject::User("U1".into()), address];
+        assert_eq!(banned("lobby", &both[..2], 9).await.as_deref(), Some("B1"), "{}", database.name);
+        assert_eq!(banned("lobby", &both[..2], 10).await, None);
+        assert_eq!(banned("other", &both[..2], 9).await, None);
+        assert_eq!(banned("other", &both, 99).await.as_deref(), Some("B2"));
+        assert_eq!(store.bans(Some(&"lobby".into()), 9).await.unwrap().len(), 1);
+        assert_eq!(store.bans(None, 9).await.unwrap().len(), 1);
+        let mut transaction = store.begin().await.unwrap();
+        assert!(transaction.lift_ban(&"B2".into()).await.unwrap());
+        transaction.commit().await.unwrap();
+        assert_eq!(banned("other", &both, 99).await, None);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_has_not_happened() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let mut transaction = store.begin().await.unwrap();
+        transaction.create_room(&room("lobby")).await.unwrap();
+        drop(transaction);
+        assert_eq!(store.room(&"lobby".into()).await.unwrap(), None, "{}", database.name);
+        // And holds nobody up.
+        store.create_room(&room("lobby")).await.unwrap();
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn text_that_only_one_database_would_take_neither_takes() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        assert!(matches!(store.create_room(&room("a\0b")).await, Err(StoreError::Nul)), "{}", database.name);
+        assert!(matches!(store.room(&"a\0b".into()).await, Err(StoreError::Nul)));
+        // Nothing that looks like SQL is any.
+        let name = "'; DROP TABLE rooms; --";
+        store.create_room(&room(name)).await.unwrap();
+        assert_eq!(store.room(&name.into()).await.unwrap().unwrap().name.as_str(), name);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_too_long_is_told_so() {
+    for database in Database::all().await {
+        let options = StoreOptions { connections: 2, patience: Duration::from_millis(300) };
+        let store = database.open_with(&options).await;
+        store.create_room(&room("lobby")).await.unwrap();
+        let mut holder = store.begin().await.unwrap();
+        holder.prolong_room(&"lobby".into(), later(1)).await.unwrap();
+        let mut held = room("lobby");
+        held.title = "held".to_owned();
+        holder.update_room(&held).await.unwrap();
+        let error = store.update_room(&held).await.unwrap_err();
+        assert!(error.is_transient(), "{}: {error:?}", database.name);
+        drop(holder);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_answered_is_there_after_reopening() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        store.create_room(&room("lobby")).await.unwrap();
+        store.close().await;
+        // The steps that were taken are not taken again.
+        let store = database.open().await;
+        assert_eq!(store.room(&"lobby".into()).await.unwrap().unwrap(), room("lobby"), "{}", database.name);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn addresses_that_cannot_be_used_are_refused_with_a_reason() {
+    for url in ["", "store.sqlite", "mysql://ann:secret@db/sluice", "sqlite::memory:", "sqlite://x?mode=memory"] {
+        let error = Store::open(url, &StoreOptions::default()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Address { .. }), "{url}: {error:?}");
+        assert!(!format!("{error} {error:?}").contains("secret"));
+    }
+    let error = Store::open("sqlite:/nowhere/at/all.sqlite", &StoreOptions::default()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+}
