@@ -8,6 +8,7 @@
 
 mod bans;
 mod chat;
+mod check;
 mod erasure;
 mod error;
 mod events;

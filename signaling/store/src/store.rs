@@ -126,6 +126,10 @@ impl Store {
             .map_err(StoreError::Backup)
     }
 
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.pools, Pools::Sqlite { .. })
+    }
+
     pub(crate) async fn fetch_all(&self, query: Query) -> Result<Vec<Row>, StoreError> {
         Ok(match &self.pools {
             Pools::Sqlite { reader, .. } => {

@@ -238,20 +238,21 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut transaction = self.begin().await?;
-        // PostgreSQL leaves out what another one is claiming right now. It looks again at a row it had to wait for, but
-        // at the outer conditions only: so they are there twice.
+        // PostgreSQL leaves out what another one is claiming right now. It would evaluate a mere subquery again and again
+        // while it updates, and claim more than asked for: hence MATERIALIZED. It looks once more at a row it had to
+        // wait for, but at the outer conditions only: hence the lease twice.
         let query = Query::new(match transaction.dialect() {
             Dialect::Sqlite => {
-                "UPDATE webhook_lanes SET lease = $2, lease_until_ms = $3 WHERE receiver = $1 AND lease_until_ms <= $4
-                 AND room IN (SELECT room FROM webhook_lanes WHERE receiver = $1 AND due_ms <= $4
+                "WITH due AS MATERIALIZED (SELECT room FROM webhook_lanes WHERE receiver = $1 AND due_ms <= $4
                      AND lease_until_ms <= $4 ORDER BY due_ms, room LIMIT $5)
-                 RETURNING room, attempts"
+                 UPDATE webhook_lanes SET lease = $2, lease_until_ms = $3 WHERE receiver = $1 AND lease_until_ms <= $4
+                 AND room IN (SELECT room FROM due) RETURNING room, attempts"
             }
             Dialect::Postgres => {
-                "UPDATE webhook_lanes SET lease = $2, lease_until_ms = $3 WHERE receiver = $1 AND lease_until_ms <= $4
-                 AND room IN (SELECT room FROM webhook_lanes WHERE receiver = $1 AND due_ms <= $4
+                "WITH due AS MATERIALIZED (SELECT room FROM webhook_lanes WHERE receiver = $1 AND due_ms <= $4
                      AND lease_until_ms <= $4 ORDER BY due_ms, room LIMIT $5 FOR UPDATE SKIP LOCKED)
-                 RETURNING room, attempts"
+                 UPDATE webhook_lanes SET lease = $2, lease_until_ms = $3 WHERE receiver = $1 AND lease_until_ms <= $4
+                 AND room IN (SELECT room FROM due) RETURNING room, attempts"
             }
         });
         let query = query.bind(receiver).bind(lease).bind(until).bind(now).bind(limit);
