@@ -21,10 +21,12 @@ mod head;
 mod keys;
 mod log;
 mod record;
+mod shared;
 mod verify;
 
 pub use head::Head;
 pub use keys::{AddressKey, KeyError, SigningKey, VerifyingKey};
 pub use log::{AuditError, AuditLog};
 pub use record::{Digest, Entry, Kind, Outcome, Record};
+pub use shared::{Trail, TrailError};
 pub use verify::{BadRecord, Flaw, Verified, VerifyError, export, head_path, verify};

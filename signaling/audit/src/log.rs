@@ -30,6 +30,9 @@ pub enum AuditError {
     Broken,
 }
 
+/// Entries of several threads cross on their way here: an earlier time by less than this says nothing about the clock.
+const CROSSING_MS: i64 = 1_000;
+
 /// The trail of one server. Blocks: an append waits for the disk, some milliseconds.
 #[derive(Debug)]
 pub struct AuditLog {
@@ -99,10 +102,10 @@ impl AuditLog {
             Head::of(line).save(&log.head_path)?;
         }
         let opened = note("audit.opened", log.key.verifying_key().to_string());
-        log.write(vec![(Kind::Opened, opened)], now_ms)?;
+        log.write(vec![(Kind::Opened, opened, now_ms)])?;
         if let Some(digest) = torn {
             let detail = format!("{} bytes of an unfinished record, SHA-256 {digest}", walk.torn_bytes);
-            log.write(vec![(Kind::Repaired, note("audit.repaired", detail))], now_ms)?;
+            log.write(vec![(Kind::Repaired, note("audit.repaired", detail), now_ms)])?;
         }
         Ok(log)
     }
@@ -112,7 +115,7 @@ impl AuditLog {
     /// # Errors
     /// It may be there all the same after [`AuditError::Io`]; what it speaks of must not be done.
     pub fn append(&mut self, entry: &Entry, now_ms: i64) -> Result<u64, AuditError> {
-        self.write(vec![(Kind::Entry, entry.clone())], now_ms)
+        self.write(vec![(Kind::Entry, entry.clone(), now_ms)])
     }
 
     /// Writes several records with one wait for the disk; the number of the last.
@@ -120,7 +123,15 @@ impl AuditLog {
     /// # Errors
     /// Like [`AuditLog::append`]: all of them, a part, or none may be there.
     pub fn append_all(&mut self, entries: &[Entry], now_ms: i64) -> Result<u64, AuditError> {
-        self.write(entries.iter().map(|entry| (Kind::Entry, entry.clone())).collect(), now_ms)
+        self.write(entries.iter().map(|entry| (Kind::Entry, entry.clone(), now_ms)).collect())
+    }
+
+    /// The same for entries of different moments.
+    ///
+    /// # Errors
+    /// Like [`AuditLog::append_all`].
+    pub fn append_timed(&mut self, entries: &[(Entry, i64)]) -> Result<u64, AuditError> {
+        self.write(entries.iter().map(|(entry, at_ms)| (Kind::Entry, entry.clone(), *at_ms)).collect())
     }
 
     /// The head, to be kept elsewhere.
@@ -135,28 +146,24 @@ impl AuditLog {
         self.number
     }
 
-    fn write(&mut self, mut records: Vec<(Kind, Entry)>, now_ms: i64) -> Result<u64, AuditError> {
+    fn write(&mut self, records: Vec<(Kind, Entry, i64)>) -> Result<u64, AuditError> {
         if self.broken {
             return Err(AuditError::Broken);
         }
-        if now_ms >= self.at_ms {
-            self.clock_is_back = false;
-        } else if !std::mem::replace(&mut self.clock_is_back, true) {
-            let detail = format!("the clock shows {now_ms}, the record before {}", self.at_ms);
-            records.insert(0, (Kind::ClockMovedBack, note("audit.clock_moved_back", detail)));
+        let mut batch = Batch {
+            number: self.number,
+            hash: self.hash,
+            at_ms: self.at_ms,
+            clock_is_back: self.clock_is_back,
+            text: String::new(),
+            head: None,
+        };
+        for (kind, entry, at_ms) in records {
+            batch.push_in_time(kind, &entry, at_ms, &self.key);
         }
-        let at_ms = self.at_ms.max(now_ms);
-        let (mut number, mut hash, mut text, mut head) = (self.number, self.hash, String::new(), None);
-        for (kind, entry) in records {
-            number = number.saturating_add(1);
-            let line = Line::seal(Record::of(&entry, kind, number, at_ms, &hash), &hash, &self.key);
-            hash = line.hash;
-            head = Some(Head::of(&line));
-            text.push_str(&line.write());
-        }
-        let Some(head) = head else { return Ok(self.number) };
+        let Some(head) = batch.head else { return Ok(self.number) };
 
-        if let Err(error) = self.file.write_all(text.as_bytes()) {
+        if let Err(error) = self.file.write_all(batch.text.as_bytes()) {
             // Perhaps a part was written: a full disk. It is taken off again, so that the next one can be tried.
             self.broken = self.cut_to_length().is_err();
             return Err(error.into());
@@ -166,11 +173,12 @@ impl AuditLog {
         self.file.sync_data()?;
         head.save(&self.head_path)?;
         self.broken = false;
-        self.number = number;
-        self.hash = hash;
-        self.at_ms = at_ms;
-        self.length = self.length.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
-        Ok(number)
+        self.number = batch.number;
+        self.hash = batch.hash;
+        self.at_ms = batch.at_ms;
+        self.clock_is_back = batch.clock_is_back;
+        self.length = self.length.saturating_add(u64::try_from(batch.text.len()).unwrap_or(u64::MAX));
+        Ok(self.number)
     }
 
     /// Takes off what is beyond the last whole record, and stands there.
@@ -178,6 +186,39 @@ impl AuditLog {
         self.file.set_len(self.length)?;
         self.file.seek(SeekFrom::Start(self.length))?;
         Ok(())
+    }
+}
+
+/// Records that are written together, and where the trail stands after them.
+struct Batch {
+    number: u64,
+    hash: Digest,
+    at_ms: i64,
+    clock_is_back: bool,
+    text: String,
+    head: Option<Head>,
+}
+
+impl Batch {
+    /// A record, after one about the clock where that went back. Time stands still until the clock has caught up.
+    fn push_in_time(&mut self, kind: Kind, entry: &Entry, at_ms: i64, key: &SigningKey) {
+        if at_ms >= self.at_ms {
+            self.clock_is_back = false;
+        } else if self.at_ms.saturating_sub(at_ms) >= CROSSING_MS && !std::mem::replace(&mut self.clock_is_back, true) {
+            let detail = format!("the clock shows {at_ms}, the record before {}", self.at_ms);
+            self.push(Kind::ClockMovedBack, &note("audit.clock_moved_back", detail), key);
+        }
+        self.at_ms = self.at_ms.max(at_ms);
+        self.push(kind, entry, key);
+    }
+
+    fn push(&mut self, kind: Kind, entry: &Entry, key: &SigningKey) {
+        self.number = self.number.saturating_add(1);
+        let record = Record::of(entry, kind, self.number, self.at_ms, &self.hash);
+        let line = Line::seal(record, &self.hash, key);
+        self.hash = line.hash;
+        self.head = Some(Head::of(&line));
+        self.text.push_str(&line.write());
     }
 }
 

@@ -93,7 +93,7 @@ pub enum Kind {
     /// A record that was cut short when the process before was killed has been taken off the end. `detail` says how
     /// much.
     Repaired,
-    /// The system's clock showed an earlier time than the record before. `detail` says which; the records that follow
+    /// The system's clock showed an earlier time than the record before, by a second or more. `detail` says which; the records that follow
     /// keep the later one until the clock has caught up.
     ClockMovedBack,
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use sluice_audit::{
-    AuditError, AuditLog, Entry, Flaw, Head, Outcome, SigningKey, VerifyError, VerifyingKey, export, head_path, verify,
+    AuditError, AuditLog, Entry, Flaw, Head, Outcome, SigningKey, Trail, TrailError, VerifyError, VerifyingKey, export,
+    head_path, verify,
 };
 use tempfile::TempDir;
 
@@ -258,6 +259,45 @@ fn killed_at_the_very_beginning_it_begins_again() {
 fn a_key_is_read_as_it_is_shown() {
     let key = key(1).verifying_key();
     assert_eq!(VerifyingKey::parse(&key.to_string()), Ok(key));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_write_one_trail() {
+    let (_directory, path) = trail();
+    let (shared, thread) = Trail::start(AuditLog::open(&path, key(1), 7_000).unwrap()).unwrap();
+    let writers: Vec<_> = (0..50)
+        .map(|writer| {
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                for turn in 0..4 {
+                    shared.append(entry(&format!("w{writer}.{turn}")), 8_000 + turn).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    drop(shared);
+    thread.join().unwrap();
+    // Their times cross, which is no news.
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches("\"kind\":\"entry\"").count(), 5 + 200);
+    assert!(!text.contains("clock_moved_back"));
+    assert!(verify(&path, Some(&key(1).verifying_key()), None).is_ok());
+}
+
+#[tokio::test]
+async fn who_shares_a_broken_trail_is_refused() {
+    let (directory, path) = trail();
+    let (shared, thread) = Trail::start(AuditLog::open(&path, key(1), 7_000).unwrap()).unwrap();
+    fs::create_dir(directory.path().join("audit.jsonl.head.new")).unwrap();
+    let first = shared.append(entry("a"), 8_000).await.unwrap_err();
+    assert!(matches!(first, TrailError::Refused(error) if matches!(*error, AuditError::Io(_))));
+    let second = shared.append(entry("b"), 8_000).await.unwrap_err();
+    assert!(matches!(second, TrailError::Refused(error) if matches!(*error, AuditError::Broken)));
+    drop(shared);
+    thread.join().unwrap();
 }
 
 proptest! {
