@@ -102,7 +102,7 @@ CREATE TABLE events (
     payload TEXT NOT NULL,
     erased BOOLEAN NOT NULL
 );
-CREATE UNIQUE INDEX events_of_room ON events (room, room_sequence);
+CREATE INDEX events_of_room ON events (room, number);
 CREATE INDEX events_by_age ON events (kind, at_ms);
 
 -- Whom an event is about: what finds it when a person's data is to be deleted.

@@ -62,6 +62,8 @@ impl Transaction {
         erased.messages += self
             .execute(Query::new("DELETE FROM chat_messages WHERE user_id = $1").bind(user))
             .await?;
+        self.execute(Query::new("UPDATE rooms SET created_by = NULL WHERE created_by = $1").bind(user))
+            .await?;
         // Refresh tokens go with it.
         erased.account = self.execute(Query::new("DELETE FROM users WHERE id = $1").bind(user)).await? > 0;
         Ok(())
@@ -89,6 +91,8 @@ impl Transaction {
         self.execute(Query::new("DELETE FROM token_floors WHERE identity = $1").bind(identity))
             .await?;
         self.drop_owed_about(identity, now).await?;
+        self.execute(Query::new("UPDATE rooms SET created_by = NULL WHERE created_by = $1").bind(identity))
+            .await?;
         let query = Query::new(
             "UPDATE events SET payload = '{}', erased = $2
              WHERE number IN (SELECT number FROM event_subjects WHERE subject = $1)",

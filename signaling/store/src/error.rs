@@ -39,8 +39,9 @@ pub enum StoreError {
         /// Which number.
         what: &'static str,
     },
-    /// Somebody else held the database for too long. Nothing was changed; the same call may be made again.
-    #[error("storage is busy, nothing was changed: try again")]
+    /// The database did not answer in time: others hold it for too long, or it is not there. Nothing was changed; the
+    /// same call may be made again.
+    #[error("storage does not answer in time, nothing was changed: try again")]
     Busy(#[source] Source),
     /// There is no room left where the database lies.
     #[error("storage is full: free space where the database lies")]

@@ -64,6 +64,10 @@ pub struct EventPage {
 
 impl Transaction {
     /// Writes an event down; its number.
+    ///
+    /// Let it be the last thing a transaction does: from here on until it ends, other events wait. With PostgreSQL, two
+    /// transactions that do other things in another order can wait for each other; one of them is told
+    /// [`StoreError::Busy`] then.
     pub async fn append(&mut self, event: &NewEvent) -> Result<u64, StoreError> {
         // In this order for everybody: two who append to the same room cannot wait for each other.
         let number = self.next("events", "").await?;

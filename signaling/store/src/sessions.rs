@@ -334,11 +334,18 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Session>, StoreError> {
         let (active, id) = before.map_or((i64::MAX, ""), |session| (session.active.0, session.id.as_str()));
-        let query = Query::new(
-            "SELECT * FROM sessions WHERE ($1 = '' OR room = $1) AND (active_ms < $2 OR (active_ms = $2 AND id < $3))
-             ORDER BY active_ms DESC, id DESC LIMIT $4",
-        );
-        let query = query.bind(room.map_or("", RoomName::as_str)).bind(active).bind(id).bind(limit);
+        let query = match room {
+            None => Query::new(
+                "SELECT * FROM sessions WHERE (active_ms < $1 OR (active_ms = $1 AND id < $2))
+                 ORDER BY active_ms DESC, id DESC LIMIT $3",
+            ),
+            Some(_) => Query::new(
+                "SELECT * FROM sessions WHERE room = $4 AND (active_ms < $1 OR (active_ms = $1 AND id < $2))
+                 ORDER BY active_ms DESC, id DESC LIMIT $3",
+            ),
+        };
+        let query = query.bind(active).bind(id).bind(limit);
+        let query = if room.is_some() { query.bind(room) } else { query };
         self.fetch_all(query).await?.iter().map(Session::read).collect()
     }
 

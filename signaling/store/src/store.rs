@@ -1,13 +1,16 @@
 //! The store: two databases behind one type, its transactions, and how it is opened. The only place that knows which
 //! database it is talking to, but for the few statements that say so.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite};
+use sqlx::{Connection as _, PgConnection, Postgres, Sqlite, SqliteConnection};
 
 use crate::StoreError;
 use crate::migrations;
@@ -108,21 +111,20 @@ impl Store {
         let Pools::Sqlite { file, .. } = &self.pools else { return Err(StoreError::BackupElsewhere) };
         let name = path
             .to_str()
-            .ok_or_else(|| StoreError::Backup(std::io::Error::other("its path is not Unicode")))?;
-        if std::fs::exists(path).map_err(StoreError::Backup)? {
-            return Err(StoreError::Exists { what: "file" });
+            .ok_or_else(|| StoreError::Backup(io::Error::other("its path is not Unicode")))?;
+        let copy = make_private(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists { what: "file" },
+            _ => StoreError::Backup(error),
+        })?;
+        if let Err(error) = copy_into(file, name).await {
+            // Half a copy is none. What cannot be removed is told by the error that comes first.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
         }
-        // A connection of its own: readers must not write, not even elsewhere.
-        let options = SqliteConnectOptions::new().filename(file);
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        let copied = Query::new("VACUUM INTO $1").bind(name).for_sqlite()?.execute(&pool).await;
-        pool.close().await;
-        copied?;
         // SQLite has written the copy, the kernel perhaps not yet.
-        let copy = path.to_owned();
-        tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(copy)?.sync_all())
+        tokio::task::spawn_blocking(move || copy.sync_all())
             .await
-            .map_err(|_| StoreError::Backup(std::io::Error::other("it was abandoned")))?
+            .map_err(|_| StoreError::Backup(io::Error::other("it was abandoned")))?
             .map_err(StoreError::Backup)
     }
 
@@ -246,6 +248,24 @@ impl Transaction {
     }
 }
 
+/// Over a connection of its own: readers must not write, not even elsewhere.
+async fn copy_into(file: &Path, copy: &str) -> Result<(), StoreError> {
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    Query::new("VACUUM INTO $1").bind(copy).for_sqlite()?.execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+/// A new and empty file, for its owner alone where systems have owners: hashes of passwords are to be in it. SQLite takes
+/// it as a database without tables, and gives the files beside it the same permissions.
+fn make_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
     let connect = SqliteConnectOptions::from_str(url)?;
     let file = connect.get_filename().to_owned();
@@ -253,8 +273,13 @@ async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, StoreEr
         // Each connection would have a database of its own.
         return Err(StoreError::Address { reason: "a database in memory keeps nothing".to_owned() });
     }
+    match make_private(&file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(StoreError::Unavailable(error.into()));
+        }
+        _ => {}
+    }
     let connect = connect
-        .create_if_missing(true)
         .foreign_keys(true)
         // Readers and the writer do not wait for each other.
         .journal_mode(SqliteJournalMode::Wal)
@@ -264,27 +289,51 @@ async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, StoreEr
         .busy_timeout(options.patience);
     let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.patience);
     let writer = pool(1).connect_with(connect.clone()).await?;
-    migrations::all()
-        .run(&writer)
-        .await
-        .map_err(|error| StoreError::Migration(error.into()))?;
+    make_tables(&writer).await?;
     let reader = pool(options.connections.max(1)).connect_with(connect.pragma("query_only", "on")).await?;
     Ok(Pools::Sqlite { reader, writer, file })
 }
 
+/// SQLite has no lock for this. Of several processes that begin together one makes the tables; the others find them made
+/// in the middle of their own attempt, which fails as a whole, and then in the next one before it.
+async fn make_tables(writer: &SqlitePool) -> Result<(), StoreError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match migrations::all().run(writer).await {
+            Ok(()) => return Ok(()),
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if attempts < 5 => {}
+            Err(error) => return Err(StoreError::Migration(error.into())),
+        }
+    }
+}
+
 async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
     let patience_ms = options.patience.as_millis().to_string();
-    let connect = PgConnectOptions::from_str(url)?.application_name("sluice").options([
+    let forgotten_ms = options.patience.saturating_mul(6).as_millis().to_string();
+    let plain = PgConnectOptions::from_str(url)?.application_name("sluice");
+    // A pool would try again and again, and not say why it cannot.
+    PgConnection::connect_with(&plain).await?.close().await?;
+    // Without the limits below: a step may have to rewrite a large table. Several processes take turns.
+    let once = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(options.patience)
+        .connect_with(plain.clone())
+        .await?;
+    let migrated = migrations::all().run(&once).await;
+    once.close().await;
+    migrated.map_err(|error| StoreError::Migration(error.into()))?;
+    let connect = plain.options([
         ("statement_timeout", patience_ms.as_str()),
         ("lock_timeout", patience_ms.as_str()),
-        // A transaction that was forgotten holds locks; nobody waits on purpose inside one.
-        ("idle_in_transaction_session_timeout", patience_ms.as_str()),
+        // A transaction that was forgotten holds locks; nobody waits on purpose inside one. Later than those who wait for
+        // the lock give up, so that what they are told does not depend on who is first.
+        ("idle_in_transaction_session_timeout", forgotten_ms.as_str()),
     ]);
     let pool = PgPoolOptions::new()
         .max_connections(options.connections.max(1))
         .acquire_timeout(options.patience)
         .connect_with(connect)
         .await?;
-    migrations::all().run(&pool).await.map_err(|error| StoreError::Migration(error.into()))?;
     Ok(Pools::Postgres(pool))
 }

@@ -489,6 +489,45 @@ async fn addresses_that_cannot_be_used_are_refused_with_a_reason() {
         assert!(matches!(error, StoreError::Address { .. }), "{url}: {error:?}");
         assert!(!format!("{error} {error:?}").contains("secret"));
     }
+    for url in ["postgres://ann:secret@127.0.0.1:99999/x", "postgres://ann:secret@127.0.0.1:1/x"] {
+        let error = Store::open(url, &StoreOptions::default()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Address { .. } | StoreError::Unavailable(_)), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+    }
     let error = Store::open("sqlite:/nowhere/at/all.sqlite", &StoreOptions::default()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_start_together_make_the_tables_once() {
+    for database in Database::all().await {
+        let stores: Vec<_> = (0..4)
+            .map(|_| {
+                let url = database.url.clone();
+                tokio::spawn(async move { Store::open(&url, &StoreOptions::default()).await })
+            })
+            .collect();
+        for store in stores {
+            let store = store.await.unwrap().unwrap();
+            assert_eq!(store.rooms(None, 1).await.unwrap(), [], "{}", database.name);
+            store.close().await;
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let database = Database::sqlite();
+    let store = database.open().await;
+    store.create_room(&room("lobby")).await.unwrap();
+    store.backup(&database.directory.path().join("copy.sqlite")).await.unwrap();
+    let mut files = 0;
+    for entry in std::fs::read_dir(database.directory.path()).unwrap().map(Result::unwrap) {
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+        files += 1;
+    }
+    assert!(files >= 4, "the database, what lies beside it, the copy");
+    store.close().await;
 }
