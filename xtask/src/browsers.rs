@@ -43,6 +43,7 @@ pub(crate) fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     run(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-fn is_root() -> bool {
+/// Whether this process may do everything.
+pub(crate) fn is_root() -> bool {
     succeeds(&mut command(root(), "sh", &["-c", "test \"$(id -u)\" = 0"]))
 }

@@ -13,6 +13,7 @@ mod compare;
 mod fuzz;
 mod local_server;
 mod npm;
+mod postgres;
 mod python;
 mod report;
 mod run;

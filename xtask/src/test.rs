@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{cargo, command, run, run_tests};
+use crate::postgres::Postgres;
 use crate::report::{Dialect, Line, Verdict, conclude, timed, totals};
 use crate::{browsers, fuzz, npm, python, soak, workspace};
 
@@ -92,8 +93,12 @@ fn built(arguments: &[&str]) -> anyhow::Result<(u32, u32)> {
     Ok((0, 0))
 }
 
+/// With a PostgreSQL, without which a part of them would be skipped.
 fn rust() -> anyhow::Result<(u32, u32)> {
-    run_tests(&mut cargo(&["test", "--workspace", "--no-fail-fast"]), Dialect::Cargo)
+    let postgres = Postgres::start()?;
+    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    postgres.tell(&mut tests);
+    run_tests(&mut tests, Dialect::Cargo)
 }
 
 fn web() -> anyhow::Result<(u32, u32)> {
