@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use sluice_config::{Config, ConfigError, File, Setting};
 
-use crate::{keys, serve, token};
+use crate::{audit, keys, serve, token};
 
 /// A selective forwarding unit for browsers and apps: rooms with audio, video and data, for every LiveKit SDK.
 #[derive(Debug, Parser)]
@@ -34,6 +34,9 @@ enum Command {
     /// Work with API keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Read an audit trail
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Load a LiveKit-compatible server with synthetic participants and report how it served them
     Loadtest(sluice_loadtest::cli::LoadtestArgs),
 }
@@ -58,6 +61,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args.load()?, args.guests),
             Command::Token(TokenCommand::Create(args)) => token::create(&args),
             Command::Keys(KeysCommand::Generate) => keys::generate(),
+            Command::Audit(command) => audit::run(&command),
             Command::Loadtest(args) => Ok(args.run()?),
         }
     }

@@ -2,6 +2,7 @@
 //! together, and shuts them down. It holds no logic of theirs.
 
 mod addresses;
+mod audit;
 mod cli;
 mod keys;
 mod logging;

@@ -105,6 +105,50 @@ fn generated_keys_are_a_configuration() {
 }
 
 #[test]
+fn an_audit_trail_is_verified_without_a_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let key = sluice_audit::SigningKey::from_seed(&[5; 32]).unwrap();
+    let public_key = key.verifying_key().to_string();
+    let mut trail = sluice_audit::AuditLog::open(&path, key, 1_000).unwrap();
+    for number in 2..=5 {
+        let entry = sluice_audit::Entry {
+            who: Some("host".to_owned()),
+            what: "participant.remove".to_owned(),
+            whom: Some(format!("guest{number}")),
+            room: Some("lobby".to_owned()),
+            from: None,
+            result: sluice_audit::Outcome::Done,
+            request_id: None,
+            detail: None,
+        };
+        trail.append(&entry, number * 1_000).unwrap();
+    }
+    let head = directory.path().join("kept.head");
+    std::fs::write(&head, trail.head().unwrap().to_string()).unwrap();
+    let (path, head) = (path.to_str().unwrap(), head.to_str().unwrap());
+
+    let good = stdout(&run(&["audit", "verify", path]));
+    assert!(good.contains("good: 5 records") && good.contains(&public_key) && good.contains("compare it"), "{good}");
+    let good = stdout(&run(&["audit", "verify", path, "--public-key", &public_key, "--head", head]));
+    assert!(good.contains("good: 5 records") && !good.contains("compare it"), "{good}");
+    let lines = stdout(&run(&["audit", "export", path, "--from-ms", "3000", "--to-ms", "5000"]));
+    let exported: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        exported.iter().map(|record| record["whom"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["guest3", "guest4"]
+    );
+
+    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::write(path, text.replace("guest4", "guest5")).unwrap();
+    let message = refusal(&run(&["audit", "verify", path]));
+    assert!(message.contains("record 4: its hash does not follow"), "{message}");
+    assert!(refusal(&run(&["audit", "export", path])).contains("record 4"));
+    let other = "0".repeat(64);
+    assert!(refusal(&run(&["audit", "verify", path, "--public-key", &other])).contains("another key"));
+}
+
+#[test]
 fn a_bad_configuration_is_refused_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sluice.toml");
