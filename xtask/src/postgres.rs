@@ -11,7 +11,7 @@ use crate::command::{command, find, run, succeeds};
 use crate::workspace::root;
 
 /// Where the tests look for it. Set already, it names one that is there, and none is started.
-pub(crate) const URL: &str = "SLUICE_TEST_POSTGRES";
+pub(crate) const URL: &str = "TEST_POSTGRES";
 
 /// How long it may take to start: it writes and reads a few megabytes.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -269,6 +269,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn what_was_written_is_read(what in any::<String>(), detail in any::<String>(), number in any::<u64>(), at_ms in any::<i64>()) {
             let key = SigningKey::from_seed(&[3; 32]).unwrap();

@@ -301,7 +301,7 @@ async fn who_shares_a_broken_trail_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_changed_byte_goes_unnoticed(position in any::<prop::sample::Index>(), change in 1_u8..) {

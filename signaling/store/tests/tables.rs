@@ -454,7 +454,7 @@ async fn text_that_only_one_database_would_take_neither_takes() {
 #[tokio::test]
 async fn who_waits_for_too_long_is_told_so() {
     for database in Database::all().await {
-        let options = StoreOptions { connections: 2, patience: Duration::from_millis(300) };
+        let options = StoreOptions { connections: 2, patience: Duration::from_secs(1) };
         let store = database.open_with(&options).await;
         store.create_room(&room("lobby")).await.unwrap();
         let mut holder = store.begin().await.unwrap();

@@ -1,5 +1,5 @@
 //! Both databases for each test: a file of SQLite, and a schema of its own in the PostgreSQL that
-//! `SLUICE_TEST_POSTGRES` names (`cargo xtask test` starts one). Without it, tests say that they ran on SQLite alone.
+//! `TEST_POSTGRES` names (`cargo xtask test` starts one). Without it, tests say that they ran on SQLite alone.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,8 @@ use sluice_store::{Store, StoreOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 
-/// A database for one test. Gone with it.
+/// A database for one test. A file is gone with it; a schema stays, for who wants to look, until another run makes it anew
+/// or the server goes.
 pub struct Database {
     pub name: &'static str,
     pub url: String,
@@ -19,9 +20,9 @@ impl Database {
     /// What there is to test with.
     pub async fn all() -> Vec<Self> {
         let mut all = vec![Self::sqlite()];
-        match std::env::var("SLUICE_TEST_POSTGRES") {
+        match std::env::var("TEST_POSTGRES") {
             Ok(server) => all.push(Self::postgres(&server).await),
-            Err(_) => eprintln!("SLUICE_TEST_POSTGRES is not set: skipped on PostgreSQL, run on SQLite alone"),
+            Err(_) => eprintln!("TEST_POSTGRES is not set: skipped on PostgreSQL, run on SQLite alone"),
         }
         all
     }
