@@ -1,7 +1,7 @@
 //! Reading the trail from its beginning, and naming the first record that is not as it was written.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::head::Head;
@@ -264,7 +264,9 @@ impl<R: BufRead> Walk<R> {
 
 /// The last bytes of a file, from an offset on: what was torn.
 pub(crate) fn digest_of_rest(path: &Path, from: u64) -> io::Result<Digest> {
-    let bytes = fs::read(path)?;
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    Ok(Digest::of(&[bytes.get(from..).unwrap_or_default()]))
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Digest::of(&[&bytes]))
 }

@@ -93,6 +93,12 @@ impl Transaction {
         }
     }
 
+    /// Deletes all messages of a room. Their numbers are not given out again.
+    pub(crate) async fn forget_chat(&mut self, room: &RoomName) -> Result<(), StoreError> {
+        self.execute(Query::new("DELETE FROM chat_messages WHERE room = $1").bind(room)).await?;
+        Ok(())
+    }
+
     /// Whether there was such a message.
     pub async fn delete_message(&mut self, room: &RoomName, id: &MessageId) -> Result<bool, StoreError> {
         let query = Query::new("DELETE FROM chat_messages WHERE room = $1 AND id = $2");

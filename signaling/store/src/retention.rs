@@ -9,6 +9,9 @@ use crate::{EventKind, Store, StoreError, UnixMillis};
 /// So many rows go in one transaction, so that nobody waits long for it.
 const AT_ONCE: u32 = 1_000;
 
+/// So many rooms, each of which may have as much chat as was said in it.
+const ROOMS_AT_ONCE: u32 = 50;
+
 /// How long things are kept; `None`: for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
@@ -70,9 +73,7 @@ impl Store {
                 SELECT id FROM sessions WHERE phase = 'ended' AND active_ms < $1 ORDER BY active_ms LIMIT $2)";
             swept.sessions = self.delete_before(sql, now.minus(age)).await?;
         }
-        let sql = "DELETE FROM rooms WHERE name IN (
-            SELECT name FROM rooms WHERE expires_ms < $1 ORDER BY expires_ms LIMIT $2)";
-        swept.rooms = self.delete_before(sql, now).await?;
+        swept.rooms = self.sweep_rooms(now).await?;
         for sql in [
             "DELETE FROM refresh_tokens WHERE digest IN (
                 SELECT digest FROM refresh_tokens WHERE expires_ms < $1 LIMIT $2)",
@@ -103,6 +104,28 @@ impl Store {
             deleted += self.repeat(query.bind(now.minus(age)).bind(AT_ONCE).bind(&kind)).await?;
         }
         Ok(deleted)
+    }
+
+    /// With their chat, as if they had been deleted.
+    async fn sweep_rooms(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        let mut total = 0;
+        loop {
+            let query = Query::new(
+                "DELETE FROM rooms WHERE name IN (
+                 SELECT name FROM rooms WHERE expires_ms < $1 ORDER BY expires_ms LIMIT $2) RETURNING name",
+            );
+            let mut transaction = self.begin().await?;
+            let rows = transaction.fetch_all(query.bind(now).bind(ROOMS_AT_ONCE)).await?;
+            for row in &rows {
+                transaction.forget_chat(&row.id("name")?).await?;
+            }
+            transaction.commit().await?;
+            let deleted = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+            total += deleted;
+            if deleted < u64::from(ROOMS_AT_ONCE) {
+                return Ok(total);
+            }
+        }
     }
 
     /// Repeats a statement that deletes up to `$2` of what is older than `$1`.

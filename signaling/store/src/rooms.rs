@@ -86,8 +86,10 @@ impl Transaction {
         Ok(())
     }
 
-    /// Whether there was such a room. Its sessions and events stay: they happened.
+    /// Whether there was such a room. Its chat goes with it: another room of this name is another room. Its sessions and
+    /// events stay: they happened.
     pub async fn delete_room(&mut self, name: &RoomName) -> Result<bool, StoreError> {
+        self.forget_chat(name).await?;
         Ok(self.execute(Query::new("DELETE FROM rooms WHERE name = $1").bind(name)).await? > 0)
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use databases::Database;
 use sluice_store::{
     Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, PasswordHash, Phase, Quality,
-    QualitySample, RefreshToken, Room, RoomName, Rotation, Sender, SessionId, SessionKind, SessionState, Stay, Store,
-    StoreError, StoreOptions, UnixMillis, User, UserId,
+    QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId, SessionKind, SessionState,
+    Stay, Store, StoreError, StoreOptions, Swept, UnixMillis, User, UserId,
 };
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -255,6 +255,43 @@ async fn chat_is_kept_in_order_and_counted() {
         assert_eq!(session.message_count, 3);
         assert_eq!(session.transcript_preview.chars().count(), 100);
         assert!(session.transcript_preview.starts_with("Grüß dich\nü"));
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_room_of_the_same_name_is_another_room() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        for (name, lifetime) in [
+            ("deleted", Lifetime::Lasting),
+            ("over", Lifetime::Temporary { expires: later(10) }),
+            ("other", Lifetime::Lasting),
+        ] {
+            store.create_room(&Room { lifetime, ..room(name) }).await.unwrap();
+            let message = NewChatMessage {
+                id: format!("m-{name}").into(),
+                room: name.into(),
+                session: None,
+                identity: "ann".into(),
+                user: None,
+                sender: Sender::User,
+                message: "between us".to_owned(),
+                audio_url: None,
+                at: NOW,
+            };
+            let mut transaction = store.begin().await.unwrap();
+            transaction.keep_message(&message).await.unwrap();
+            transaction.commit().await.unwrap();
+        }
+        assert!(store.delete_room(&"deleted".into()).await.unwrap());
+        let swept = store.sweep(&Retention::default(), later(11)).await.unwrap();
+        assert_eq!(swept, Swept { rooms: 1, ..Swept::default() }, "{}", database.name);
+        for name in ["deleted", "over"] {
+            store.create_room(&room(name)).await.unwrap();
+            assert_eq!(store.messages(&name.into(), 0, 9).await.unwrap(), [], "{}: {name}", database.name);
+        }
+        assert_eq!(store.messages(&"other".into(), 0, 9).await.unwrap().len(), 1);
         store.close().await;
     }
 }
