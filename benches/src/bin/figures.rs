@@ -68,6 +68,7 @@ fn main() -> anyhow::Result<ExitCode> {
             report.add(format!("{name}: datagram of feedback"), figures.feedback);
         }
     }
+    two_workers(&mut report, &options, many[many.len() - 1].min(50));
     report.measure("worker, a camera for nobody: packet published", |effort| {
         Room::open(Shape::camera_for(0)).measure(effort).published
     });
@@ -91,6 +92,26 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     }
     report.finish()
+}
+
+/// Two workers at once, each on a core of its own with a room of its own: they share nothing but the machine.
+fn two_workers(report: &mut Report, options: &Options, subscribers: usize) {
+    let name = format!("worker, two at once, a camera for {subscribers} each: packet forwarded, all in all");
+    if !options.wants(&name) {
+        return;
+    }
+    let effort = options.effort();
+    let run = || Room::open(Shape::camera_for(subscribers)).measure(effort).forwarded;
+    let alone = run();
+    let together = std::thread::scope(|threads| {
+        let both = [threads.spawn(run), threads.spawn(run)];
+        both.map(|thread| thread.join().expect("a room that plays alone plays beside another"))
+    });
+    let [Some(first), Some(second)] = together else { return report.add(name, None) };
+    if let Some(alone) = alone {
+        eprintln!("{name}: two workers do {:.2} times what one does", alone / first + alone / second);
+    }
+    report.add(name, Some((first + second) / 2.0));
 }
 
 /// Our worker and plain str0m with the same people: who got what, and what a packet cost each.

@@ -3,6 +3,7 @@
 //! Owned by the worker. An ordered set and no timer wheel: a thousand connections move theirs some twenty times a
 //! second each, at a tenth of a microsecond (`cargo xtask bench --only deadline`), which is below half a per cent of
 //! what a forwarding worker does; and a set fires to the nanosecond, so that a simulation needs no ticks.
+#![cfg_attr(not(feature = "bench"), allow(unreachable_pub, reason = "benches measure it alone"))]
 
 use std::collections::BTreeSet;
 use std::time::Instant;

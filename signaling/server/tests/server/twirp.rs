@@ -178,7 +178,7 @@ async fn each_method_wants_its_grant() {
         "ForwardParticipant",
         "PerformRpc",
     ];
-    let denied = (403, "permission_denied".to_owned());
+    let denied = (401, "unauthenticated".to_owned());
     for method in of_room.into_iter().chain(["CreateRoom", "DeleteRoom"]) {
         assert_eq!(bad(&server, &everything_else, method, room.clone()).await, denied, "{method}");
     }

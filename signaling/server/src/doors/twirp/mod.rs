@@ -113,10 +113,11 @@ struct Caller {
 }
 
 impl Caller {
+    /// LiveKit's servers answer a missing grant as they answer a bad token, and back ends go by the code.
     fn may(&self, granted: impl FnOnce(&VideoGrants) -> bool, what: &str) -> Result<(), TwirpError> {
         match granted(&self.claims.video) {
             true => Ok(()),
-            false => Err(TwirpError::new(Code::PermissionDenied, format!("the token does not grant {what}"))),
+            false => Err(TwirpError::new(Code::Unauthenticated, format!("the token does not grant {what}"))),
         }
     }
 
