@@ -28,9 +28,9 @@ const DROP_ORDER: [Class; CLASSES] = [Class::Padding, Class::Video, Class::Retra
 /// Nanoseconds for a byte have so many bits behind the point.
 const FRACTION_BITS: u32 = 16;
 const SECOND_NS: u64 = 1_000_000_000;
-/// A burst is this long while no queue stands: a picture leaves as it came, in one train, and waits only where it is
-/// more than the link takes in this time (libwebrtc's own bursts are as long).
-const BURST_NS: u64 = 40_000_000;
+/// A burst is this long while no queue stands, so that a usual picture leaves as it came, in one train. (Libwebrtc's are
+/// of 40 ms. Over seeds of the simulation those make no difference that can be told from chance.)
+const BURST_NS: u64 = 15_000_000;
 /// Where a queue stands it is this long, not to make it longer,
 const QUEUED_BURST_NS: u64 = 5_000_000;
 /// but so many full packets on a slow link,
@@ -368,7 +368,9 @@ mod tests {
     #[test]
     fn packets_leave_in_bursts_at_the_rate() {
         // 1000 bytes a millisecond.
-        for (is_queued, wanted) in [(false, (vec![40; 5], 160 * MS)), (true, (vec![5; 40], 195 * MS))] {
+        for (is_queued, wanted) in
+            [(false, ([vec![15; 13], vec![5]].concat(), 195 * MS)), (true, (vec![5; 40], 195 * MS))]
+        {
             let (mut pacer, begin) = pacer(8_000_000);
             pacer.set_rate(8_000_000, is_queued);
             for _ in 0..200 {
@@ -387,13 +389,13 @@ mod tests {
     #[test]
     fn what_fits_the_budget_never_sees_the_queue() {
         let (mut pacer, now) = pacer(8_000_000);
-        assert!((0..40).all(|_| pacer.try_send(Class::Video, 1_000, now)));
+        assert!((0..15).all(|_| pacer.try_send(Class::Video, 1_000, now)));
         assert!(!pacer.try_send(Class::Video, 1_000, now), "the burst is spent");
         assert!(pacer.try_send(Class::Audio, 100, now), "audio never waits");
-        assert!(!pacer.try_send(Class::Video, 1_000, now + 40 * MS), "but video waits for it");
-        assert!(pacer.try_send(Class::Video, 1_000, now + 41 * MS));
-        pacer.push(Class::Video, 1_000, "video", now + 41 * MS);
-        assert!(!pacer.try_send(Class::Video, 1_000, now + 41 * MS), "no overtaking");
+        assert!(!pacer.try_send(Class::Video, 1_000, now + 15 * MS), "but video waits for it");
+        assert!(pacer.try_send(Class::Video, 1_000, now + 16 * MS));
+        pacer.push(Class::Video, 1_000, "video", now + 16 * MS);
+        assert!(!pacer.try_send(Class::Video, 1_000, now + 16 * MS), "no overtaking");
     }
 
     #[test]
@@ -412,7 +414,7 @@ mod tests {
                 while pacer.poll(now).is_some() {}
             }
             let took = now - begin;
-            assert!((took_ms - 8..=took_ms).contains(&took.as_millis()), "{took:?} with a queue: {is_queued}");
+            assert!((took_ms - 15..=took_ms).contains(&took.as_millis()), "{took:?} with a queue: {is_queued}");
         }
     }
 
