@@ -248,6 +248,9 @@ impl Transaction {
     }
 }
 
+/// Between two attempts to open a file that another process is just opening, which takes it some milliseconds.
+const LOCKED_RETRY: Duration = Duration::from_millis(5);
+
 /// Over a connection of its own: readers must not write, not even elsewhere.
 async fn copy_into(file: &Path, copy: &str) -> Result<(), StoreError> {
     let options = SqliteConnectOptions::new().filename(file);
@@ -288,10 +291,30 @@ async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, StoreEr
         // Other processes may have the file open: a backup, a person who looks.
         .busy_timeout(options.patience);
     let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.patience);
-    let writer = pool(1).connect_with(connect.clone()).await?;
+    let writer = patiently(options.patience, || pool(1).connect_with(connect.clone())).await?;
     make_tables(&writer).await?;
-    let reader = pool(options.connections.max(1)).connect_with(connect.pragma("query_only", "on")).await?;
+    let reader = patiently(options.patience, || {
+        pool(options.connections.max(1)).connect_with(connect.clone().pragma("query_only", "on"))
+    })
+    .await?;
     Ok(Pools::Sqlite { reader, writer, file })
+}
+
+/// Tries again while another process holds the file. `busy_timeout` does not cover this: SQLite asks nobody to wait where
+/// a connection changes the journal's mode, and says at once that the database is locked.
+async fn patiently<T, F>(patience: Duration, mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let until = tokio::time::Instant::now() + patience;
+    loop {
+        match attempt().await.map_err(StoreError::from) {
+            Err(error) if error.is_transient() && tokio::time::Instant::now() < until => {
+                tokio::time::sleep(LOCKED_RETRY).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// SQLite has no lock for this. Of several processes that begin together one makes the tables; the others find them made
@@ -302,7 +325,9 @@ async fn make_tables(writer: &SqlitePool) -> Result<(), StoreError> {
         attempts += 1;
         match migrations::all().run(writer).await {
             Ok(()) => return Ok(()),
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if attempts < 5 => {}
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if attempts < 20 => {
+                tokio::time::sleep(LOCKED_RETRY).await;
+            }
             Err(error) => return Err(StoreError::Migration(error.into())),
         }
     }
