@@ -106,6 +106,27 @@ pub enum Refusal {
          keep one of them"
     )]
     TlsBehindProxy,
+    /// Nobody knows the secret to sign with.
+    #[error(
+        "{origin}: a webhook is to be signed with the API key `{key}`, which is not one of [keys]\n  \
+         set its `api_key` to one of them"
+    )]
+    WebhookKey {
+        /// Where the webhooks stand.
+        origin: Origin,
+        /// The key that is not there.
+        key: String,
+    },
+    /// What is owed to a receiver belongs to its URL.
+    #[error(
+        "{origin}: webhook number {number} has the URL of one before\n  each receiver is told once: keep one of them"
+    )]
+    WebhookTwice {
+        /// Where the webhooks stand.
+        origin: Origin,
+        /// Which, counted from 1.
+        number: usize,
+    },
     /// Development keys must not be reachable from outside.
     #[error(
         "{origin}: development mode listens on loopback only, {address} is not loopback\n  \

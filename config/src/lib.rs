@@ -20,7 +20,10 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 pub use error::{ConfigError, Refusal};
-pub use model::{Config, Http, Limits, Log, LogFormat, Metrics, PublicUrl, Rooms, Rtc, TlsFiles};
+pub use model::{
+    Config, Http, Limits, Log, LogFormat, Metrics, PublicUrl, Rooms, Rtc, Storage, StorageUrl, TlsFiles, Webhook,
+    WebhookUrl,
+};
 pub use secret::{MIN_SECRET_BYTES, Secret};
 pub use setting::{DEV_KEY, DEV_SECRET, Origin, Setting};
 

@@ -29,6 +29,11 @@ pub struct Config {
     pub rooms: Rooms,
     /// Bounds against too much of anything.
     pub limits: Limits,
+    /// Where what must outlive the server is kept.
+    pub storage: Storage,
+    /// Who is told of what happens in rooms.
+    #[serde(deserialize_with = "webhooks")]
+    pub webhooks: Vec<Webhook>,
     /// What the server writes about itself.
     pub log: Log,
     /// Who may read the metrics.
@@ -259,6 +264,100 @@ impl Default for Limits {
     }
 }
 
+/// `[storage]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Which database.
+    pub url: StorageUrl,
+}
+
+/// Which database. `Debug` shows no password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum StorageUrl {
+    /// A file of SQLite.
+    Sqlite(PathBuf),
+    /// A URL of PostgreSQL.
+    Postgres(Secret),
+    /// A file of SQLite that goes when the server ends.
+    Temporary,
+}
+
+impl Default for StorageUrl {
+    /// In a folder of its own: SQLite keeps two more files beside it.
+    fn default() -> Self {
+        Self::Sqlite(PathBuf::from("data/sluice.db"))
+    }
+}
+
+impl TryFrom<String> for StorageUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        match url.split_once(':') {
+            None if url == "temporary" => Ok(Self::Temporary),
+            // What follows a question mark are settings of the driver, which are the store's to choose.
+            Some(("sqlite", path)) if !path.is_empty() && !path.contains('?') && !path.contains(":memory:") => {
+                Ok(Self::Sqlite(path.into()))
+            }
+            Some(("postgres" | "postgresql", rest)) if rest.len() > 2 && rest.starts_with("//") => {
+                Ok(Self::Postgres(url.into()))
+            }
+            _ => Err("not a database"),
+        }
+    }
+}
+
+impl fmt::Debug for StorageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(redacted)"),
+            Self::Temporary => f.write_str("Temporary"),
+        }
+    }
+}
+
+/// One of `[[webhooks]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where to post.
+    pub url: WebhookUrl,
+    /// The API key whose secret signs.
+    pub api_key: String,
+    /// It may be on loopback, in a private network or otherwise not on the open internet.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+/// The URL of a receiver. Starts with `http://` or `https://` and names a host, and nobody who signs in there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebhookUrl(String);
+
+impl WebhookUrl {
+    /// The URL as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for WebhookUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+        let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+        match !host.is_empty() && !host.contains('@') && url.chars().all(|c| c.is_ascii_graphic()) {
+            true => Ok(Self(url)),
+            false => Err("not the URL of a receiver"),
+        }
+    }
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -303,6 +402,17 @@ fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> 
         return Err(de::Error::custom("too many workers"));
     }
     Ok(workers)
+}
+
+/// Each has a task and posts eight at a time.
+const MAX_WEBHOOKS: usize = 16;
+
+fn webhooks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Webhook>, D::Error> {
+    let webhooks = Vec::<Webhook>::deserialize(deserializer)?;
+    if webhooks.len() > MAX_WEBHOOKS {
+        return Err(de::Error::custom("too many receivers"));
+    }
+    Ok(webhooks)
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -11,6 +11,7 @@ pub(crate) fn check(config: &Config, settings: &[Setting]) -> Result<(), Refusal
     let origin = |path: &str| said_last(settings, path).map_or(Origin::Default, |setting| setting.origin().clone());
 
     check_key_names(config, || origin("keys"))?;
+    check_webhooks(config, || origin("webhooks"))?;
     match (&config.http.tls.cert, &config.http.tls.key) {
         (Some(_), None) => return Err(Refusal::HalfTls { present: "cert", missing: "key" }),
         (None, Some(_)) => return Err(Refusal::HalfTls { present: "key", missing: "cert" }),
@@ -34,6 +35,19 @@ fn check_key_names(config: &Config, origin: impl Fn() -> Origin) -> Result<(), R
             _ => continue,
         };
         return Err(Refusal::EmptyKey { origin: origin(), what });
+    }
+    Ok(())
+}
+
+/// Somebody has to sign, and what is owed to a receiver belongs to its URL.
+fn check_webhooks(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Refusal> {
+    for (number, webhook) in config.webhooks.iter().enumerate() {
+        if !config.keys.contains_key(&webhook.api_key) {
+            return Err(Refusal::WebhookKey { origin: origin(), key: webhook.api_key.clone() });
+        }
+        if config.webhooks.iter().take(number).any(|other| other.url == webhook.url) {
+            return Err(Refusal::WebhookTwice { origin: origin(), number: number + 1 });
+        }
     }
     Ok(())
 }

@@ -45,6 +45,12 @@ pub(crate) const KEYS: &[Key] = &[
         secret: true,
     },
     key(
+        "webhooks",
+        Form::List,
+        "at most 16 receivers: [{ url = \"https://app.example.org/hook\", api_key = \"KEY\" }], or [[webhooks]] with \
+         these keys below",
+    ),
+    key(
         "auth.trusted_keys",
         Form::Map,
         "issuers with PEM files: \"https://id.example.org\" = \"/etc/sluice/id.pem\" under [auth.trusted_keys]",
@@ -81,6 +87,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.signal_message_bytes", Form::Integer, COUNT),
     key("limits.body_bytes", Form::Integer, COUNT),
     key("limits.publish_kbps", Form::Integer, COUNT),
+    Key {
+        path: "storage.url",
+        form: Form::Text,
+        accepts: "\"sqlite:PATH\", \"postgres://USER:PASSWORD@HOST/DATABASE\" or \"temporary\"",
+        // There may be a password in it.
+        secret: true,
+    },
     key("log.format", Form::Text, "\"text\" or \"json\""),
     key("log.filter", Form::Text, "levels by module, such as \"info\" or \"info,sluice_core=debug\""),
     key("metrics.open", Form::Boolean, SWITCH),

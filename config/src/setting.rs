@@ -221,11 +221,12 @@ fn unquote(text: &str) -> &str {
 
 /// What development mode sets by itself, before any other source.
 pub(crate) fn development() -> Result<Vec<Setting>, ConfigError> {
-    let settings: [(&str, Value); 4] = [
+    let settings: [(&str, Value); 5] = [
         ("keys", Table::from_iter([(DEV_KEY.to_owned(), Value::from(DEV_SECRET))]).into()),
         // Both, since `localhost` may resolve to either.
         ("http.listen", vec!["127.0.0.1:7880", "[::1]:7880"].into()),
         ("rooms.open", true.into()),
+        ("storage.url", "temporary".into()),
         ("metrics.open", true.into()),
     ];
     settings

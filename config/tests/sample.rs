@@ -27,7 +27,7 @@ fn as_shipped_it_says_the_defaults() {
 fn its_examples_are_accepted_and_every_key_stands_in_it() {
     let text = with_examples();
     let config = read(&text);
-    assert_eq!((config.keys.len(), config.auth.trusted_keys.len()), (1, 1));
+    assert_eq!((config.keys.len(), config.auth.trusted_keys.len(), config.webhooks.len()), (1, 1, 1));
     assert!(config.http.tls.pair().is_some() && config.http.public_url.is_some() && config.rtc.advertise.is_some());
 
     let said: Vec<String> = leaves("", &toml::from_str(&text).unwrap());
@@ -39,7 +39,7 @@ fn its_examples_are_accepted_and_every_key_stands_in_it() {
 fn the_table_of_keys_and_the_types_agree() {
     // A key of the table that the types do not know is refused when it is read: the test above saw them all
     // accepted. A field of the types that the table does not know shows up in serde's list of fields.
-    for section in ["", "auth", "http", "http.tls", "rtc", "rooms", "limits", "log", "metrics"] {
+    for section in ["", "auth", "http", "http.tls", "rtc", "rooms", "limits", "storage", "log", "metrics"] {
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let error = toml::from_str::<Config>(&format!("{header}no_such_key = 1")).unwrap_err();
         let fields = error.message().split("expected ").nth(1).unwrap().split('`').skip(1).step_by(2);

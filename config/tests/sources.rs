@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sluice_config::{Config, ConfigError, File, LogFormat, Refusal, Setting};
+use sluice_config::{Config, ConfigError, File, LogFormat, Refusal, Setting, StorageUrl};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -99,6 +99,7 @@ fn development_mode_needs_nothing_else() {
     let listen: Vec<SocketAddr> = vec!["127.0.0.1:7880".parse().unwrap(), "[::1]:7880".parse().unwrap()];
     assert_eq!(config.http.listen, listen);
     assert!(config.rooms.open && config.metrics.open);
+    assert_eq!(config.storage.url, StorageUrl::Temporary);
 
     let config = Config::load(None, env(&[("SLUICE_DEV", "true"), ("SLUICE_ROOMS__OPEN", "false")]), vec![]).unwrap();
     assert!(config.dev && !config.rooms.open, "development mode only sets defaults");
@@ -109,6 +110,34 @@ fn a_flag_can_leave_the_development_mode_of_a_file() {
     let off = Setting::flag("--dev", "dev", false).unwrap();
     let config = load(&format!("dev = true\n{}", good_file()), &[], vec![off]).unwrap();
     assert!(!config.dev && !config.metrics.open);
+}
+
+#[test]
+fn webhooks_are_sections_or_one_variable_and_signed_by_a_key_there_is() {
+    let section = "[[webhooks]]\nurl = \"https://app.example.org/hook\"\napi_key = \"APIabc\"\n";
+    let config = load(&format!("{}{section}", good_file()), &[], vec![]).unwrap();
+    assert_eq!(config.webhooks.len(), 1);
+    assert_eq!(config.webhooks[0].url.as_str(), "https://app.example.org/hook");
+    assert!(!config.webhooks[0].allow_private);
+
+    let variable = "[{ url = \"http://10.0.0.1/hook\", api_key = \"APIabc\", allow_private = true }]";
+    let config = load(&good_file(), &[("SLUICE_WEBHOOKS", variable)], vec![]).unwrap();
+    assert!(config.webhooks[0].allow_private);
+
+    let strange = problem(&good_file(), &[("SLUICE_WEBHOOKS", &variable.replace("APIabc", "APIxyz"))]);
+    assert!(strange.contains("signed with the API key `APIxyz`"), "{strange}");
+    let twice = problem(&format!("{}{section}{section}", good_file()), &[]);
+    assert!(twice.contains("webhook number 2 has the URL of one before"), "{twice}");
+}
+
+#[test]
+fn the_password_of_storage_is_not_shown() {
+    let url = "postgres://sluice:hunter2@db.example.org/sluice";
+    let config = load(&good_file(), &[("SLUICE_STORAGE__URL", url)], vec![]).unwrap();
+    assert!(matches!(&config.storage.url, StorageUrl::Postgres(stored) if stored.reveal() == url));
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let problem = problem(&good_file(), &[("SLUICE_STORAGE__URL", "postgras://sluice:hunter2@db.example.org/sluice")]);
+    assert!(!problem.contains("hunter2"), "{problem}");
 }
 
 #[test]
@@ -158,6 +187,12 @@ fn a_bad_value_is_named_with_its_line_and_the_accepted_form() {
         ("rooms.empty_timeout_s = -1", "rooms.empty_timeout_s"),
         ("rooms.empty_timeout_s = 1.5", "rooms.empty_timeout_s"),
         ("log.format = \"xml\"", "log.format"),
+        ("storage.url = \"mysql://host/db\"", "storage.url"),
+        ("storage.url = \"sqlite::memory:\"", "storage.url"),
+        ("webhooks = [\"https://app.example.org\"]", "webhooks"),
+        ("webhooks = [{ url = \"ftp://app.example.org\", api_key = \"k\" }]", "webhooks"),
+        ("webhooks = [{ url = \"https://user:word@app.example.org\", api_key = \"k\" }]", "webhooks"),
+        ("webhooks = [{ url = \"https://app.example.org\" }]", "webhooks"),
     ] {
         let problem = problem(text, &[]);
         assert!(problem.starts_with(&format!("sluice.toml, line 1: `{key}` cannot be")), "{text}: {problem}");
