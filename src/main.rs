@@ -8,6 +8,7 @@ mod keys;
 mod logging;
 mod serve;
 mod shutdown;
+mod storage;
 mod tls;
 mod token;
 

@@ -9,11 +9,12 @@ use anyhow::{Context as _, bail};
 use sluice_config::Config;
 use sluice_loadtest::guests;
 use sluice_node::{Node, NodeConfig, NodeError};
-use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts};
+use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts, Webhook};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::shutdown::Shutdown;
+use crate::storage::Storage;
 use crate::{addresses, logging, tls};
 
 /// Runs until a signal ends it. `guests` keep people company in every room.
@@ -36,7 +37,9 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
 
     let registry = prometheus::Registry::new();
     let node = start_node(&config, &listeners, &registry)?;
-    let server = Arc::new(Server::new(server_config(config)?, node, registry)?);
+    let storage = Storage::open(&config.storage.url).await?;
+    let server = Server::start(server_config(config)?, storage.store.clone(), node, registry).await?;
+    let server = Arc::new(server);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready: open {url}");
 
     if let Some(server) = company {
@@ -58,6 +61,11 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
         shutdown.request();
         outcome = outcome.and(ended.context("a bug ended a listener").and_then(|served| Ok(served?)));
     }
+    // The listeners' tasks are over, and with them all other owners.
+    if let Some(server) = Arc::into_inner(server) {
+        server.close().await;
+    }
+    storage.close().await;
     tracing::info!("stopped");
     outcome
 }
@@ -196,6 +204,15 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
             drain: config.http.drain_timeout,
             ..Timeouts::default()
         },
+        webhooks: config
+            .webhooks
+            .into_iter()
+            .map(|webhook| Webhook {
+                url: webhook.url.as_str().to_owned(),
+                api_key: webhook.api_key,
+                allow_private: webhook.allow_private,
+            })
+            .collect(),
         ..ServerConfig::new(keys)
     })
 }

@@ -35,6 +35,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Bounds against waiting for ever.
     pub timeouts: Timeouts,
+    /// Who is told of what happens in rooms.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Shows everything but the secrets.
@@ -53,6 +55,7 @@ impl fmt::Debug for ServerConfig {
             .field("rooms", &self.rooms)
             .field("limits", &self.limits)
             .field("timeouts", &self.timeouts)
+            .field("webhooks", &self.webhooks)
             .finish()
     }
 }
@@ -74,6 +77,7 @@ impl ServerConfig {
             rooms: RoomDefaults::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            webhooks: Vec::new(),
         }
     }
 
@@ -82,6 +86,17 @@ impl ServerConfig {
     pub fn development() -> Self {
         Self { dev: true, open_rooms: true, metrics_open: true, ..Self::new(vec![("devkey".into(), "secret".into())]) }
     }
+}
+
+/// A receiver of webhooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where to post: `http://` or `https://`. What is owed to a receiver belongs to its URL.
+    pub url: String,
+    /// The API key whose secret signs; one of [`ServerConfig::keys`].
+    pub api_key: String,
+    /// It may be on loopback, in a private network or otherwise not on the open internet.
+    pub allow_private: bool,
 }
 
 /// How a room lives when nobody says otherwise.

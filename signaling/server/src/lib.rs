@@ -3,11 +3,12 @@
 //! Knows rooms and the node's handle. Knows neither str0m nor SDP: session descriptions pass through as text.
 //!
 //! ```no_run
-//! # async fn run(node: sluice_node::Node) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run(node: sluice_node::Node, store: sluice_store::Store) -> Result<(), Box<dyn std::error::Error>> {
 //! use sluice_server::{Server, ServerConfig};
-//! let server = Server::new(ServerConfig::development(), node, prometheus::Registry::new())?;
+//! let server = Server::start(ServerConfig::development(), store, node, prometheus::Registry::new()).await?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:7880").await?;
 //! server.serve(listener, None, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
+//! server.close().await;
 //! # Ok(())
 //! # }
 //! ```
@@ -15,6 +16,7 @@
 mod auth;
 mod config;
 mod doors;
+mod events;
 mod listen;
 mod media;
 mod metrics;
@@ -29,14 +31,17 @@ use std::time::{Duration, Instant};
 
 use sluice_node::MediaDoor;
 use sluice_rooms::ConnectionId;
+use sluice_store::{Store, StoreError};
 use tokio::sync::watch;
 
 use crate::auth::Keys;
+use crate::events::EventTasks;
 use crate::metrics::Metrics;
 use crate::room::Rooms;
 
 pub use auth::{KeyError, TrustError};
-pub use config::{Limits, RoomDefaults, ServerConfig, Timeouts};
+pub use config::{Limits, RoomDefaults, ServerConfig, Timeouts, Webhook};
+pub use events::WebhookError;
 pub use signal::frame::{FrameError, decode_json, decode_protobuf};
 pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
 
@@ -49,6 +54,12 @@ pub enum ServerError {
     /// The metrics could not be registered (a name is taken).
     #[error("cannot register metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// Webhooks cannot be posted as configured.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
+    /// The store does not answer.
+    #[error("cannot use storage: {0}")]
+    Storage(#[from] StoreError),
     /// The listening socket failed.
     #[error("cannot accept connections: {0}")]
     Accept(std::io::Error),
@@ -57,28 +68,34 @@ pub enum ServerError {
 /// The signaling server: rooms, and the doors that lead to them.
 pub struct Server {
     app: Arc<App>,
+    events: EventTasks,
 }
 
 impl Server {
-    /// Builds the server around a running media plane. Its metrics go to `registry`, which `/metrics` shows
-    /// (so give it the registry the node was started with).
+    /// Starts the server around a running media plane and an open store: from here on webhooks that are owed are posted.
+    /// Its metrics go to `registry`, which `/metrics` shows (so give it the registry the node was started with).
     ///
     /// # Errors
-    /// [`ServerError::Keys`] when one of the keys cannot be used, or [`ServerError::Metrics`] when a metric of that name is registered already.
-    pub fn new(
+    /// [`ServerError::Keys`] when one of the keys cannot be used, [`ServerError::Metrics`] when a metric of that name is
+    /// registered already, [`ServerError::Webhooks`] when a receiver cannot be posted to, [`ServerError::Storage`] when
+    /// the store does not answer.
+    pub async fn start(
         config: ServerConfig,
+        store: Store,
         node: sluice_node::Node,
         registry: prometheus::Registry,
     ) -> Result<Self, ServerError> {
         let keys = Arc::new(Keys::new(&config)?);
         let metrics = Metrics::register(&registry)?;
         let media_door = node.media_door();
-        let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone());
+        let (log, events) = events::open(&config, &store, &metrics).await?;
+        let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
         let app = App {
             config,
             keys,
             rooms,
+            store,
             media_door,
             metrics,
             registry,
@@ -87,7 +104,7 @@ impl Server {
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
         };
-        Ok(Self { app: Arc::new(app) })
+        Ok(Self { app: Arc::new(app), events })
     }
 
     /// Accepts connections until `shutdown` resolves; plain HTTP, or TLS when `tls` is given (ALPN is set
@@ -106,6 +123,18 @@ impl Server {
     ) -> Result<(), ServerError> {
         listen::serve(self.app.clone(), listener, tls, shutdown).await
     }
+
+    /// After the last listener: sends away who is still there, writes the last events, and waits for webhooks under way,
+    /// each for at most [`Timeouts::drain`]. What is still owed then is posted by the server that opens the store next.
+    /// The store stays open.
+    pub async fn close(self) {
+        let drain = self.app.config.timeouts.drain;
+        self.app.stop().await;
+        if tokio::time::timeout(drain, self.app.rooms.all_ended()).await.is_err() {
+            tracing::warn!("rooms were still open when the drain timeout was over");
+        }
+        self.events.close(drain).await;
+    }
 }
 
 /// What every door reaches.
@@ -113,6 +142,7 @@ struct App {
     config: ServerConfig,
     keys: Arc<Keys>,
     rooms: Arc<Rooms>,
+    store: Store,
     /// `Some` where media may come to the doors' own addresses.
     media_door: Option<MediaDoor>,
     metrics: Metrics,

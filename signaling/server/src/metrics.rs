@@ -21,6 +21,12 @@ pub(crate) struct Metrics {
     pub(crate) data_packets: IntCounterVec,
     /// Entries of room logs, by kind.
     pub(crate) room_events: IntCounterVec,
+    /// Events written to the store.
+    pub(crate) events_written: IntCounter,
+    /// Events that are not in the store, for want of a place in the queue or because it did not take them.
+    pub(crate) events_lost: IntCounter,
+    /// Posts of webhooks, by result (`delivered`, `refused`, `failed`), and webhooks given up (`dropped`).
+    pub(crate) webhooks: IntCounterVec,
     /// Media events a room's queue had no place for.
     pub(crate) media_events_dropped: IntCounter,
     /// Subscriptions as last surveyed, by kind (`audio`, `video`) and what limits them (see `room::explain`).
@@ -59,6 +65,9 @@ impl Metrics {
             signal_closed: counters("sluice_signal_closed_total", "Signal connections the server ended", &["reason"])?,
             data_packets: counters("sluice_data_packets_total", "Data packets relayed", &["direction"])?,
             room_events: counters("sluice_room_events_total", "Entries of room logs", &["kind"])?,
+            events_written: counter("sluice_events_written_total", "Events written to storage")?,
+            events_lost: counter("sluice_events_lost_total", "Events that storage never took")?,
+            webhooks: counters("sluice_webhooks_total", "Webhooks by what became of them", &["result"])?,
             media_events_dropped: counter(
                 "sluice_media_events_dropped_total",
                 "Media events that a room's queue had no place for",

@@ -8,7 +8,7 @@ use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::claims::Claims;
 
@@ -145,7 +145,7 @@ impl<'a> Unverified<'a> {
 }
 
 /// Signs claims with a secret.
-pub(crate) fn sign(claims: &Claims, secret: &[u8]) -> Result<String, serde_json::Error> {
+pub(crate) fn sign(claims: &impl Serialize, secret: &[u8]) -> Result<String, serde_json::Error> {
     let payload = serde_json::to_vec(claims)?;
     let header = URL_SAFE_NO_PAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#);
     let mut token = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));

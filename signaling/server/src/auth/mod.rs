@@ -15,6 +15,7 @@ use sluice_rooms::{Grants, TokenClaims, valid_identity, valid_room_name};
 use crate::App;
 use crate::config::ServerConfig;
 use claims::Claims;
+pub(crate) use jwt::sign;
 use jwt::{Key, Unverified, Validity};
 pub use trusted::TrustError;
 

@@ -24,11 +24,11 @@ use crate::room::{Asker, ExplainError, Explained, Fared, RoomHandle, ToRoom, cod
 /// A worker answers between two batches of packets. One that takes so long is stuck or gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-const NO_TOKEN: ApiError =
+pub(super) const NO_TOKEN: ApiError =
     ApiError::new(StatusCode::UNAUTHORIZED, "no_token", "send a token of the room as `Authorization: Bearer`");
-const BAD_TOKEN: ApiError =
+pub(super) const BAD_TOKEN: ApiError =
     ApiError::new(StatusCode::UNAUTHORIZED, "bad_token", "the token is not valid here, or not any more");
-const NOT_PERMITTED: ApiError =
+pub(super) const NOT_PERMITTED: ApiError =
     ApiError::new(StatusCode::FORBIDDEN, "not_permitted", "the token does not let its bearer see that");
 const PARTICIPANT_NOT_FOUND: ApiError =
     ApiError::new(StatusCode::NOT_FOUND, "participant_not_found", "nobody of that identity or sid is in the room");

@@ -3,6 +3,7 @@
 mod assets;
 mod edge;
 mod error;
+mod events;
 mod insight;
 mod native;
 mod ops;
@@ -53,6 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(signal_v0::routes())
         .merge(signal_v1::routes())
         .merge(native::routes(&app.config.limits))
+        .merge(events::routes())
         .merge(insight::routes())
         .merge(twirp::routes())
         .merge(ops::routes())

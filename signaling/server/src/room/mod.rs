@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Keys;
 use crate::config::ServerConfig;
+use crate::events::EventLog;
 use crate::metrics::Metrics;
 use crate::random::random_id;
 
@@ -123,13 +124,14 @@ pub(crate) struct Rooms {
     node: Node,
     keys: Arc<Keys>,
     metrics: Metrics,
+    log: EventLog,
     node_id: String,
 }
 
 impl Rooms {
-    pub(crate) fn new(config: ServerConfig, node: Node, keys: Arc<Keys>, metrics: Metrics) -> Arc<Self> {
+    pub(crate) fn new(config: ServerConfig, node: Node, keys: Arc<Keys>, metrics: Metrics, log: EventLog) -> Arc<Self> {
         let node_id = format!("ND_{}", random_id(NODE_ID_LETTERS));
-        Arc::new(Self { open: DashMap::new(), numbers: AtomicU64::new(0), config, node, keys, metrics, node_id })
+        Arc::new(Self { open: DashMap::new(), numbers: AtomicU64::new(0), config, node, keys, metrics, log, node_id })
     }
 
     /// What clients and back ends know this server by; new with each start.
@@ -268,6 +270,14 @@ impl Rooms {
     /// The room's task has ended.
     fn forget(&self, id: &str, number: u64) {
         self.open.remove_if(id, |_, handle| handle.number == number);
+    }
+
+    /// Waits until no room is open.
+    pub(crate) async fn all_ended(&self) {
+        let handles: Vec<_> = self.open.iter().map(|handle| handle.clone()).collect();
+        for handle in handles {
+            handle.commands.closed().await;
+        }
     }
 
     /// Ends every room: their participants are told that the server stops.

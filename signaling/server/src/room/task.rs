@@ -299,6 +299,7 @@ impl RoomTask {
                 Effect::Event(event) => {
                     self.rooms.metrics.room_events.with_label_values(&[event.kind.name()]).inc();
                     log(&event.kind, event.sequence);
+                    self.rooms.log.note(event);
                 }
                 Effect::Finished => self.rooms.forget(&self.status.id, self.number),
             }

@@ -15,6 +15,8 @@ use livekit_token::{AccessToken, VideoGrants};
 use prost::Message;
 use sluice_node::{Drill, Node, NodeConfig};
 use sluice_server::{Server, ServerConfig};
+use sluice_store::{Store, StoreOptions};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
@@ -38,6 +40,14 @@ pub(crate) struct Fixture {
     pub(crate) drill: Drill,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) task: JoinHandle<Result<(), sluice_server::ServerError>>,
+    /// Where its store lies, unless somebody else knows.
+    _home: Option<TempDir>,
+}
+
+/// A store in a folder.
+pub(crate) async fn open_store(home: &TempDir) -> Store {
+    let url = format!("sqlite:{}", home.path().join("sluice.db").display());
+    Store::open(&url, &StoreOptions::default()).await.unwrap()
 }
 
 /// What an HTTP request was answered.
@@ -88,6 +98,12 @@ impl Fixture {
         Self::at(listener, node, ServerConfig::development(), tls).await
     }
 
+    /// Over a store that outlives it.
+    pub(crate) async fn over(store: Store, config: ServerConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serving(listener, NodeConfig { workers: 1, ..NodeConfig::default() }, config, None, store).await
+    }
+
     async fn on(workers: usize, config: ServerConfig, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let node = NodeConfig { workers, participants_per_worker: 1, ..NodeConfig::default() };
@@ -100,16 +116,31 @@ impl Fixture {
         config: ServerConfig,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let store = open_store(&home).await;
+        Self { _home: Some(home), ..Self::serving(listener, node, config, tls, store).await }
+    }
+
+    async fn serving(
+        listener: TcpListener,
+        node: NodeConfig,
+        config: ServerConfig,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        store: Store,
+    ) -> Self {
         let registry = prometheus::Registry::new();
         let node = NodeConfig { bind: vec!["127.0.0.1:0".parse().unwrap()], ..node };
         let node = Node::start(&node, &registry).unwrap();
         let drill = node.drill();
-        let server = Server::new(config, node, registry).unwrap();
+        let server = Server::start(config, store, node, registry).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task =
-            tokio::spawn(async move { server.serve(listener, tls, async { stopped.await.unwrap_or(()) }).await });
-        Self { address, drill, stop: Some(stop), task }
+        let task = tokio::spawn(async move {
+            let served = server.serve(listener, tls, async { stopped.await.unwrap_or(()) }).await;
+            server.close().await;
+            served
+        });
+        Self { address, drill, stop: Some(stop), task, _home: None }
     }
 
     pub(crate) fn stop(&mut self) {

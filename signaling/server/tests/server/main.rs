@@ -10,3 +10,4 @@ mod insight;
 mod media_door;
 mod operations;
 mod twirp;
+mod webhooks;

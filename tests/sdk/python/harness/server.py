@@ -18,14 +18,15 @@ STOP_LIMIT_S = 15.0
 class Server:
     """`sluice serve --dev`. Its log is a file, so that nobody has to read a pipe while a test runs."""
 
-    def __init__(self, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, listen: str = "127.0.0.1:0", **settings: str) -> None:
+        """`settings` are variables of its environment."""
         self._log = tempfile.NamedTemporaryFile(prefix="sluice-", suffix=".log")
         self._process = subprocess.Popen(
             [_program(), "serve", "--dev", "--listen", listen, "--udp-port", "0"],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             # Without settings of somebody's own server, and of these tests.
-            env={key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")},
+            env={**{key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}, **settings},
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         self.port = self._wait_for_port()

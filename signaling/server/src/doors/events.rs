@@ -1,0 +1,130 @@
+//! The event log, for programs that read it: what happened in rooms after event N.
+//!
+//! Open in development mode. Otherwise with a token: one that lists rooms (`roomList`) reads all of it, an
+//! administrator's of a room (`roomAdmin`) what happened in that room.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sluice_store::{Event, EventPage, RoomName};
+
+use super::error::ApiError;
+use super::insight::{BAD_TOKEN, NO_TOKEN, NOT_PERMITTED};
+use crate::App;
+use crate::auth::AuthError;
+
+/// Events in an answer when nobody says how many.
+const PAGE: u32 = 100;
+
+const BAD_QUERY: ApiError = ApiError::new(
+    StatusCode::BAD_REQUEST,
+    "bad_query",
+    "`after` is the number of an event, `limit` how many to send, `room` the name of a room",
+);
+const NO_STORAGE: ApiError =
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", "the event log cannot be read now");
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/api/events", get(events))
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    /// The number of the last event that is known; 0 for from the beginning.
+    #[serde(default)]
+    after: u64,
+    limit: Option<u32>,
+    room: Option<String>,
+}
+
+/// A piece of the log.
+#[derive(Debug, Serialize)]
+struct Page {
+    events: Vec<Entry>,
+    /// There are more after these.
+    more: bool,
+    /// The oldest event there is. Above `after` plus one, some are not kept any more.
+    oldest: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    /// From 1 on, without holes.
+    number: u64,
+    /// The same among the events of this room's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_sequence: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
+    /// The room's sid: its name may be used again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    kind: String,
+    /// Milliseconds since 1970.
+    at: i64,
+    /// Somebody it was about has been forgotten, and the event's words with them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+    /// LiveKit's `WebhookEvent`, as webhooks carry it.
+    event: Value,
+}
+
+impl Entry {
+    /// `None` for what is not JSON, which nobody writes.
+    fn of(event: Event) -> Option<Self> {
+        Some(Self {
+            number: event.number,
+            room_sequence: event.room_sequence,
+            room: event.room.map(|room| room.to_string()),
+            session: event.session.map(|session| session.to_string()),
+            kind: event.kind.to_string(),
+            at: event.at.0,
+            erased: event.erased,
+            event: serde_json::from_str(&event.payload).ok()?,
+        })
+    }
+}
+
+/// Whether who asks may read the log of that room, or of all.
+fn allow(app: &App, headers: &HeaderMap, room: Option<&str>) -> Result<(), ApiError> {
+    if app.config.dev {
+        return Ok(());
+    }
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
+    let claims = app.keys.verify(token).map_err(|error| match error {
+        AuthError::Missing => NO_TOKEN,
+        _ => BAD_TOKEN,
+    })?;
+    let grants = &claims.video;
+    match room {
+        _ if grants.room_list => Ok(()),
+        Some(room) if grants.room_admin && grants.room == room => Ok(()),
+        _ => Err(NOT_PERMITTED),
+    }
+}
+
+async fn events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Json<Page>, ApiError> {
+    let Query(Asked { after, limit, room }) = asked.map_err(|_| BAD_QUERY)?;
+    allow(&app, &headers, room.as_deref())?;
+    if i64::try_from(after).is_err() || limit == Some(0) {
+        return Err(BAD_QUERY);
+    }
+    let room = room.map(RoomName::from);
+    let page = app.store.events(after, room.as_ref(), limit.unwrap_or(PAGE)).await.map_err(|error| {
+        tracing::error!(%error, "cannot read the event log");
+        NO_STORAGE
+    })?;
+    let EventPage { events, more, oldest } = page;
+    Ok(Json(Page { events: events.into_iter().filter_map(Entry::of).collect(), more, oldest }))
+}

@@ -1,0 +1,241 @@
+//! The one log of what happens in rooms: from the rooms' tasks into the store, and from there to webhooks.
+//!
+//! A room's task hands its events to [`EventLog::note`] and waits for nobody. [`writer`] takes them out of a bounded
+//! queue into the store, in order, together with what webhooks are owed for them; [`wire`] says how they look outside;
+//! [`gaps`] remembers what found no place. [`delivery`] has a task for each receiver, [`post`] speaks HTTP to it and
+//! [`address`] says to whom not. Knows no door and no room's state.
+
+mod address;
+mod delivery;
+mod gaps;
+mod post;
+mod wire;
+mod writer;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sluice_rooms::RoomEvent;
+use sluice_store::outbox::Receiver;
+use sluice_store::{ReceiverId, Retention, Store, UnixMillis};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::ServerError;
+use crate::config::ServerConfig;
+use crate::metrics::Metrics;
+use delivery::Delivery;
+use gaps::Gaps;
+pub use post::WebhookError;
+use writer::Writer;
+
+/// Events that may wait for the store. At one to four KiB each that is at most some 64 MiB. At a thousand events a
+/// second it is sixteen seconds: longer than the store waits for its database before it says so. What finds no place is
+/// counted, logged, and marked in the log as `events_lost` (see [`gaps`]).
+const QUEUE: usize = 16 * 1024;
+
+/// How often what was kept for long enough is deleted.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// The way into the log.
+pub(crate) struct EventLog {
+    queue: mpsc::Sender<Box<RoomEvent>>,
+    gaps: Arc<Gaps>,
+    metrics: Metrics,
+}
+
+impl EventLog {
+    /// Writes down what happened, soon. Never waits.
+    pub(crate) fn note(&self, event: Box<RoomEvent>) {
+        let lost = self
+            .gaps
+            .pass(event, |event| self.queue.try_send(event).map_err(|error| error.into_inner()));
+        if lost {
+            self.metrics.events_lost.inc();
+        }
+    }
+}
+
+/// The tasks behind the log, while the server runs.
+pub(crate) struct EventTasks {
+    stop_writing: watch::Sender<bool>,
+    stop_posting: watch::Sender<bool>,
+    writer: JoinHandle<()>,
+    couriers: Vec<JoinHandle<()>>,
+    keeper: JoinHandle<()>,
+}
+
+/// Opens the log: from here on it is written, and what is owed is posted. What a server before this one still owed is
+/// owed by this one.
+pub(crate) async fn open(
+    config: &ServerConfig,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<(EventLog, EventTasks), ServerError> {
+    open_with(QUEUE, config, store, metrics).await
+}
+
+async fn open_with(
+    places: usize,
+    config: &ServerConfig,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<(EventLog, EventTasks), ServerError> {
+    let posters = post::posters(config)?;
+    let receivers: Vec<_> = config
+        .webhooks
+        .iter()
+        .map(|webhook| Receiver {
+            id: ReceiverId::from(webhook.url.as_str()),
+            url: webhook.url.clone(),
+            api_key: webhook.api_key.clone(),
+        })
+        .collect();
+    store.set_receivers(&receivers).await?;
+    let (queue, waiting) = mpsc::channel(places);
+    let gaps = Arc::new(Gaps::default());
+    let written = watch::Sender::new(0);
+    let (stop_writing, stop_posting) = (watch::Sender::new(false), watch::Sender::new(false));
+    let couriers = receivers
+        .iter()
+        .zip(posters)
+        .map(|(receiver, poster)| {
+            let delivery = Delivery {
+                store: store.clone(),
+                receiver: receiver.id.clone(),
+                poster: Arc::new(poster),
+                written: written.subscribe(),
+                stop: stop_posting.subscribe(),
+                metrics: metrics.clone(),
+            };
+            tokio::spawn(delivery.run())
+        })
+        .collect();
+    let writer = Writer {
+        store: store.clone(),
+        queue: waiting,
+        gaps: gaps.clone(),
+        written,
+        stop: stop_writing.subscribe(),
+        metrics: metrics.clone(),
+    };
+    let writer = tokio::spawn(writer.run());
+    let keeper = tokio::spawn(keep(store.clone()));
+    let log = EventLog { queue, gaps, metrics: metrics.clone() };
+    Ok((log, EventTasks { stop_writing, stop_posting, writer, couriers, keeper }))
+}
+
+impl EventTasks {
+    /// Writes down what waits and lets posts under way come to their end, each for at most so long. What is still owed
+    /// then is owed by the next server.
+    pub(crate) async fn close(mut self, patience: Duration) {
+        self.keeper.abort();
+        self.stop_writing.send_replace(true);
+        if tokio::time::timeout(patience, &mut self.writer).await.is_err() {
+            self.writer.abort();
+            tracing::error!("storage did not take the last events in time: they are lost");
+        }
+        self.stop_posting.send_replace(true);
+        let all = async {
+            for courier in &mut self.couriers {
+                // One that failed has said so.
+                let _ = courier.await;
+            }
+        };
+        if tokio::time::timeout(patience, all).await.is_err() {
+            tracing::info!("a receiver of webhooks was not waited for; it will be told again");
+        }
+    }
+}
+
+/// Nobody may be left behind that uses a store which is closed.
+impl Drop for EventTasks {
+    fn drop(&mut self) {
+        self.writer.abort();
+        self.keeper.abort();
+        self.couriers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Deletes what has been kept for long enough, now and then.
+async fn keep(store: Store) {
+    let mut hours = tokio::time::interval(SWEEP_EVERY);
+    hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        hours.tick().await;
+        match store.sweep(&Retention::default(), now()).await {
+            Ok(swept) => tracing::debug!(?swept, "deleted what was kept for long enough"),
+            Err(error) => tracing::warn!(%error, "cannot delete what was kept for long enough"),
+        }
+    }
+}
+
+/// Waits until a task is told to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Nobody is left who could say so: that is the end as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The time, for the store.
+fn now() -> UnixMillis {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use livekit_protocol::Room;
+    use sluice_rooms::RoomEventKind;
+    use sluice_store::StoreOptions;
+
+    use super::*;
+
+    const PLACES: usize = 8;
+
+    fn event(room: &str, sequence: u64) -> Box<RoomEvent> {
+        let room = Room { name: room.into(), sid: format!("RM_{room}"), ..Room::default() };
+        Box::new(RoomEvent { sequence, unix_ms: now().0, room, kind: RoomEventKind::RoomStarted })
+    }
+
+    /// Somebody else holds the database; rooms go on and notice nothing. What is missing afterwards is marked where it
+    /// would stand, and the next events of the room come after the mark.
+    #[tokio::test]
+    async fn while_storage_is_held_nobody_waits_and_what_is_lost_is_marked() {
+        let home = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", home.path().join("sluice.db").display());
+        let store = Store::open(&url, &StoreOptions::default()).await.unwrap();
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let config = ServerConfig::development();
+        let (log, tasks) = open_with(PLACES, &config, &store, &metrics).await.unwrap();
+
+        let held = store.begin().await.unwrap();
+        let mut noted = 0;
+        while metrics.events_lost.get() < 3 {
+            noted += 1;
+            log.note(event("math", noted));
+            // On one thread: the writer has its turn, and takes what it can.
+            tokio::task::yield_now().await;
+        }
+        log.note(event("physics", 1));
+        assert_eq!(metrics.events_lost.get(), 4, "a full queue is full for everybody");
+        drop(held);
+        while metrics.events_written.get() < noted - 3 + 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        log.note(event("math", noted + 1));
+        tasks.close(Duration::from_secs(20)).await;
+
+        let events = store.events(0, Some(&"math".into()), 1_000).await.unwrap().events;
+        let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+        let before = usize::try_from(noted).unwrap() - 3;
+        assert!(before >= PLACES, "{before}");
+        assert_eq!(kinds[..before], vec!["room_started"; before]);
+        assert_eq!(kinds[before..], ["events_lost", "room_started"]);
+        assert!(events[before].payload.contains("\"numDropped\":3"), "{}", events[before].payload);
+        let physics = store.events(0, Some(&"physics".into()), 10).await.unwrap().events;
+        assert_eq!(physics.len(), 1);
+        assert_eq!(physics[0].kind.as_str(), "events_lost");
+    }
+}

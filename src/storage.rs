@@ -1,0 +1,70 @@
+//! Opens what must outlive the server, and closes it in the end.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use sluice_config::StorageUrl;
+use sluice_store::{Store, StoreOptions};
+use tempfile::TempDir;
+
+/// The open store.
+pub(crate) struct Storage {
+    pub(crate) store: Store,
+    /// Goes with this value, and all that is in it.
+    temporary: Option<TempDir>,
+}
+
+impl Storage {
+    /// Opens the database, makes it where it is a file that is not there, and brings it to this version.
+    ///
+    /// # Errors
+    /// What is wrong, and what the operator can do.
+    pub(crate) async fn open(url: &StorageUrl) -> anyhow::Result<Self> {
+        let (address, temporary) = match url {
+            StorageUrl::Postgres(url) => (url.reveal().to_owned(), None),
+            StorageUrl::Sqlite(path) => {
+                make_folder(path)?;
+                (sqlite(path), None)
+            }
+            StorageUrl::Temporary => {
+                let folder = tempfile::Builder::new().prefix("sluice-").tempdir();
+                let folder = folder.context("cannot make a folder for temporary storage")?;
+                tracing::info!("storage is temporary: the event log goes when the server ends (`storage.url`)");
+                (sqlite(&folder.path().join("sluice.db")), Some(folder))
+            }
+        };
+        let store = Store::open(&address, &StoreOptions::default()).await;
+        let store = store.context("cannot open storage (`storage.url`)")?;
+        if !matches!(url, StorageUrl::Postgres(_)) {
+            // A file has one server: claims of the one before, which may have been killed, hold nobody up.
+            store.free_leases().await.context("cannot use storage (`storage.url`)")?;
+        }
+        Ok(Self { store, temporary })
+    }
+
+    /// Closes the database, and forgets it if it was temporary.
+    pub(crate) async fn close(self) {
+        self.store.close().await;
+        if let Some(folder) = self.temporary
+            && let Err(error) = folder.close()
+        {
+            tracing::warn!(%error, "cannot remove temporary storage");
+        }
+    }
+}
+
+fn sqlite(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
+
+/// For its owner alone: there is what people said of themselves.
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
+        .with_context(|| format!("cannot make the folder {} for storage (`storage.url`)", folder.display()))
+}
