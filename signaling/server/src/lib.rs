@@ -124,16 +124,16 @@ impl Server {
         listen::serve(self.app.clone(), listener, tls, shutdown).await
     }
 
-    /// After the last listener: sends away who is still there, writes the last events, and waits for webhooks under way,
-    /// each for at most [`Timeouts::drain`]. What is still owed then is posted by the server that opens the store next.
+    /// After the last listener: sends away who is still there, writes the last events and tells the webhooks that are
+    /// due, all within [`Timeouts::drain`]. What is still owed then is told by the server that opens the store next.
     /// The store stays open.
     pub async fn close(self) {
-        let drain = self.app.config.timeouts.drain;
+        let deadline = tokio::time::Instant::now() + self.app.config.timeouts.drain;
         self.app.stop().await;
-        if tokio::time::timeout(drain, self.app.rooms.all_ended()).await.is_err() {
+        if tokio::time::timeout_at(deadline, self.app.rooms.all_ended()).await.is_err() {
             tracing::warn!("rooms were still open when the drain timeout was over");
         }
-        self.events.close(drain).await;
+        self.events.close(deadline).await;
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Metrics {
     pub(crate) events_lost: IntCounter,
     /// Posts of webhooks, by result (`delivered`, `refused`, `failed`), and webhooks given up (`dropped`).
     pub(crate) webhooks: IntCounterVec,
+    /// Webhooks owed, as last counted.
+    pub(crate) webhooks_owed: IntGauge,
     /// Media events a room's queue had no place for.
     pub(crate) media_events_dropped: IntCounter,
     /// Subscriptions as last surveyed, by kind (`audio`, `video`) and what limits them (see `room::explain`).
@@ -68,6 +70,7 @@ impl Metrics {
             events_written: counter("sluice_events_written_total", "Events written to storage")?,
             events_lost: counter("sluice_events_lost_total", "Events that storage never took")?,
             webhooks: counters("sluice_webhooks_total", "Webhooks by what became of them", &["result"])?,
+            webhooks_owed: gauge("sluice_webhooks_owed", "Webhooks that are owed, as counted every minute")?,
             media_events_dropped: counter(
                 "sluice_media_events_dropped_total",
                 "Media events that a room's queue had no place for",

@@ -30,11 +30,12 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Until it is told to stop; then it waits for the posts under way.
+    /// Until it is told to stop and nothing is due any more.
     pub(super) async fn run(mut self) {
         let mut courier = Courier::new(CourierOptions::default(), now());
         let mut posts = JoinSet::new();
-        while !*self.stop.borrow() {
+        let mut is_stopping = false;
+        loop {
             match courier.poll(now()) {
                 Step::Claim { limit, until } => {
                     let lease = LeaseId::from(random_id(LEASE_LETTERS));
@@ -62,28 +63,20 @@ impl Delivery {
                     }
                     Err(error) => tracing::warn!(%error, "cannot bound what is owed to a receiver of webhooks"),
                 },
+                Step::Wait(_) if is_stopping && posts.is_empty() => return,
                 Step::Wait(until) => {
                     tokio::select! {
                         () = tokio::time::sleep(until.since(now())) => {}
                         Ok(()) = self.written.changed() => courier.handle_queued(now()),
                         // A post that was a bug's victim is posted again when its claim ends.
                         Some(Ok((number, outcome))) = posts.join_next() => self.hear(&mut courier, number, &outcome),
-                        () = stopped(&mut self.stop) => {}
+                        () = stopped(&mut self.stop), if !is_stopping => {
+                            is_stopping = true;
+                            // The last look.
+                            courier.handle_queued(now());
+                        }
                     }
                 }
-            }
-        }
-        while let Some(ended) = posts.join_next().await {
-            if let Ok((number, outcome)) = ended {
-                self.hear(&mut courier, number, &outcome);
-            }
-        }
-        // Settlements come before everything else that is not a post.
-        loop {
-            match courier.poll(now()) {
-                Step::Settle(owed, settlement) => self.settle(&owed, settlement).await,
-                Step::Post(_) => {}
-                _ => break,
             }
         }
     }

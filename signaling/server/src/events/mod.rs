@@ -20,6 +20,7 @@ use sluice_store::outbox::Receiver;
 use sluice_store::{ReceiverId, Retention, Store, UnixMillis};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::ServerError;
 use crate::config::ServerConfig;
@@ -36,6 +37,8 @@ const QUEUE: usize = 16 * 1024;
 
 /// How often what was kept for long enough is deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How often webhooks that are owed are counted, for the metrics.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
 
 /// The way into the log.
 pub(crate) struct EventLog {
@@ -120,18 +123,18 @@ async fn open_with(
         metrics: metrics.clone(),
     };
     let writer = tokio::spawn(writer.run());
-    let keeper = tokio::spawn(keep(store.clone()));
+    let keeper = tokio::spawn(keep(store.clone(), metrics.clone()));
     let log = EventLog { queue, gaps, metrics: metrics.clone() };
     Ok((log, EventTasks { stop_writing, stop_posting, writer, couriers, keeper }))
 }
 
 impl EventTasks {
-    /// Writes down what waits and lets posts under way come to their end, each for at most so long. What is still owed
-    /// then is owed by the next server.
-    pub(crate) async fn close(mut self, patience: Duration) {
+    /// Writes down what waits and tells what is due, until then at most. What is owed after that is owed by the next
+    /// server.
+    pub(crate) async fn close(mut self, deadline: Instant) {
         self.keeper.abort();
         self.stop_writing.send_replace(true);
-        if tokio::time::timeout(patience, &mut self.writer).await.is_err() {
+        if tokio::time::timeout_at(deadline, &mut self.writer).await.is_err() {
             self.writer.abort();
             tracing::error!("storage did not take the last events in time: they are lost");
         }
@@ -142,8 +145,8 @@ impl EventTasks {
                 let _ = courier.await;
             }
         };
-        if tokio::time::timeout(patience, all).await.is_err() {
-            tracing::info!("a receiver of webhooks was not waited for; it will be told again");
+        if tokio::time::timeout_at(deadline, all).await.is_err() {
+            tracing::info!("a receiver of webhooks was not waited for; it will be told by the next server");
         }
     }
 }
@@ -157,15 +160,24 @@ impl Drop for EventTasks {
     }
 }
 
-/// Deletes what has been kept for long enough, now and then.
-async fn keep(store: Store) {
-    let mut hours = tokio::time::interval(SWEEP_EVERY);
-    hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Looks after what lies in the store: deletes what has been kept for long enough, and counts what is owed.
+async fn keep(store: Store, metrics: Metrics) {
+    let (mut sweeps, mut counts) = (interval(SWEEP_EVERY), interval(COUNT_EVERY));
+    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        hours.tick().await;
-        match store.sweep(&Retention::default(), now()).await {
-            Ok(swept) => tracing::debug!(?swept, "deleted what was kept for long enough"),
-            Err(error) => tracing::warn!(%error, "cannot delete what was kept for long enough"),
+        tokio::select! {
+            _ = sweeps.tick() => match store.sweep(&Retention::default(), now()).await {
+                Ok(swept) => tracing::debug!(?swept, "deleted what was kept for long enough"),
+                Err(error) => tracing::warn!(%error, "cannot delete what was kept for long enough"),
+            },
+            _ = counts.tick() => match store.outbox().await {
+                Ok(standings) => {
+                    let owed = standings.iter().map(|standing| standing.pending).sum::<u64>();
+                    metrics.webhooks_owed.set(i64::try_from(owed).unwrap_or(i64::MAX));
+                }
+                Err(error) => tracing::warn!(%error, "cannot count the webhooks that are owed"),
+            },
         }
     }
 }
@@ -225,7 +237,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         log.note(event("math", noted + 1));
-        tasks.close(Duration::from_secs(20)).await;
+        tasks.close(Instant::now() + Duration::from_secs(20)).await;
 
         let events = store.events(0, Some(&"math".into()), 1_000).await.unwrap().events;
         let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();

@@ -213,6 +213,21 @@ async fn what_a_server_still_owes_the_next_one_tells() {
 }
 
 #[tokio::test]
+async fn the_last_events_of_a_server_are_told_before_it_ends() {
+    let mut receiver = Receiver::start(&[]).await;
+    let mut server = Fixture::with(receiver.config(true)).await;
+    administer(&server, "CreateRoom", json!({ "name": "math" })).await;
+    server.stop();
+    within(&mut server.task).await.unwrap().unwrap();
+
+    let mut told = Vec::new();
+    while let Ok(heard) = receiver.heard.try_recv() {
+        told.push(serde_json::from_slice::<Value>(&heard.body).unwrap()["event"].clone());
+    }
+    assert_eq!(told, ["room_started", "room_finished"]);
+}
+
+#[tokio::test]
 async fn nobody_on_this_machine_is_told_unless_that_is_allowed() {
     let mut receiver = Receiver::start(&[]).await;
     let server = Fixture::with(receiver.config(false)).await;
