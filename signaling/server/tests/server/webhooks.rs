@@ -170,6 +170,23 @@ async fn a_receiver_hears_of_a_room_in_order_and_the_log_says_the_same() {
 }
 
 #[tokio::test]
+async fn who_never_brought_media_up_is_told_of_as_an_aborted_connection() {
+    let mut receiver = Receiver::start(&[]).await;
+    let server = Fixture::with(receiver.config(true)).await;
+    let _ann = server.join("math", "ann").await;
+    administer(&server, "DeleteRoom", json!({ "room": "math" })).await;
+
+    assert_eq!(receiver.next_name().await, "room_started");
+    let aborted = receiver.next().await;
+    assert_eq!(aborted["event"], "participant_connection_aborted");
+    let ann = &aborted["participant"];
+    assert_eq!((&ann["identity"], &ann["disconnectReason"]), (&json!("ann"), &json!("ROOM_DELETED")));
+    assert_eq!(receiver.next_name().await, "room_finished");
+    let page = log(&server, 4).await;
+    assert_eq!(page["events"][1]["kind"], "participant_entered", "the log alone knows of that");
+}
+
+#[tokio::test]
 async fn what_is_not_taken_is_told_again_before_the_rest_and_no_redirect_is_followed() {
     let mut receiver = Receiver::start(&[DOWN]).await;
     let moved = format!("307 Temporary Redirect\r\nlocation: http://{}/elsewhere", receiver.address);
