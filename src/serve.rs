@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use sluice_config::Config;
 use sluice_loadtest::guests;
 use sluice_node::{Node, NodeConfig, NodeError};
-use sluice_server::{Limits, RoomDefaults, Server, ServerConfig, Timeouts, Webhook};
+use sluice_server::{Limits, Rates, RoomDefaults, Server, ServerConfig, Timeouts, Webhook};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -30,11 +30,15 @@ pub(crate) fn run(config: Config, guests: u8) -> anyhow::Result<()> {
 async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
     let tls = config.http.tls.pair().map(|(cert, key)| tls::from_files(cert, key)).transpose()?;
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let listeners = bind(&config).await?;
+    let listeners = bind(&config, &config.http.listen).await?;
+    let admin_listeners = bind(&config, &config.http.admin_listen).await?;
     let url = url_to_open(&config, &listeners)?;
 
     let company = company(&config, &listeners, guests)?;
 
+    if config.http.behind_proxy && config.http.trusted_proxies.is_empty() {
+        tracing::warn!("`http.trusted_proxies` is empty: nobody is bounded by address, since all come from the proxy");
+    }
     let registry = prometheus::Registry::new();
     let node = start_node(&config, &listeners, &registry)?;
     let storage = Storage::open(&config.storage.url).await?;
@@ -55,6 +59,10 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
         let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
         doors.spawn(async move { server.serve(listener, tls, shutdown.requested()).await });
     }
+    for listener in admin_listeners {
+        let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
+        doors.spawn(async move { server.serve_admin(listener, tls, shutdown.requested()).await });
+    }
     // One listener that fails takes the others along: half a server looks alive to nobody's benefit.
     let mut outcome = Ok(());
     while let Some(ended) = doors.join_next().await {
@@ -70,9 +78,9 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
     outcome
 }
 
-async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+async fn bind(config: &Config, addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    for &address in &config.http.listen {
+    for &address in addresses {
         match TcpListener::bind(address).await {
             Ok(listener) => listeners.push(listener),
             Err(error) if is_spare(config, address, &error) && !listeners.is_empty() => {
@@ -182,6 +190,22 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
         public_url: config.http.public_url.map(|url| url.to_string()),
         open_rooms: config.rooms.open,
         metrics_open: config.metrics.open,
+        separate_admin: !config.http.admin_listen.is_empty(),
+        behind_proxy: config.http.behind_proxy,
+        trusted_proxies: config
+            .http
+            .trusted_proxies
+            .iter()
+            .map(|network| (network.address, network.bits))
+            .collect(),
+        allowed_origins: config.http.allowed_origins.iter().map(ToString::to_string).collect(),
+        rates: Rates {
+            joins_per_ip: config.limits.joins_per_minute_per_ip,
+            api_requests_per_ip: config.limits.api_requests_per_minute_per_ip,
+            failed_tokens_per_ip: config.limits.failed_tokens_per_minute_per_ip,
+            joins_per_key: config.limits.joins_per_minute_per_key,
+            api_requests_per_key: config.limits.api_requests_per_minute_per_key,
+        },
         rooms: RoomDefaults {
             auto_create: config.rooms.auto_create,
             remote_unmute: config.rooms.remote_unmute,

@@ -13,6 +13,7 @@ mod rules;
 mod schema;
 mod secret;
 mod setting;
+mod web;
 
 use std::ffi::OsString;
 
@@ -26,6 +27,7 @@ pub use model::{
 };
 pub use secret::{MIN_SECRET_BYTES, Secret};
 pub use setting::{DEV_KEY, DEV_SECRET, Origin, Setting};
+pub use web::{Network, PageOrigin};
 
 /// The commented sample file, as shipped.
 pub const SAMPLE: &str = include_str!("../sluice.sample.toml");

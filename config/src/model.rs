@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::Secret;
+use crate::{Network, PageOrigin, Secret};
 
 /// Everything an operator can say.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -75,6 +75,12 @@ pub struct Http {
     pub listen: Vec<SocketAddr>,
     /// Plain HTTP, because a proxy in front speaks HTTPS.
     pub behind_proxy: bool,
+    /// Proxies whose word about where a request came from is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Web pages that may use this server from a browser, besides its own.
+    pub allowed_origins: Vec<PageOrigin>,
+    /// Addresses for what is for operators; empty: among the others.
+    pub admin_listen: Vec<SocketAddr>,
     /// URL by which clients reach this server; without it, the `Host` they asked for.
     pub public_url: Option<PublicUrl>,
     /// Shutdown waits so long for participants to be told and sockets to close.
@@ -89,6 +95,9 @@ impl Default for Http {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7880))],
             behind_proxy: false,
+            trusted_proxies: Vec::new(),
+            allowed_origins: vec![PageOrigin::any()],
+            admin_listen: Vec::new(),
             public_url: None,
             drain_timeout: Duration::from_secs(5),
             tls: TlsFiles::default(),
@@ -233,7 +242,7 @@ impl Default for Rooms {
 pub struct Limits {
     /// Open TCP connections in all.
     pub connections: NonZeroU32,
-    /// Open TCP connections from one address.
+    /// Open TCP connections from one address, or a /64 of IPv6.
     pub connections_per_ip: NonZeroU32,
     /// Rooms at once.
     pub rooms: NonZeroU32,
@@ -245,6 +254,16 @@ pub struct Limits {
     pub body_bytes: NonZeroU32,
     /// Most media one participant may send, in kbit/s, headers included.
     pub publish_kbps: NonZeroU32,
+    /// Attempts to enter a room in a minute, from one address; 0: no bound, as for the four below.
+    pub joins_per_minute_per_ip: u32,
+    /// Requests to the APIs in a minute, from one address.
+    pub api_requests_per_minute_per_ip: u32,
+    /// Wrong tokens in a minute, from one address.
+    pub failed_tokens_per_minute_per_ip: u32,
+    /// Attempts to enter a room in a minute, with tokens of one key.
+    pub joins_per_minute_per_key: u32,
+    /// Requests to the APIs in a minute, with tokens of one key.
+    pub api_requests_per_minute_per_key: u32,
 }
 
 impl Default for Limits {
@@ -260,6 +279,11 @@ impl Default for Limits {
             signal_message_bytes: const { n(512 * 1024) },
             body_bytes: const { n(64 * 1024) },
             publish_kbps: const { n(50_000) },
+            joins_per_minute_per_ip: 600,
+            api_requests_per_minute_per_ip: 1_200,
+            failed_tokens_per_minute_per_ip: 60,
+            joins_per_minute_per_key: 12_000,
+            api_requests_per_minute_per_key: 12_000,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Rules between keys: what each value allows by itself and the whole must not do.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::secret::MIN_SECRET_BYTES;
 use crate::setting::DEV_KEY;
@@ -21,7 +21,8 @@ pub(crate) fn check(config: &Config, settings: &[Setting]) -> Result<(), Refusal
         return Err(Refusal::TlsBehindProxy);
     }
     if config.dev {
-        check_development(config, || origin("http.listen"))
+        check_development(&config.http.listen, || origin("http.listen"))?;
+        check_development(&config.http.admin_listen, || origin("http.admin_listen"))
     } else {
         check_public(config, || origin("keys"))
     }
@@ -53,8 +54,8 @@ fn check_webhooks(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Re
 }
 
 /// A known key is no secret, so nobody else may reach it.
-fn check_development(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Refusal> {
-    match config.http.listen.iter().find(|address| !is_loopback(address.ip())) {
+fn check_development(listen: &[SocketAddr], origin: impl Fn() -> Origin) -> Result<(), Refusal> {
+    match listen.iter().find(|address| !is_loopback(address.ip())) {
         Some(&address) => Err(Refusal::DevNotLoopback { origin: origin(), address }),
         None => Ok(()),
     }

@@ -33,6 +33,7 @@ const SECONDS: &str = "whole seconds, 0 to 4294967295";
 const PEM: &str = "the path of a PEM file";
 const SWITCH: &str = "true or false";
 const FORWARDED: &str = "a whole number, 0 to 65535 (0: all)";
+const RATE: &str = "a whole number, 0 to 4294967295 (0: no bound)";
 const COUNT: &str = "a whole number, 1 to 4294967295";
 
 /// All of them, in the order of the sample file.
@@ -60,6 +61,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("auth.max_token_life_s", Form::Integer, SECONDS),
     key("http.listen", Form::List, "addresses with ports, such as [\"0.0.0.0:7880\"] or [\"[::1]:7880\"]"),
     key("http.behind_proxy", Form::Boolean, SWITCH),
+    key("http.trusted_proxies", Form::List, "addresses or networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]"),
+    key(
+        "http.allowed_origins",
+        Form::List,
+        "origins without a path, such as [\"https://app.example.org\"], or [\"*\"]",
+    ),
+    key("http.admin_listen", Form::List, "addresses with ports, such as [\"127.0.0.1:7890\"]; empty: none of its own"),
     key("http.public_url", Form::Text, "a URL that starts with ws://, wss://, http:// or https://"),
     key("http.drain_timeout_s", Form::Integer, SECONDS),
     key("http.tls.cert", Form::Text, PEM),
@@ -94,6 +102,11 @@ pub(crate) const KEYS: &[Key] = &[
         // There may be a password in it.
         secret: true,
     },
+    key("limits.joins_per_minute_per_ip", Form::Integer, RATE),
+    key("limits.api_requests_per_minute_per_ip", Form::Integer, RATE),
+    key("limits.failed_tokens_per_minute_per_ip", Form::Integer, RATE),
+    key("limits.joins_per_minute_per_key", Form::Integer, RATE),
+    key("limits.api_requests_per_minute_per_key", Form::Integer, RATE),
     key("log.format", Form::Text, "\"text\" or \"json\""),
     key("log.filter", Form::Text, "levels by module, such as \"info\" or \"info,sluice_core=debug\""),
     key("metrics.open", Form::Boolean, SWITCH),

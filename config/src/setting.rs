@@ -221,13 +221,19 @@ fn unquote(text: &str) -> &str {
 
 /// What development mode sets by itself, before any other source.
 pub(crate) fn development() -> Result<Vec<Setting>, ConfigError> {
-    let settings: [(&str, Value); 5] = [
+    let settings: [(&str, Value); 10] = [
         ("keys", Table::from_iter([(DEV_KEY.to_owned(), Value::from(DEV_SECRET))]).into()),
         // Both, since `localhost` may resolve to either.
         ("http.listen", vec!["127.0.0.1:7880", "[::1]:7880"].into()),
         ("rooms.open", true.into()),
         ("storage.url", "temporary".into()),
         ("metrics.open", true.into()),
+        // All come from this machine, and load tests are what it is for.
+        ("limits.joins_per_minute_per_ip", 0.into()),
+        ("limits.api_requests_per_minute_per_ip", 0.into()),
+        ("limits.failed_tokens_per_minute_per_ip", 0.into()),
+        ("limits.joins_per_minute_per_key", 0.into()),
+        ("limits.api_requests_per_minute_per_key", 0.into()),
     ];
     settings
         .into_iter()

@@ -2,6 +2,7 @@
 //! composition root (`src/`) copies it in here, so that this crate knows no file format.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Everything the doors need to know.
@@ -29,6 +30,17 @@ pub struct ServerConfig {
     /// Whether `/metrics` answers everybody. Otherwise only a peer on the loopback address that came without
     /// a proxy gets it, everybody else 404.
     pub metrics_open: bool,
+    /// What is for operators is at [`crate::Server::serve_admin`] alone; elsewhere it is 404 for everybody.
+    pub separate_admin: bool,
+    /// Everybody comes through a proxy.
+    pub behind_proxy: bool,
+    /// Networks, as an address and the bits of it that count, whose `X-Forwarded-For` or `Forwarded` is believed.
+    /// Without any, and behind a proxy, nobody is bounded by address.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// Origins of web pages that may use this server from a browser, besides its own; `*` for all.
+    pub allowed_origins: Vec<String>,
+    /// How often.
+    pub rates: Rates,
     /// How rooms live when nobody says otherwise.
     pub rooms: RoomDefaults,
     /// Bounds against too much of anything.
@@ -52,6 +64,11 @@ impl fmt::Debug for ServerConfig {
             .field("public_url", &self.public_url)
             .field("open_rooms", &self.open_rooms)
             .field("metrics_open", &self.metrics_open)
+            .field("separate_admin", &self.separate_admin)
+            .field("behind_proxy", &self.behind_proxy)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .field("allowed_origins", &self.allowed_origins)
+            .field("rates", &self.rates)
             .field("rooms", &self.rooms)
             .field("limits", &self.limits)
             .field("timeouts", &self.timeouts)
@@ -74,6 +91,11 @@ impl ServerConfig {
             public_url: None,
             open_rooms: false,
             metrics_open: false,
+            separate_admin: false,
+            behind_proxy: false,
+            trusted_proxies: Vec::new(),
+            allowed_origins: vec!["*".into()],
+            rates: Rates::default(),
             rooms: RoomDefaults::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -81,10 +103,11 @@ impl ServerConfig {
         }
     }
 
-    /// Development mode: `devkey` / `secret`, guests welcome, metrics open.
+    /// Development mode: `devkey` / `secret`, guests welcome, metrics open, nobody asks too often.
     #[must_use]
     pub fn development() -> Self {
-        Self { dev: true, open_rooms: true, metrics_open: true, ..Self::new(vec![("devkey".into(), "secret".into())]) }
+        let keys = vec![("devkey".into(), "secret".into())];
+        Self { dev: true, open_rooms: true, metrics_open: true, rates: Rates::UNBOUNDED, ..Self::new(keys) }
     }
 }
 
@@ -138,7 +161,7 @@ impl Default for RoomDefaults {
 pub struct Limits {
     /// Open TCP connections in all. Further ones wait in the kernel's backlog.
     pub connections: usize,
-    /// Open TCP connections from one address (behind a proxy: the proxy's, so raise it there).
+    /// Open TCP connections from one address, or from a /64 of IPv6. Trusted proxies may have any number.
     pub connections_per_ip: usize,
     /// Rooms at once.
     pub rooms: usize,
@@ -159,6 +182,46 @@ impl Default for Limits {
             room_creations_per_minute: 600,
             signal_message_bytes: 512 * 1024,
             body_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// Bounds on how often: so many in a minute, and as many at once after a minute's rest. 0 is no bound. An address is one of
+/// IPv4 or a /64 of IPv6.
+#[derive(Debug, Clone)]
+pub struct Rates {
+    /// Attempts to enter a room, from one address.
+    pub joins_per_ip: u32,
+    /// Requests to the native and the server API, from one address.
+    pub api_requests_per_ip: u32,
+    /// Wrong tokens from one address; with none left, no token from there is looked at.
+    pub failed_tokens_per_ip: u32,
+    /// Attempts to enter a room, with tokens of one key.
+    pub joins_per_key: u32,
+    /// Requests to the server API, with tokens of one key.
+    pub api_requests_per_key: u32,
+}
+
+impl Rates {
+    /// No bounds.
+    pub const UNBOUNDED: Self = Self {
+        joins_per_ip: 0,
+        api_requests_per_ip: 0,
+        failed_tokens_per_ip: 0,
+        joins_per_key: 0,
+        api_requests_per_key: 0,
+    };
+}
+
+/// A lecture hall behind one address gets in within a minute; whoever guesses tokens does not get far.
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            joins_per_ip: 600,
+            api_requests_per_ip: 1_200,
+            failed_tokens_per_ip: 60,
+            joins_per_key: 12_000,
+            api_requests_per_key: 12_000,
         }
     }
 }

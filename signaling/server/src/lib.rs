@@ -17,6 +17,7 @@ mod auth;
 mod config;
 mod doors;
 mod events;
+mod gate;
 mod listen;
 mod media;
 mod metrics;
@@ -36,11 +37,12 @@ use tokio::sync::watch;
 
 use crate::auth::Keys;
 use crate::events::EventTasks;
+use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::room::Rooms;
 
 pub use auth::{KeyError, TrustError};
-pub use config::{Limits, RoomDefaults, ServerConfig, Timeouts, Webhook};
+pub use config::{Limits, Rates, RoomDefaults, ServerConfig, Timeouts, Webhook};
 pub use events::WebhookError;
 pub use signal::frame::{FrameError, decode_json, decode_protobuf};
 pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
@@ -90,6 +92,7 @@ impl Server {
         let media_door = node.media_door();
         let (log, events) = events::open(&config, &store, &metrics).await?;
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
+        let gate = Gate::new(&config);
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
         let app = App {
             config,
@@ -99,6 +102,7 @@ impl Server {
             media_door,
             metrics,
             registry,
+            gate,
             creations,
             guests: Guests::default(),
             ready: AtomicBool::new(true),
@@ -121,7 +125,23 @@ impl Server {
         tls: Option<Arc<rustls::ServerConfig>>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
-        listen::serve(self.app.clone(), listener, tls, shutdown).await
+        let router = doors::router(self.app.clone());
+        listen::serve(self.app.clone(), router, listener, tls, shutdown).await
+    }
+
+    /// The same for operators: health, readiness and metrics, for everybody who reaches the listener. Meant for an address
+    /// that only they reach.
+    ///
+    /// # Errors
+    /// [`ServerError::Accept`] when the listener fails for good.
+    pub async fn serve_admin(
+        &self,
+        listener: tokio::net::TcpListener,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServerError> {
+        let router = doors::admin_router(self.app.clone());
+        listen::serve(self.app.clone(), router, listener, tls, shutdown).await
     }
 
     /// After the last listener: sends away who is still there, writes the last events and tells the webhooks that are
@@ -147,6 +167,7 @@ struct App {
     media_door: Option<MediaDoor>,
     metrics: Metrics,
     registry: prometheus::Registry,
+    gate: Gate,
     creations: PerMinute,
     guests: Guests,
     ready: AtomicBool,

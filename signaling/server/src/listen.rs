@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::doors::{self, Peer, collapse_slashes};
+use crate::doors::{Peer, collapse_slashes};
+use crate::gate::ClientAddress;
 use crate::{App, ServerError};
 
 /// Request line and headers together. A join request with a session description fits a few times.
@@ -40,16 +41,16 @@ const BEYOND_MEDIA: u8 = 8;
 
 /// Open connections by address.
 #[derive(Default)]
-struct Addresses(DashMap<IpAddr, usize>);
+struct Addresses(DashMap<ClientAddress, usize>);
 
 /// One connection of an address, while it is open.
 struct Place {
     addresses: Arc<Addresses>,
-    ip: IpAddr,
+    ip: ClientAddress,
 }
 
 impl Addresses {
-    fn take(self: &Arc<Self>, ip: IpAddr, most: usize) -> Option<Place> {
+    fn take(self: &Arc<Self>, ip: ClientAddress, most: usize) -> Option<Place> {
         let mut open = self.0.entry(ip).or_default();
         if *open >= most {
             return None;
@@ -71,6 +72,7 @@ impl Drop for Place {
 /// Serves until `shutdown`, then lets connections finish what they are at.
 pub(crate) async fn serve(
     app: Arc<App>,
+    router: Router,
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     shutdown: impl Future<Output = ()> + Send,
@@ -80,7 +82,6 @@ pub(crate) async fn serve(
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         TlsAcceptor::from(Arc::new(tls))
     });
-    let router = doors::router(app.clone());
     let places = Arc::new(Semaphore::new(app.config.limits.connections));
     let addresses = Arc::new(Addresses::default());
     let (stop, stopping) = watch::channel(false);
@@ -98,9 +99,11 @@ pub(crate) async fn serve(
                 Err(error) => return Err(ServerError::Accept(error)),
             },
         };
-        let Some(place) = addresses.take(address.ip().to_canonical(), app.config.limits.connections_per_ip) else {
-            continue;
+        let most = match app.gate.is_proxy(address.ip()) {
+            true => usize::MAX,
+            false => app.config.limits.connections_per_ip,
         };
+        let Some(place) = addresses.take(ClientAddress::of(address.ip()), most) else { continue };
         let (app, router, acceptor, stopping) = (app.clone(), router.clone(), acceptor.clone(), stopping.clone());
         tokio::spawn(async move {
             let guest = app.guests.enter();

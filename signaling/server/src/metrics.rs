@@ -37,6 +37,11 @@ pub(crate) struct Metrics {
     pub(crate) explanations_missed: IntCounter,
     /// Native API requests by route and status class.
     pub(crate) api_requests: IntCounterVec,
+    /// Requests refused since they came too often, by kind (`join`, `api`) and what was used up (`address`, `key`,
+    /// `failed_tokens`).
+    pub(crate) rate_limited: IntCounterVec,
+    /// Requests of web pages whose origin is not allowed.
+    pub(crate) origins_refused: IntCounter,
 }
 
 impl Metrics {
@@ -85,6 +90,15 @@ impl Metrics {
                 "Explanations that the media plane did not give in time",
             )?,
             api_requests: counters("sluice_api_requests_total", "HTTP requests by status class", &["status"])?,
+            rate_limited: counters(
+                "sluice_rate_limited_total",
+                "Requests refused since they came too often",
+                &["kind", "bound"],
+            )?,
+            origins_refused: counter(
+                "sluice_origins_refused_total",
+                "Requests of web pages whose origin is not allowed",
+            )?,
         })
     }
 }

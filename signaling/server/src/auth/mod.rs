@@ -41,6 +41,13 @@ pub(crate) enum AuthError {
     NoIdentity,
 }
 
+impl AuthError {
+    /// Nobody vouched for the token. The others are good ones at a wrong door.
+    pub(crate) fn is_forgery(self) -> bool {
+        matches!(self, Self::Malformed | Self::UnknownKey | Self::Refused)
+    }
+}
+
 /// Why the keys of the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -66,6 +73,8 @@ pub enum KeyError {
 /// A token that opens a room.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
+    /// Who signed.
+    pub(crate) key: String,
     /// Which room.
     pub(crate) room: String,
     /// Who, and what it may do there.
@@ -86,6 +95,8 @@ impl Admission {
 /// What a token lets its bearer see of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pass {
+    /// Who signed.
+    pub(crate) key: String,
     /// Which room.
     pub(crate) room: String,
     /// Who.
@@ -186,7 +197,7 @@ impl Keys {
             attributes: claims.attributes,
         };
         let may_create = claims.video.room_create;
-        Ok(Admission { room: claims.video.room, grants, room_config: claims.room_config, may_create })
+        Ok(Admission { key: claims.iss, room: claims.video.room, grants, room_config: claims.room_config, may_create })
     }
 
     /// Checks a token for looking into a room: an administrator's (`roomAdmin`), or a participant's.
@@ -198,7 +209,7 @@ impl Keys {
         if !valid_room_name(&claims.video.room) {
             return Err(AuthError::NoRoom);
         }
-        Ok(Pass { room: claims.video.room, identity: claims.sub, is_admin: claims.video.room_admin })
+        Ok(Pass { key: claims.iss, room: claims.video.room, identity: claims.sub, is_admin: claims.video.room_admin })
     }
 
     /// Signs a token for a room.

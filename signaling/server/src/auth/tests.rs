@@ -53,7 +53,7 @@ fn a_token_without_join_opens_nothing() {
 #[test]
 fn a_look_into_a_room_is_for_its_people_and_administrators() {
     let pass = |grants| keys().pass(Some(&token("one", "secret-one", grants)));
-    let ada = Pass { room: "math".into(), identity: "ada".into(), is_admin: false };
+    let ada = Pass { key: "one".into(), room: "math".into(), identity: "ada".into(), is_admin: false };
     assert_eq!(pass(join()), Ok(ada.clone()));
     let admin = VideoGrants { room_admin: true, room: "math".into(), ..Default::default() };
     assert_eq!(pass(admin), Ok(Pass { is_admin: true, ..ada }));

@@ -1,10 +1,11 @@
 //! The web app: files of `client-web/dist`, in the binary in release builds, from disk in debug builds.
 
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
+use super::safety;
 
 #[derive(RustEmbed)]
 // From the manifest of this crate.
@@ -16,11 +17,24 @@ const INDEX: &str = "index.html";
 /// The bundler puts a hash of the content into these names.
 const HASHED: &str = "assets/";
 
-const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sluice</title>\
-<style>body{font:16px/1.6 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem}code{background:#eee;padding:.1em .3em}</style>\
-<h1>Sluice is running</h1><p>The server is up, but the web app is not built. Build it with</p>\
-<p><code>cargo xtask run</code></p><p>or, in the folder <code>client-web</code>,</p>\
-<p><code>npm ci &amp;&amp; npm run build</code></p><p>and load this page again. LiveKit SDKs can connect already.</p></html>";
+/// Style of the page that stands in for the web app.
+const STYLE: &str = "body{font:16px/1.6 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem}\
+code{background:#eee;padding:.1em .3em}";
+
+/// What is to be seen where the web app is not built.
+fn not_built() -> Response {
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sluice</title><style>{STYLE}</style>\
+        <h1>Sluice is running</h1><p>The server is up, but the web app is not built. Build it with</p>\
+        <p><code>cargo xtask run</code></p><p>or, in the folder <code>client-web</code>,</p>\
+        <p><code>npm ci &amp;&amp; npm run build</code></p>\
+        <p>and load this page again. LiveKit SDKs can connect already.</p></html>"
+    );
+    let policy = safety::with_style(STYLE);
+    let fields =
+        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store")), (header::CONTENT_SECURITY_POLICY, policy)];
+    (StatusCode::OK, fields, Html(page)).into_response()
+}
 
 /// Whatever no other door takes.
 pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
@@ -36,7 +50,7 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     let name = if page { INDEX } else { path };
     match WebApp::get(name) {
         Some(file) => answer(name, file, &headers),
-        None if page => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Html(NOT_BUILT)).into_response(),
+        None if page => not_built(),
         None => (StatusCode::NOT_FOUND, "not found").into_response(),
     }
 }

@@ -1,4 +1,4 @@
-//! What every request passes on its way in and out: its id, its span, its time limit, its count.
+//! What every request passes on its way in and out: the gate, its id, its span, its time limit, its count.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
 use super::error::ApiError;
+use super::knock::{Closed, knock};
+use super::twirp;
 use crate::App;
 use crate::random::random_id;
 
@@ -20,15 +22,21 @@ const REQUEST_ID_LETTERS: usize = 16;
 /// Gives the request an id and a span, bounds its time, renders errors, counts.
 ///
 /// The span holds neither query nor headers: tokens travel there.
-pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = random_id(REQUEST_ID_LETTERS);
     let path: String = request.uri().path().chars().take(128).collect();
     let span = tracing::info_span!("request", id, method = %request.method(), path);
-    // An upgrade answers at once and lives on outside of this.
-    let answered = tokio::time::timeout(app.config.timeouts.request_body, next.run(request)).instrument(span);
-    let mut response = match answered.await {
-        Ok(response) => response,
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    let mut response = match knock(&app, &mut request) {
+        Err(Closed::TooOften(too_often)) if twirp::is_path(request.uri().path()) => twirp::refused(too_often),
+        Err(closed) => ApiError::from(closed).into_response(),
+        Ok(()) => {
+            // An upgrade answers at once and lives on outside of this.
+            let answered = tokio::time::timeout(app.config.timeouts.request_body, next.run(request)).instrument(span);
+            match answered.await {
+                Ok(response) => response,
+                Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+            }
+        }
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = error.render(&id);

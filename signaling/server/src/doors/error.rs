@@ -4,27 +4,43 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::gate::TooOften;
+
 /// Why a native API request failed. The code is for programs and never changes; the message is for people.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
+    /// Seconds until it is worth another try.
+    retry_after_s: Option<u64>,
 }
 
 impl ApiError {
     pub(crate) const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message }
+        Self { status, code, message, retry_after_s: None }
+    }
+
+    /// The same, with when to come again.
+    pub(crate) const fn after_s(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// The answer, once the request's id is known (see `edge::guard`).
     pub(crate) fn render(&self, request_id: &str) -> Response {
         let body = json!({ "error": { "code": self.code, "message": self.message, "request_id": request_id } });
         let mut response = (self.status, axum::Json(body)).into_response();
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+impl From<TooOften> for ApiError {
+    fn from(too_often: TooOften) -> Self {
+        let message = "too many requests: wait as long as `Retry-After` says";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).after_s(too_often.retry_after_s())
     }
 }
 

@@ -9,16 +9,18 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use livekit_protocol::ConnectionQuality;
 use serde::Serialize;
 use sluice_core::{LinkReport, Reason, SubscriptionReport};
 use tokio::sync::oneshot;
 
 use super::error::ApiError;
+use super::knock::{Client, checked};
 use super::native::ROOM_NOT_FOUND;
 use crate::App;
 use crate::auth::AuthError;
+use crate::gate::{Asked, Denied};
 use crate::room::{Asker, ExplainError, Explained, Fared, RoomHandle, ToRoom, code, kind_name};
 
 /// A worker answers between two batches of packets. One that takes so long is stuck or gone.
@@ -44,16 +46,18 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// Who asks, and what it may know of this room.
-fn asker(app: &App, headers: &HeaderMap, room: &str) -> Result<Asker, ApiError> {
+fn asker(app: &App, client: Client, headers: &HeaderMap, room: &str) -> Result<Asker, ApiError> {
     if app.config.dev {
         return Ok(Asker::Administrator);
     }
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
-    let pass = app.keys.pass(token).map_err(|error| match error {
-        AuthError::Missing => NO_TOKEN,
-        AuthError::NoJoin | AuthError::NoRoom | AuthError::NoIdentity => NOT_PERMITTED,
-        AuthError::Malformed | AuthError::UnknownKey | AuthError::Refused => BAD_TOKEN,
+    let pass = checked(app, client, Asked::Api, |keys| keys.pass(token), |pass| &pass.key);
+    let pass = pass.map_err(|denied| match denied {
+        Denied::Auth(AuthError::Missing) => NO_TOKEN,
+        Denied::Auth(AuthError::NoJoin | AuthError::NoRoom | AuthError::NoIdentity) => NOT_PERMITTED,
+        Denied::Auth(AuthError::Malformed | AuthError::UnknownKey | AuthError::Refused) => BAD_TOKEN,
+        Denied::TooOften(too_often) => too_often.into(),
     })?;
     match pass {
         pass if pass.room != room => Err(NOT_PERMITTED),
@@ -83,10 +87,11 @@ async fn ask<T>(
 
 async fn subscriptions(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     Path((id, whom)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Explanation>, ApiError> {
-    let asker = asker(&app, &headers, &id)?;
+    let asker = asker(&app, client, &headers, &id)?;
     let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
     let explained = ask(&app, &room, |reply| ToRoom::Explain { whom, asker, reply }).await?;
     let explained = explained.map_err(|error| match error {
@@ -100,10 +105,11 @@ async fn subscriptions(
 
 async fn quality(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Qualities>, ApiError> {
-    let asker = asker(&app, &headers, &id)?;
+    let asker = asker(&app, client, &headers, &id)?;
     let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
     let fared = ask(&app, &room, |reply| ToRoom::Fared { asker, reply }).await?;
     Ok(Json(Qualities { participants: fared.iter().map(Quality::of).collect() }))

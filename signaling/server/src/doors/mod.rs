@@ -5,8 +5,10 @@ mod edge;
 mod error;
 mod events;
 mod insight;
+mod knock;
 mod native;
 mod ops;
+mod safety;
 mod signal;
 mod signal_v0;
 mod signal_v1;
@@ -16,12 +18,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::header;
 use axum::middleware;
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 use crate::App;
+use crate::gate::Origins;
+use safety::Safety;
 
 pub(crate) use edge::collapse_slashes;
 
@@ -34,22 +37,15 @@ pub(crate) struct Peer {
     pub(crate) secure: bool,
 }
 
-const CONTENT_SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; \
-    connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; \
-    style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
-
 /// All doors of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    // Tokens, not cookies, open rooms, so any page may knock. The header is set outside of everything: SDKs
-    // fall back to the older protocol only when their script may read the 404 (livekit-contract, trap 1).
+    // Tokens, not cookies, open rooms, so a page gains nothing by who looks at it. The header is set outside of everything:
+    // SDKs fall back to the older protocol only when their script may read the 404 (livekit-contract, trap 1).
     // `*` would not cover `Authorization` (Fetch standard), so the headers a page asks for are named.
     let cors = CorsLayer::new()
-        .allow_origin(Any)
+        .allow_origin(allowed(app.gate.origins()))
         .allow_methods(Any)
         .allow_headers(AllowHeaders::mirror_request());
-    let header = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
     Router::new()
         .merge(signal_v0::routes())
         .merge(signal_v1::routes())
@@ -60,13 +56,25 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(ops::routes())
         .fallback(assets::serve)
         .layer(middleware::from_fn_with_state(app.clone(), edge::guard))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
-        .layer(header(
-            HeaderName::from_static("permissions-policy"),
-            "camera=(self), microphone=(self), display-capture=(self)",
-        ))
+        .layer(middleware::from_fn_with_state(Safety::new(app.config.public_url.as_deref()), safety::set))
         .layer(cors)
         .with_state(app)
+}
+
+/// The doors for operators.
+pub(crate) fn admin_router(app: Arc<App>) -> Router {
+    ops::admin_routes()
+        .layer(middleware::from_fn_with_state(app.clone(), edge::guard))
+        .layer(middleware::from_fn_with_state(Safety::new(None), safety::set))
+        .with_state(app)
+}
+
+fn allowed(origins: &Origins) -> AllowOrigin {
+    match origins {
+        Origins::Any => AllowOrigin::any(),
+        Origins::These(_) => {
+            let origins = origins.clone();
+            AllowOrigin::predicate(move |origin, request| origins.allow(origin, request.headers.get(header::HOST)))
+        }
+    }
 }

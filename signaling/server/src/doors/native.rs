@@ -35,7 +35,8 @@ const BAD_IDENTITY: ApiError =
 const NO_GUESTS: ApiError =
     ApiError::new(StatusCode::FORBIDDEN, "guests_not_allowed", "this server lets nobody in without a token");
 const RATE_LIMITED: ApiError =
-    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many rooms were made in the last minute");
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many rooms were made in the last minute")
+        .after_s(60);
 const TOO_MANY_ROOMS: ApiError =
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_rooms", "this server has no place for another room");
 const INTERNAL: ApiError =

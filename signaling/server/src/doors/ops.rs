@@ -19,6 +19,14 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/metrics", get(metrics))
 }
 
+/// The same where operators alone come.
+pub(super) fn admin_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(async |State(app): State<Arc<App>>| show_metrics(&app)))
+}
+
 async fn healthz() -> &'static str {
     "ok"
 }
@@ -39,9 +47,13 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 async fn metrics(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
     let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
     let local = peer.address.ip().to_canonical().is_loopback() && !proxied;
-    if !app.config.metrics_open && !local {
+    if app.config.separate_admin || !app.config.metrics_open && !local {
         return (StatusCode::NOT_FOUND, "not found").into_response();
     }
+    show_metrics(&app)
+}
+
+fn show_metrics(app: &App) -> Response {
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
     match encoder.encode(&app.registry.gather(), &mut text) {

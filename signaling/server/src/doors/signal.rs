@@ -10,8 +10,11 @@ use axum::response::{IntoResponse, Response};
 use sluice_rooms::SignalVersion;
 use tracing::Instrument;
 
+use super::error::ApiError;
+use super::knock::{Client, checked};
 use crate::App;
 use crate::auth::{Admission, AuthError};
+use crate::gate::{Asked, Denied, TooOften};
 use crate::signal::connection::{Visit, serve};
 use crate::signal::request::{Query, RequestError};
 
@@ -24,15 +27,19 @@ const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 pub(super) enum Refusal {
     NotWebSocket,
     Auth(AuthError),
+    TooOften(TooOften),
     BadQuery,
     BadRequest(RequestError),
     Stopping,
     NoRoom,
 }
 
-impl From<AuthError> for Refusal {
-    fn from(error: AuthError) -> Self {
-        Self::Auth(error)
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Auth(error) => Self::Auth(error),
+            Denied::TooOften(too_often) => Self::TooOften(too_often),
+        }
     }
 }
 
@@ -52,7 +59,7 @@ impl Refusal {
     pub(super) fn count(&self, app: &App, door: &str) {
         let result = match self {
             Self::Auth(_) => "unauthorized",
-            Self::Stopping | Self::NoRoom => "refused",
+            Self::Stopping | Self::NoRoom | Self::TooOften(_) => "refused",
             Self::NotWebSocket | Self::BadQuery | Self::BadRequest(_) => "bad_request",
         };
         app.metrics.joins.with_label_values(&[door, result]).inc();
@@ -64,6 +71,7 @@ impl IntoResponse for Refusal {
         match self {
             Self::NotWebSocket => (StatusCode::NOT_FOUND, "not found").into_response(),
             Self::Auth(error) => (StatusCode::UNAUTHORIZED, error.to_string()).into_response(),
+            Self::TooOften(too_often) => ApiError::from(too_often).into_response(),
             Self::BadQuery => (StatusCode::BAD_REQUEST, "the query cannot be read").into_response(),
             Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
             // SDKs know this sentence: another 404 means to them that the door is not there.
@@ -79,7 +87,7 @@ pub(super) fn query(uri: &Uri) -> Result<Query, Refusal> {
 }
 
 /// Checks the token: the header's if there is one, else the query's.
-pub(super) fn admit(app: &App, headers: &HeaderMap, query: &Query) -> Result<Admission, Refusal> {
+pub(super) fn admit(app: &App, client: Client, headers: &HeaderMap, query: &Query) -> Result<Admission, Refusal> {
     if !app.is_ready() {
         return Err(Refusal::Stopping);
     }
@@ -88,7 +96,7 @@ pub(super) fn admit(app: &App, headers: &HeaderMap, query: &Query) -> Result<Adm
         Some(bearer) => bearer.strip_prefix("Bearer "),
         None => query.get("access_token").map(String::as_str),
     };
-    let admission = app.keys.admit(token)?;
+    let admission = checked(app, client, Asked::Join, |keys| keys.admit(token), |admission| &admission.key)?;
     if app.rooms.get(&admission.room).is_none() && !admission.may_open(app) {
         return Err(Refusal::NoRoom);
     }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use sluice_rooms::SignalVersion;
 
+use super::knock::Client;
 use super::signal::{Refusal, admit, query, upgrade};
 use crate::App;
 use crate::signal::connection::Visit;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 async fn connect(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     uri: Uri,
     headers: HeaderMap,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -31,14 +33,19 @@ async fn connect(
             return Err(Refusal::NotWebSocket);
         }
         let query = query(&uri)?;
-        let admission = admit(&app, &headers, &query)?;
+        let admission = admit(&app, client, &headers, &query)?;
         Ok(Visit { admission, version: SignalVersion::V0, request: join_request_v0(&query) })
     };
     let visit = visit().inspect_err(|refusal| refusal.count(&app, "v0"));
     visit.and_then(|visit| upgrade(app, socket, visit)).unwrap_or_else(Refusal::into_response)
 }
 
-async fn validate(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
-    let admitted = query(&uri).and_then(|query| admit(&app, &headers, &query));
+async fn validate(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let admitted = query(&uri).and_then(|query| admit(&app, client, &headers, &query));
     admitted.map_or_else(Refusal::into_response, |_| "success".into_response())
 }

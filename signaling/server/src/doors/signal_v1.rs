@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use sluice_rooms::SignalVersion;
 
+use super::knock::Client;
 use super::signal::{Refusal, admit, query, upgrade};
 use crate::App;
 use crate::signal::connection::Visit;
@@ -20,26 +21,32 @@ pub(super) fn routes() -> Router<Arc<App>> {
     Router::new().route("/rtc/v1", get(connect)).route("/rtc/v1/validate", get(validate))
 }
 
-fn visit(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Visit, Refusal> {
+fn visit(app: &App, client: Client, uri: &Uri, headers: &HeaderMap) -> Result<Visit, Refusal> {
     let query = query(uri)?;
-    let admission = admit(app, headers, &query)?;
+    let admission = admit(app, client, headers, &query)?;
     Ok(Visit { admission, version: SignalVersion::V1, request: join_request_v1(&query)? })
 }
 
 async fn connect(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     uri: Uri,
     headers: HeaderMap,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let visit = match &socket {
-        Ok(_) => visit(&app, &uri, &headers),
+        Ok(_) => visit(&app, client, &uri, &headers),
         Err(_) => Err(Refusal::NotWebSocket),
     };
     let visit = visit.inspect_err(|refusal| refusal.count(&app, "v1"));
     visit.and_then(|visit| upgrade(app, socket, visit)).unwrap_or_else(Refusal::into_response)
 }
 
-async fn validate(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
-    visit(&app, &uri, &headers).map_or_else(Refusal::into_response, |_| "success".into_response())
+async fn validate(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    visit(&app, client, &uri, &headers).map_or_else(Refusal::into_response, |_| "success".into_response())
 }

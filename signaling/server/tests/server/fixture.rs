@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use livekit_protocol::{
     ClientInfo, ConnectionSettings, JoinRequest, ParticipantInfo, SignalRequest, SignalResponse, WrappedJoinRequest,
     signal_request, signal_response,
@@ -40,6 +40,7 @@ pub(crate) struct Fixture {
     pub(crate) drill: Drill,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) task: JoinHandle<Result<(), sluice_server::ServerError>>,
+    pub(crate) admin: Admin,
     /// Where its store lies, unless somebody else knows.
     _home: Option<TempDir>,
 }
@@ -48,6 +49,16 @@ pub(crate) struct Fixture {
 pub(crate) async fn open_store(home: &TempDir) -> Store {
     let url = format!("sqlite:{}", home.path().join("sluice.db").display());
     Store::open(&url, &StoreOptions::default()).await.unwrap()
+}
+
+/// The listener for operators of a running server.
+#[derive(Clone, Copy)]
+pub(crate) struct Admin(SocketAddr);
+
+impl Admin {
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        request(self.0, "GET", target, &[], "").await
+    }
 }
 
 /// What an HTTP request was answered.
@@ -134,13 +145,19 @@ impl Fixture {
         let drill = node.drill();
         let server = Server::start(config, store, node, registry).await.unwrap();
         let address = listener.local_addr().unwrap();
+        let admin_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let admin = Admin(admin_listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async { stopped.await.unwrap_or(()) }.shared();
         let task = tokio::spawn(async move {
-            let served = server.serve(listener, tls, async { stopped.await.unwrap_or(()) }).await;
+            let (served, _) = tokio::join!(
+                server.serve(listener, tls, stopped.clone()),
+                server.serve_admin(admin_listener, None, stopped),
+            );
             server.close().await;
             served
         });
-        Self { address, drill, stop: Some(stop), task, _home: None }
+        Self { address, drill, stop: Some(stop), task, admin, _home: None }
     }
 
     pub(crate) fn stop(&mut self) {
@@ -149,17 +166,7 @@ impl Fixture {
 
     /// One request on a connection of its own.
     pub(crate) async fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if !body.is_empty() {
-            request.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
-        }
-        request.push_str(&format!("\r\n{body}"));
-        stream.write_all(request.as_bytes()).await.unwrap();
-        within(read_answer(&mut stream)).await
+        request(self.address, method, target, headers, body).await
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
@@ -212,6 +219,20 @@ impl Fixture {
         client.joined().await;
         client
     }
+}
+
+async fn request(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut request = format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        request.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+    }
+    request.push_str(&format!("\r\n{body}"));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    within(read_answer(&mut stream)).await
 }
 
 async fn read_answer(stream: &mut TcpStream) -> Answer {

@@ -5,6 +5,7 @@
 mod api;
 mod calls;
 mod fixture;
+mod gate;
 mod hostile;
 mod insight;
 mod media_door;

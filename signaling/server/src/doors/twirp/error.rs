@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use livekit_protocol::RpcError;
 use serde::Serialize;
 use sluice_rooms::ModerationError;
 
-use crate::auth::AuthError;
+use crate::gate::{Denied, TooOften};
 use crate::room::{AdministerError, TooManyRooms};
 
 /// The codes used here, of those in the Twirp specification.
@@ -56,11 +56,14 @@ pub(super) struct TwirpError {
     msg: Cow<'static, str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     meta: BTreeMap<&'static str, String>,
+    /// Seconds until it is worth another try.
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
 }
 
 impl TwirpError {
     pub(super) fn new(code: Code, msg: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: code.status(), code, msg: msg.into(), meta: BTreeMap::new() }
+        Self { status: code.status(), code, msg: msg.into(), meta: BTreeMap::new(), retry_after_s: None }
     }
 
     pub(super) fn no_route(msg: &'static str) -> Self {
@@ -94,13 +97,28 @@ impl TwirpError {
 
 impl IntoResponse for TwirpError {
     fn into_response(self) -> Response {
-        (self.status, axum::Json(self)).into_response()
+        let retry_after = self.retry_after_s.map(HeaderValue::from);
+        let mut response = (self.status, axum::Json(self)).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 
-impl From<AuthError> for TwirpError {
-    fn from(error: AuthError) -> Self {
-        Self::new(Code::Unauthenticated, error.to_string())
+impl From<TooOften> for TwirpError {
+    fn from(too_often: TooOften) -> Self {
+        let error = Self::new(Code::ResourceExhausted, "too many requests: wait as long as `Retry-After` says");
+        Self { retry_after_s: Some(too_often.retry_after_s()), ..error }
+    }
+}
+
+impl From<Denied> for TwirpError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Auth(error) => Self::new(Code::Unauthenticated, error.to_string()),
+            Denied::TooOften(too_often) => too_often.into(),
+        }
     }
 }
 

@@ -20,8 +20,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sluice_rooms::valid_room_name;
 
+use super::knock::checked;
 use crate::App;
 use crate::auth::claims::{Claims, VideoGrants};
+use crate::gate::{Asked, TooOften};
 use error::{Code, TwirpError};
 
 /// Largest request: the largest data packet, in base64.
@@ -29,6 +31,16 @@ const BODY_BYTES: usize = 1024 * 1024;
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new().route("/twirp/{*path}", any(serve))
+}
+
+/// Whether errors are to be of this form.
+pub(super) fn is_path(path: &str) -> bool {
+    path.starts_with("/twirp/")
+}
+
+/// The answer to whoever asks too often.
+pub(super) fn refused(too_often: TooOften) -> Response {
+    TwirpError::from(too_often).into_response()
 }
 
 async fn serve(State(app): State<Arc<App>>, Path(path): Path<String>, request: Request) -> Response {
@@ -76,7 +88,10 @@ struct Call {
 impl Call {
     async fn begin(app: Arc<App>, request: Request) -> Result<Self, TwirpError> {
         let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let claims = app.keys.verify(bearer.and_then(|bearer| bearer.strip_prefix("Bearer ")))?;
+        let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
+        // Without knowing where it comes from there is nothing to hold against it.
+        let client = request.extensions().get().copied().unwrap_or_default();
+        let claims = checked(&app, client, Asked::Api, |keys| keys.verify(token), |claims| &claims.iss)?;
         if !app.is_ready() {
             return Err(TwirpError::new(Code::Unavailable, "the server is stopping"));
         }

@@ -1,0 +1,182 @@
+//! Who may ask, and how often: the bounds that hold before anything is done for a request.
+//!
+//! [`bucket`] counts, [`client`] says whose a request is, [`origin`] which pages may ask. This file holds the clock and the
+//! locks, and knows no door: what a refusal looks like is theirs.
+
+mod bucket;
+mod client;
+mod origin;
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+
+use crate::auth::AuthError;
+use crate::config::ServerConfig;
+use bucket::Buckets;
+pub(crate) use client::ClientAddress;
+use client::Proxies;
+pub(crate) use origin::Origins;
+
+/// Addresses, or keys, with less than a full bucket at once: some MiB for each of the bounds, and more than come in a minute
+/// to any one node.
+const BUCKETS: usize = 16 * 1024;
+
+/// What is asked for: each has bounds of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To enter a room.
+    Join,
+    /// Something of an API.
+    Api,
+}
+
+impl Asked {
+    /// For the label `kind` of metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// Asked too often. After this time there is a place again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooOften(pub(crate) Duration);
+
+/// Why a token is not accepted.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    /// It was looked at.
+    Auth(AuthError),
+    /// It was not, or its key is used up.
+    TooOften(TooOften),
+}
+
+impl TooOften {
+    /// Whole seconds for `Retry-After`, rounded up: who comes then is let in.
+    pub(crate) fn retry_after_s(self) -> u64 {
+        self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0)
+    }
+}
+
+/// One bound, or none.
+struct Bound<K>(Option<Mutex<Buckets<K>>>);
+
+impl<K: Clone + Eq + Hash + Ord> Bound<K> {
+    fn new(per_minute: u32) -> Self {
+        Self(NonZeroU32::new(per_minute).map(|per_minute| Mutex::new(Buckets::new(per_minute, BUCKETS))))
+    }
+
+    fn with(&self, ask: impl FnOnce(&mut Buckets<K>) -> Result<(), Duration>) -> Result<(), TooOften> {
+        match &self.0 {
+            // Buckets are whole after every step.
+            Some(buckets) => ask(&mut buckets.lock().unwrap_or_else(PoisonError::into_inner)).map_err(TooOften),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&self, key: &K) -> Result<(), TooOften> {
+        self.with(|buckets| buckets.take(key, Instant::now()))
+    }
+
+    fn look(&self, key: &K) -> Result<(), TooOften> {
+        self.with(|buckets| match buckets.wait(key, Instant::now()) {
+            Duration::ZERO => Ok(()),
+            wait => Err(wait),
+        })
+    }
+}
+
+/// All bounds on how often.
+pub(crate) struct Gate {
+    origins: Origins,
+    proxies: Proxies,
+    /// Everybody comes from a proxy that does not say from where: then they cannot be told apart, and must not be held as one.
+    is_blind: bool,
+    joins: Bound<ClientAddress>,
+    api_requests: Bound<ClientAddress>,
+    failed_tokens: Bound<ClientAddress>,
+    key_joins: Bound<String>,
+    key_api_requests: Bound<String>,
+}
+
+impl Gate {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        let proxies = Proxies::new(&config.trusted_proxies);
+        let rates = &config.rates;
+        Self {
+            origins: Origins::new(&config.allowed_origins, config.public_url.as_deref()),
+            is_blind: config.behind_proxy && proxies.is_empty(),
+            proxies,
+            joins: Bound::new(rates.joins_per_ip),
+            api_requests: Bound::new(rates.api_requests_per_ip),
+            failed_tokens: Bound::new(rates.failed_tokens_per_ip),
+            key_joins: Bound::new(rates.joins_per_key),
+            key_api_requests: Bound::new(rates.api_requests_per_key),
+        }
+    }
+
+    /// Which web pages may ask.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// Whether connections from there are other people's.
+    pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.proxies.includes(peer)
+    }
+
+    /// Whose a request is, where that can be told.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<ClientAddress> {
+        (!self.is_blind).then(|| self.proxies.client(peer, headers))
+    }
+
+    /// One more request from there.
+    pub(crate) fn enter(&self, asked: Asked, client: Option<ClientAddress>) -> Result<(), TooOften> {
+        let Some(client) = client else { return Ok(()) };
+        match asked {
+            Asked::Join => self.joins.take(&client),
+            Asked::Api => self.api_requests.take(&client),
+        }
+    }
+
+    /// Whether a token from there is looked at: not after too many that were wrong, which cost as much to check as right ones.
+    pub(crate) fn may_try_token(&self, client: Option<ClientAddress>) -> Result<(), TooOften> {
+        client.map_or(Ok(()), |client| self.failed_tokens.look(&client))
+    }
+
+    /// A token from there was wrong.
+    pub(crate) fn token_failed(&self, client: Option<ClientAddress>) {
+        if let Some(client) = client {
+            let _ = self.failed_tokens.take(&client);
+        }
+    }
+
+    /// One more request with a token of this key, whose signature holds: a name alone would let anybody use a key up.
+    pub(crate) fn with_key(&self, asked: Asked, key: &str) -> Result<(), TooOften> {
+        match asked {
+            Asked::Join => self.key_joins.take(&key.to_owned()),
+            Asked::Api => self.key_api_requests.take(&key.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_when_told_is_let_in() {
+        for (wait, after_s) in
+            [(Duration::from_nanos(1), 1), (Duration::from_secs(2), 2), (Duration::from_millis(2100), 3)]
+        {
+            assert_eq!(TooOften(wait).retry_after_s(), after_s);
+        }
+    }
+}
