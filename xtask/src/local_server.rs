@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::command::{cargo, run};
+use crate::hostile::Target;
 use crate::running::{LOOK, Running, pause};
 use crate::workspace;
 
@@ -69,6 +70,12 @@ impl LocalServer {
             None => Ok(()),
             Some(status) => bail!("the server ended ({status}); see {}", self.log.display()),
         }
+    }
+
+    /// The same as a stranger sees it who has its key.
+    pub(crate) fn target(&self) -> Target {
+        let media = SocketAddr::from((Ipv4Addr::LOCALHOST, MEDIA_PORT));
+        Target::new(address(), Some(media), KEY.to_owned(), SECRET.to_owned())
     }
 
     pub(crate) fn pid(&self) -> u32 {

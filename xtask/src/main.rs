@@ -1,5 +1,5 @@
-//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | soak | bystanders | bench |
-//! compare`.
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | soak | bystanders | hostile |
+//! bench | compare`.
 //!
 //! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
 //! layout of the workspace; nothing of the product depends on it.
@@ -11,6 +11,7 @@ mod check;
 mod command;
 mod compare;
 mod fuzz;
+mod hostile;
 mod local_server;
 mod npm;
 mod postgres;
@@ -47,6 +48,9 @@ Usage: cargo xtask <VERB>
                               people come and go in waves for so long (30); what the server holds when
                               nobody is there must not grow; --sluice FILE is a server built already
   bystanders [--sluice FILE]  what slow and dead viewers cost the others: latency with and without them
+  hostile [--only ROW]... [--sluice FILE | --server ADDRESS:PORT --key KEY --secret SECRET [--media ADDRESS:PORT]]
+                              hostile inputs against a server of its own, or a running one that speaks plain
+                              HTTP, while an honest call goes on; a line for each row
   bench [--save] [--diff] [--only PART]
                               what an operation costs, in time, memory and instructions, next to
                               benches/BASELINE.json; --save makes these figures the baseline, --diff fails where
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Some("sim") => sim::sim(&rest),
         Some("soak") => soak::soak(&rest),
         Some("bystanders") => bystanders::bystanders(&rest),
+        Some("hostile") => hostile::hostile(&rest),
         Some("bench") => bench::bench(&rest),
         Some("compare") => compare::compare(&rest),
         Some("check") if rest.is_empty() => check::check(),

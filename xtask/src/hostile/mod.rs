@@ -1,0 +1,169 @@
+//! `cargo xtask hostile`: the hostile inputs a server has to bear, over the network alone, while two honest people are in a
+//! call. A line for each: passed, failed, or not played yet and why.
+//!
+//! `rows.rs` is the list, `plays.rs` carries rows out, `wire.rs` is a stranger's hands, `honest.rs` the call. Knows the server
+//! from outside only.
+
+mod honest;
+mod plays;
+mod rows;
+mod wire;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::local_server::{self, LocalServer};
+use crate::report::Verdict;
+use crate::running::ensure_wanted;
+use honest::Honest;
+use plays::Outcome;
+use rows::{ROWS, Row};
+pub(crate) use wire::Target;
+
+/// Honest people never wait longer for a sign of life, on a machine that also has to do the attacking.
+const SLOWEST: Duration = Duration::from_secs(2);
+
+/// What a server needs to be told so that every row can be played against it on one machine. It believes what is said of where
+/// requests come from, and has bounds that are reached soon.
+const VARIABLES: &[(&str, &str)] = &[
+    ("SLUICE_HTTP__TRUSTED_PROXIES", "127.0.0.1"),
+    ("SLUICE_HTTP__ALLOWED_ORIGINS", "https://good.example"),
+    ("SLUICE_METRICS__OPEN", "false"),
+    ("SLUICE_LIMITS__ROOM_CREATIONS_PER_MINUTE", "120"),
+    ("SLUICE_LIMITS__JOINS_PER_MINUTE_PER_IP", "300"),
+    ("SLUICE_LIMITS__API_REQUESTS_PER_MINUTE_PER_IP", "300"),
+    ("SLUICE_LIMITS__FAILED_TOKENS_PER_MINUTE_PER_IP", "30"),
+];
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Wanted {
+    built: Option<String>,
+    server: Option<String>,
+    media: Option<String>,
+    key: Option<String>,
+    secret: Option<String>,
+    only: Vec<String>,
+}
+
+impl Wanted {
+    fn read(arguments: &[String]) -> anyhow::Result<Self> {
+        let mut wanted = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(flag) = arguments.next() {
+            let value = arguments.next().cloned().with_context(|| format!("{flag} needs a value"))?;
+            match flag.as_str() {
+                "--sluice" => wanted.built = Some(value),
+                "--server" => wanted.server = Some(value),
+                "--media" => wanted.media = Some(value),
+                "--key" => wanted.key = Some(value),
+                "--secret" => wanted.secret = Some(value),
+                "--only" => wanted.only.push(value),
+                _ => bail!(
+                    "unknown argument {flag}\n  accepted: --sluice FILE, --only ROW, --server ADDRESS:PORT --key KEY \
+                     --secret SECRET, --media ADDRESS:PORT"
+                ),
+            }
+        }
+        let (server, key, secret) = (wanted.server.is_some(), wanted.key.is_some(), wanted.secret.is_some());
+        ensure!(server == key && key == secret, "--server, --key and --secret go together");
+        Ok(wanted)
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| row.id.starts_with(only.as_str()))
+    }
+}
+
+/// Plays all rows, or those whose names begin with one of `--only`.
+pub(crate) fn hostile(arguments: &[String]) -> anyhow::Result<Verdict> {
+    let wanted = Wanted::read(arguments)?;
+    let (_own, target) = match (&wanted.server, &wanted.key, &wanted.secret) {
+        (Some(server), Some(key), Some(secret)) => {
+            let address = server.parse().with_context(|| format!("{server} is not ADDRESS:PORT"))?;
+            let media = wanted
+                .media
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .context("--media is not ADDRESS:PORT")?;
+            (None, Target::new(address, media, key.clone(), secret.clone()))
+        }
+        _ => {
+            let own = LocalServer::start(&local_server::program(wanted.built.as_deref())?, "hostile", VARIABLES)?;
+            let target = own.target();
+            (Some(own), target)
+        }
+    };
+    let honest = Honest::begin(&target)?;
+    let (mut passed, mut failed, mut not_yet) = (0, 0, 0);
+    for row in ROWS.iter().filter(|row| wanted.has(row)) {
+        ensure_wanted()?;
+        target.be_somebody_else();
+        let outcome = plays::play(&target, &row.play).unwrap_or_else(|error| Outcome::Fail(format!("{error:#}")));
+        let outcome = match outcome {
+            Outcome::NotYet(_) => outcome,
+            Outcome::Fail(_) => outcome,
+            Outcome::Pass => bystanders(&target, &honest).unwrap_or_else(|error| Outcome::Fail(format!("{error:#}"))),
+        };
+        let (word, why) = match &outcome {
+            Outcome::Pass => ("ok", ""),
+            Outcome::Fail(why) => ("FAIL", why.as_str()),
+            Outcome::NotYet(why) => ("not yet", why.as_str()),
+        };
+        match outcome {
+            Outcome::Pass => passed += 1,
+            Outcome::Fail(_) => failed += 1,
+            Outcome::NotYet(_) => not_yet += 1,
+        }
+        let colon = if why.is_empty() { "" } else { ": " };
+        eprintln!("{word:<8} {:<16} {}{colon}{why}", row.id, row.input);
+    }
+    eprintln!("{passed} passed, {failed} failed, {not_yet} not played yet");
+    Ok(if failed == 0 { Verdict::Passed } else { Verdict::Failed })
+}
+
+/// Whether all others are as well as before.
+fn bystanders(target: &Target, honest: &Honest) -> anyhow::Result<Outcome> {
+    target.be_somebody_else();
+    let health = target.get_directly("/healthz").context("the server does not answer any more")?;
+    ensure!(health.status == 200, "/healthz is {}", health.status);
+    // Where operators' figures are elsewhere there is no more to be seen from here.
+    let metrics = target.get_directly("/metrics")?.body;
+    let panics = metrics.lines().find(|line| line.starts_with("sluice_contained_panics_total"));
+    if let Some(panics) = panics.filter(|line| !line.ends_with(" 0")) {
+        bail!("{panics}: this or another row met a bug");
+    }
+    let had = honest.had();
+    if let Some(broken) = had.broken {
+        bail!("the honest call broke: {broken}");
+    }
+    ensure!(had.slowest <= SLOWEST, "honest people waited {} ms", had.slowest.as_millis());
+    Ok(Outcome::Pass)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn rows_have_names_of_their_own_and_a_layer() {
+        for (place, row) in ROWS.iter().enumerate() {
+            assert!(row.id.starts_with(['A', 'S', 'W', 'O', 'U']) && row.id.chars().nth(1) == Some('-'), "{}", row.id);
+            assert!(ROWS[..place].iter().all(|other| other.id != row.id), "{}", row.id);
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_with_its_key() {
+        let read = |arguments: &[&str]| Wanted::read(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert!(read(&["--server", "127.0.0.1:1", "--key", "k", "--secret", "s"]).is_ok());
+        assert!(read(&["--server", "127.0.0.1:1"]).is_err());
+        assert!(read(&["--only"]).is_err() && read(&["--what", "x"]).is_err());
+        let wanted = read(&["--only", "A-"]).unwrap();
+        assert!(ROWS.iter().all(|row| wanted.has(row) == row.id.starts_with('A')));
+    }
+}
