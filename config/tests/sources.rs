@@ -264,3 +264,42 @@ fn development_mode_is_not_for_others() {
         load("", &[("SLUICE_HTTP__LISTEN", loopback)], vec![dev()]).unwrap();
     }
 }
+
+#[test]
+fn development_is_not_counted_unless_it_is_wanted() {
+    let config = load("", &[], vec![dev()]).unwrap();
+    assert_eq!((config.limits.joins_per_minute_per_ip, config.limits.api_requests_per_minute_per_key), (0, 0));
+    let config = load("[limits]\njoins_per_minute_per_ip = 5\n", &[], vec![dev()]).unwrap();
+    assert_eq!((config.limits.joins_per_minute_per_ip, config.limits.failed_tokens_per_minute_per_ip), (5, 0));
+    let config = load(&good_file(), &[], Vec::new()).unwrap();
+    assert!(config.limits.joins_per_minute_per_ip > 0 && config.limits.failed_tokens_per_minute_per_ip > 0);
+}
+
+#[test]
+fn proxies_pages_and_operators_come_from_the_environment_too() {
+    let variables = [
+        ("SLUICE_HTTP__TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ("SLUICE_HTTP__ALLOWED_ORIGINS", "https://a.example, http://localhost:5173"),
+        ("SLUICE_HTTP__ADMIN_LISTEN", "127.0.0.1:7890"),
+    ];
+    let http = load(&good_file(), &variables, Vec::new()).unwrap().http;
+    let networks: Vec<_> = http
+        .trusted_proxies
+        .iter()
+        .map(|network| (network.address.to_string(), network.bits))
+        .collect();
+    assert_eq!(networks, [("10.0.0.0".to_owned(), 8), ("::1".to_owned(), 128)]);
+    assert_eq!(http.allowed_origins.iter().map(ToString::to_string).collect::<Vec<_>>().len(), 2);
+    assert_eq!(http.admin_listen, ["127.0.0.1:7890".parse::<SocketAddr>().unwrap()]);
+
+    assert!(problem(&good_file(), &[("SLUICE_HTTP__TRUSTED_PROXIES", "0.0.0.0/0")]).contains("accepted: addresses or"));
+    assert!(
+        problem(&good_file(), &[("SLUICE_HTTP__ALLOWED_ORIGINS", "https://a.example/")]).contains("without a path")
+    );
+}
+
+#[test]
+fn the_door_for_operators_is_as_near_as_the_others_in_development() {
+    let error = load("[http]\nadmin_listen = [\"0.0.0.0:7890\"]\n", &[], vec![dev()]).unwrap_err();
+    assert!(matches!(error, ConfigError::Refused(Refusal::DevNotLoopback { .. })), "{error}");
+}

@@ -233,6 +233,8 @@ pub struct Timeouts {
     pub request_head: Duration,
     /// A request body must be complete within this time.
     pub request_body: Duration,
+    /// A connection that takes nothing of what is written to it for so long is closed.
+    pub response_write: Duration,
     /// A WebSocket from which nothing came for so long is gone (clients ping every 5 s).
     pub signal_idle: Duration,
     /// A write to a WebSocket that does not finish within this time ends it.
@@ -248,6 +250,7 @@ impl Default for Timeouts {
         Self {
             request_head: Duration::from_secs(5),
             request_body: Duration::from_secs(15),
+            response_write: Duration::from_secs(10),
             signal_idle: Duration::from_secs(20),
             signal_write: Duration::from_secs(10),
             resume: Duration::from_secs(15),

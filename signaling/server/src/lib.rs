@@ -24,6 +24,7 @@ mod metrics;
 mod random;
 mod room;
 mod signal;
+mod stall;
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -27,6 +27,7 @@ use tower::ServiceExt;
 
 use crate::doors::{Peer, collapse_slashes};
 use crate::gate::ClientAddress;
+use crate::stall::Stalling;
 use crate::{App, ServerError};
 
 /// Request line and headers together. A join request with a session description fits a few times.
@@ -208,7 +209,7 @@ async fn http(
         .header_read_timeout(app.config.timeouts.request_head)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Stalling::new(stream, app.config.timeouts.response_write)), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     // The sender is gone or says so: either way the request under way is the last.

@@ -145,6 +145,17 @@ async fn who_does_not_finish_a_request_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_answers_is_not_kept() {
+    let mut config = ServerConfig::development();
+    config.timeouts.response_write = std::time::Duration::from_millis(300);
+    let server = Fixture::with(config).await;
+    let mut stream = server.narrow_stream().await;
+    let asks = "GET /api/info HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    // It asks on and on: what ends this is the server.
+    within(async { while stream.write_all(asks.as_bytes()).await.is_ok() {} }).await;
+}
+
+#[tokio::test]
 async fn one_address_holds_so_many_connections() {
     let mut config = ServerConfig::development();
     config.limits.connections_per_ip = 2;
