@@ -1,5 +1,6 @@
 //! Carries rows out. Each play says what came of it: an error is a failure, in words.
 
+use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -272,6 +273,21 @@ pub(crate) fn slow_body(target: &Target) -> Played {
     let ended = target.send(&[target.head("POST", "/api/rooms", &headers).as_bytes(), b"{"].concat(), LONG)?;
     ensure!(ended.after.is_some(), "still open after {} s", LONG.as_secs());
     Ok(Outcome::Pass)
+}
+
+pub(crate) fn unread_answers(target: &Target) -> Played {
+    let mut stream = target.connect()?;
+    stream.set_write_timeout(Some(LONG))?;
+    let asks = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    loop {
+        match stream.write_all(asks.as_bytes()) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                bail!("still open after {} s", LONG.as_secs())
+            }
+            Err(_) => return Ok(Outcome::Pass),
+        }
+    }
 }
 
 pub(crate) fn heads(target: &Target) -> Played {

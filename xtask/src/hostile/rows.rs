@@ -138,6 +138,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("S-deflate", "a WebSocket that asks for compression", Play::Own(plays::compression)),
     row("S-silent", "a hundred connections that say nothing", Play::Own(plays::silent_connections)),
     row("S-slow-body", "a body that does not come", Play::Own(plays::slow_body)),
+    row("S-slow-answers", "requests on and on, and no answer read", Play::Own(plays::unread_answers)),
     row(
         "S-slow-reader",
         "a WebSocket that is never read",
