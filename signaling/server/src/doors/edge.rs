@@ -15,7 +15,7 @@ use super::twirp;
 use crate::App;
 use crate::random::random_id;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Letters of a request id.
 const REQUEST_ID_LETTERS: usize = 16;
 

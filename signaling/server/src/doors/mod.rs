@@ -45,7 +45,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(allowed(app.gate.origins()))
         .allow_methods(Any)
-        .allow_headers(AllowHeaders::mirror_request());
+        .allow_headers(AllowHeaders::mirror_request())
+        // When to come again, and what to name in a report: scripts of other pages see neither unasked.
+        .expose_headers([header::RETRY_AFTER, edge::REQUEST_ID]);
     Router::new()
         .merge(signal_v0::routes())
         .merge(signal_v1::routes())

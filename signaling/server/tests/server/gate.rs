@@ -27,6 +27,7 @@ async fn who_asks_too_often_is_told_when_to_come_again_and_nobody_else_is() {
     }
     let refused = info_for(&server, "203.0.113.9").await;
     assert_eq!((refused.status, refused.error_code().as_str()), (429, "rate_limited"));
+    assert!(refused.headers["access-control-expose-headers"].contains("retry-after"));
     assert!((1..=20).contains(&retry_after_s(&refused)));
     assert_eq!(refused.headers["access-control-allow-origin"], "*", "scripts may read why");
     // What the client itself says of where it comes from changes nothing.
