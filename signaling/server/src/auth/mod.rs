@@ -92,19 +92,6 @@ impl Admission {
     }
 }
 
-/// What a token lets its bearer see of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pass {
-    /// Who signed.
-    pub(crate) key: String,
-    /// Which room.
-    pub(crate) room: String,
-    /// Who.
-    pub(crate) identity: String,
-    /// Whether it administrates the room, or is only in it.
-    pub(crate) is_admin: bool,
-}
-
 /// Everybody whose signature counts.
 pub(crate) struct Keys {
     /// API keys with their secrets, by name.
@@ -198,18 +185,6 @@ impl Keys {
         };
         let may_create = claims.video.room_create;
         Ok(Admission { key: claims.iss, room: claims.video.room, grants, room_config: claims.room_config, may_create })
-    }
-
-    /// Checks a token for looking into a room: an administrator's (`roomAdmin`), or a participant's.
-    pub(crate) fn pass(&self, token: Option<&str>) -> Result<Pass, AuthError> {
-        let claims = self.verify(token)?;
-        if !claims.video.room_admin && !claims.video.room_join {
-            return Err(AuthError::NoJoin);
-        }
-        if !valid_room_name(&claims.video.room) {
-            return Err(AuthError::NoRoom);
-        }
-        Ok(Pass { key: claims.iss, room: claims.video.room, identity: claims.sub, is_admin: claims.video.room_admin })
     }
 
     /// Signs a token for a room.

@@ -51,21 +51,6 @@ fn a_token_without_join_opens_nothing() {
 }
 
 #[test]
-fn a_look_into_a_room_is_for_its_people_and_administrators() {
-    let pass = |grants| keys().pass(Some(&token("one", "secret-one", grants)));
-    let ada = Pass { key: "one".into(), room: "math".into(), identity: "ada".into(), is_admin: false };
-    assert_eq!(pass(join()), Ok(ada.clone()));
-    let admin = VideoGrants { room_admin: true, room: "math".into(), ..Default::default() };
-    assert_eq!(pass(admin), Ok(Pass { is_admin: true, ..ada }));
-    let nothing = VideoGrants { room: "math".into(), ..Default::default() };
-    assert_eq!(pass(nothing), Err(AuthError::NoJoin));
-    let nowhere = VideoGrants { room_admin: true, ..Default::default() };
-    assert_eq!(pass(nowhere), Err(AuthError::NoRoom));
-    assert_eq!(keys().pass(None), Err(AuthError::Missing));
-    assert_eq!(keys().pass(Some(&token("one", "secret-two", join()))), Err(AuthError::Refused));
-}
-
-#[test]
 fn a_renewed_token_says_what_the_first_said() {
     let grants = VideoGrants {
         can_publish_sources: vec!["camera".into(), "screen_share_audio".into()],

@@ -1,4 +1,4 @@
-//! Errors of the native API: `{ "error": { "code", "message", "request_id" } }`.
+//! Errors of the native API: `{ "error": { "code", "type", "message", "request_id" } }`.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::gate::TooOften;
 
-/// Why a native API request failed. The code is for programs and never changes; the message is for people.
+/// Why a native API request failed. The code is for programs and never changes; the message is for people. The type is one
+/// of the few that every client knows (see [`ApiError::kind`]).
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -26,9 +27,20 @@ impl ApiError {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
+    /// What a client that knows no codes can tell people: whether to try again, to sign in, or to ask differently.
+    fn kind(&self) -> &'static str {
+        match self.status.as_u16() {
+            401 | 403 => "permission_error",
+            429 => "security_error",
+            408 | 500.. => "network_error",
+            _ => "signaling_error",
+        }
+    }
+
     /// The answer, once the request's id is known (see `edge::guard`).
     pub(crate) fn render(&self, request_id: &str) -> Response {
-        let body = json!({ "error": { "code": self.code, "message": self.message, "request_id": request_id } });
+        let (code, kind, message) = (self.code, self.kind(), self.message);
+        let body = json!({ "error": { "code": code, "type": kind, "message": message, "request_id": request_id } });
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,12 +1,10 @@
 //! The doors: each turns one kind of request into a visit to a room, and knows nothing of the others.
 
+mod api;
 mod assets;
 mod edge;
 mod error;
-mod events;
-mod insight;
 mod knock;
-mod native;
 mod ops;
 mod safety;
 mod signal;
@@ -51,9 +49,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(signal_v0::routes())
         .merge(signal_v1::routes())
-        .merge(native::routes(&app.config.limits))
-        .merge(events::routes())
-        .merge(insight::routes())
+        .merge(api::routes(&app.config.limits))
         .merge(twirp::routes())
         .merge(ops::routes())
         .fallback(assets::serve)

@@ -7,31 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use livekit_protocol::ConnectionQuality;
 use serde::Serialize;
 use sluice_core::{LinkReport, Reason, SubscriptionReport};
 use tokio::sync::oneshot;
 
-use super::error::ApiError;
-use super::knock::{Client, checked};
-use super::native::ROOM_NOT_FOUND;
+use super::ROOM_NOT_FOUND;
+use super::asker::{Asker, NOT_PERMITTED};
 use crate::App;
-use crate::auth::AuthError;
-use crate::gate::{Asked, Denied};
-use crate::room::{Asker, ExplainError, Explained, Fared, RoomHandle, ToRoom, code, kind_name};
+use crate::doors::error::ApiError;
+use crate::room::{Asker as View, ExplainError, Explained, Fared, RoomHandle, ToRoom, code, kind_name};
 
 /// A worker answers between two batches of packets. One that takes so long is stuck or gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) const NO_TOKEN: ApiError =
-    ApiError::new(StatusCode::UNAUTHORIZED, "no_token", "send a token of the room as `Authorization: Bearer`");
-pub(super) const BAD_TOKEN: ApiError =
-    ApiError::new(StatusCode::UNAUTHORIZED, "bad_token", "the token is not valid here, or not any more");
-pub(super) const NOT_PERMITTED: ApiError =
-    ApiError::new(StatusCode::FORBIDDEN, "not_permitted", "the token does not let its bearer see that");
 const PARTICIPANT_NOT_FOUND: ApiError =
     ApiError::new(StatusCode::NOT_FOUND, "participant_not_found", "nobody of that identity or sid is in the room");
 const BUSY: ApiError =
@@ -45,25 +37,13 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/api/rooms/{id}/quality", get(quality))
 }
 
-/// Who asks, and what it may know of this room.
-fn asker(app: &App, client: Client, headers: &HeaderMap, room: &str) -> Result<Asker, ApiError> {
-    if app.config.dev {
-        return Ok(Asker::Administrator);
+/// What who asks may know of this room.
+fn view(asker: &Asker, room: &str) -> Result<View, ApiError> {
+    if asker.administers(room) {
+        return Ok(View::Administrator);
     }
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
-    let pass = checked(app, client, Asked::Api, |keys| keys.pass(token), |pass| &pass.key);
-    let pass = pass.map_err(|denied| match denied {
-        Denied::Auth(AuthError::Missing) => NO_TOKEN,
-        Denied::Auth(AuthError::NoJoin | AuthError::NoRoom | AuthError::NoIdentity) => NOT_PERMITTED,
-        Denied::Auth(AuthError::Malformed | AuthError::UnknownKey | AuthError::Refused) => BAD_TOKEN,
-        Denied::TooOften(too_often) => too_often.into(),
-    })?;
-    match pass {
-        pass if pass.room != room => Err(NOT_PERMITTED),
-        pass if pass.is_admin => Ok(Asker::Administrator),
-        pass => Ok(Asker::Participant(pass.identity)),
-    }
+    let identity = asker.identity_in(room).ok_or(NOT_PERMITTED)?;
+    Ok(View::Participant(identity.to_owned()))
 }
 
 /// Asks a room's task and waits for its answer, for a while.
@@ -87,11 +67,10 @@ async fn ask<T>(
 
 async fn subscriptions(
     State(app): State<Arc<App>>,
-    Extension(client): Extension<Client>,
+    asker: Asker,
     Path((id, whom)): Path<(String, String)>,
-    headers: HeaderMap,
 ) -> Result<Json<Explanation>, ApiError> {
-    let asker = asker(&app, client, &headers, &id)?;
+    let asker = view(&asker, &id)?;
     let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
     let explained = ask(&app, &room, |reply| ToRoom::Explain { whom, asker, reply }).await?;
     let explained = explained.map_err(|error| match error {
@@ -105,11 +84,10 @@ async fn subscriptions(
 
 async fn quality(
     State(app): State<Arc<App>>,
-    Extension(client): Extension<Client>,
+    asker: Asker,
     Path(id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Json<Qualities>, ApiError> {
-    let asker = asker(&app, client, &headers, &id)?;
+    let asker = view(&asker, &id)?;
     let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
     let fared = ask(&app, &room, |reply| ToRoom::Fared { asker, reply }).await?;
     Ok(Json(Qualities { participants: fared.iter().map(Quality::of).collect() }))

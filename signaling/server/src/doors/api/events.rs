@@ -7,17 +7,16 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_store::{Event, EventPage, RoomName};
 
-use super::error::ApiError;
-use super::insight::{BAD_TOKEN, NO_TOKEN, NOT_PERMITTED};
+use super::asker::{Asker, NOT_PERMITTED};
 use crate::App;
-use crate::auth::AuthError;
+use crate::doors::error::ApiError;
 
 /// Events in an answer when nobody says how many.
 const PAGE: u32 = 100;
@@ -91,32 +90,15 @@ impl Entry {
     }
 }
 
-/// Whether who asks may read the log of that room, or of all.
-fn allow(app: &App, headers: &HeaderMap, room: Option<&str>) -> Result<(), ApiError> {
-    if app.config.dev {
-        return Ok(());
-    }
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
-    let claims = app.keys.verify(token).map_err(|error| match error {
-        AuthError::Missing => NO_TOKEN,
-        _ => BAD_TOKEN,
-    })?;
-    let grants = &claims.video;
-    match room {
-        _ if grants.room_list => Ok(()),
-        Some(room) if grants.room_admin && grants.room == room => Ok(()),
-        _ => Err(NOT_PERMITTED),
-    }
-}
-
 async fn events(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    asker: Asker,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Page>, ApiError> {
     let Query(Asked { after, limit, room }) = asked.map_err(|_| BAD_QUERY)?;
-    allow(&app, &headers, room.as_deref())?;
+    if !asker.oversees() && !room.as_deref().is_some_and(|room| asker.administers(room)) {
+        return Err(NOT_PERMITTED);
+    }
     if i64::try_from(after).is_err() || limit == Some(0) {
         return Err(BAD_QUERY);
     }

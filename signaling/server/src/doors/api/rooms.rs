@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -11,10 +11,10 @@ use livekit_protocol::{ParticipantPermission, participant_info};
 use serde::{Deserialize, Serialize};
 use sluice_rooms::{NameError, Rights, TokenClaims, display_name, valid_identity};
 
-use super::Peer;
-use super::error::ApiError;
+use super::{INTERNAL, ROOM_NOT_FOUND, body};
 use crate::App;
-use crate::config::Limits;
+use crate::doors::Peer;
+use crate::doors::error::ApiError;
 use crate::random::random_id;
 use crate::room::{RoomStatus, RoomWish};
 
@@ -25,8 +25,6 @@ const IDENTITY_LETTERS: usize = 4;
 /// Longest name that goes into an identity.
 const SLUG_BYTES: usize = 32;
 
-pub(super) const ROOM_NOT_FOUND: ApiError =
-    ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
 const ROOM_FULL: ApiError = ApiError::new(StatusCode::CONFLICT, "room_full", "the room is full");
 const BAD_NAME: ApiError =
     ApiError::new(StatusCode::BAD_REQUEST, "bad_name", "a name has 1 to 64 letters and at most 256 bytes");
@@ -39,16 +37,12 @@ const RATE_LIMITED: ApiError =
         .after_s(60);
 const TOO_MANY_ROOMS: ApiError =
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_rooms", "this server has no place for another room");
-const INTERNAL: ApiError =
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on the server");
-
-pub(super) fn routes(limits: &Limits) -> Router<Arc<App>> {
+pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/api/info", get(info))
         .route("/api/rooms", post(create).get(list))
         .route("/api/rooms/{id}", get(look))
         .route("/api/rooms/{id}/join", post(join))
-        .layer(DefaultBodyLimit::max(limits.body_bytes))
 }
 
 /// A room as the API shows it.
@@ -83,20 +77,6 @@ impl Room {
             full: None,
         }
     }
-}
-
-/// A JSON body, or why it is none.
-fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
-    json.map(|Json(body)| body).map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the request body is too large")
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            let message = "the request body must be application/json";
-            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message)
-        }
-        _ => ApiError::new(StatusCode::BAD_REQUEST, "bad_json", "the request body is not the expected JSON"),
-    })
 }
 
 #[derive(Debug, Serialize)]

@@ -1,0 +1,46 @@
+//! The native API, `/api`: JSON for people's own pages and back ends, where LiveKit has no words for what is asked.
+//!
+//! [`asker`] says who asks and what they may; the others are one kind of thing each. They hold no room logic: a room
+//! decides what happens in it, the store keeps what lasts.
+
+mod asker;
+mod events;
+mod insight;
+mod rooms;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::{Json, Router};
+
+use super::error::ApiError;
+use crate::App;
+use crate::config::Limits;
+
+const ROOM_NOT_FOUND: ApiError = ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
+const INTERNAL: ApiError =
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on the server");
+
+pub(super) fn routes(limits: &Limits) -> Router<Arc<App>> {
+    Router::new()
+        .merge(rooms::routes())
+        .merge(events::routes())
+        .merge(insight::routes())
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+}
+
+/// A JSON body, or why it is none.
+fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
+    json.map(|Json(body)| body).map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the request body is too large")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            let message = "the request body must be application/json";
+            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message)
+        }
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "bad_json", "the request body is not the expected JSON"),
+    })
+}
