@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod keys;
 mod logging;
+mod people;
 mod serve;
 mod shutdown;
 mod storage;

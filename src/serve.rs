@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::shutdown::Shutdown;
 use crate::storage::Storage;
-use crate::{addresses, logging, tls};
+use crate::{addresses, logging, people, tls};
 
 /// Runs until a signal ends it. `guests` keep people company in every room.
 pub(crate) fn run(config: Config, guests: u8) -> anyhow::Result<()> {
@@ -205,6 +205,8 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
             failed_tokens_per_ip: config.limits.failed_tokens_per_minute_per_ip,
             joins_per_key: config.limits.joins_per_minute_per_key,
             api_requests_per_key: config.limits.api_requests_per_minute_per_key,
+            logins_per_ip: config.limits.logins_per_minute_per_ip,
+            logins_per_login: config.limits.logins_per_minute_per_login,
         },
         rooms: RoomDefaults {
             auto_create: config.rooms.auto_create,
@@ -237,6 +239,8 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
                 allow_private: webhook.allow_private,
             })
             .collect(),
+        roles: people::roles(config.roles),
+        accounts: people::accounts(config.accounts),
         ..ServerConfig::new(keys)
     })
 }

@@ -127,6 +127,14 @@ pub enum Refusal {
         /// Which, counted from 1.
         number: usize,
     },
+    /// The provider of OpenID Connect cannot be used as it stands.
+    #[error("{origin}: nobody can sign in by `accounts.oidc`: {problem}")]
+    Oidc {
+        /// Where the issuer stands.
+        origin: Origin,
+        /// Why.
+        problem: OidcProblem,
+    },
     /// Development keys must not be reachable from outside.
     #[error(
         "{origin}: development mode listens on loopback only, {address} is not loopback\n  \
@@ -138,6 +146,25 @@ pub enum Refusal {
         /// It.
         address: SocketAddr,
     },
+}
+
+/// Why nobody can sign in by a provider of OpenID Connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OidcProblem {
+    /// Nobody signs in at all.
+    #[error("there are no accounts\n  set `accounts.enabled = true`")]
+    AccountsOff,
+    /// The provider has to know who asks.
+    #[error("it has no `client_id`\n  register this server at the provider, and set what it is called there")]
+    NoClientId,
+    /// Whoever is in between could sign in as anybody.
+    #[error(
+        "its issuer is not https://\n  use HTTPS, or `accounts.oidc.allow_private = true` inside a network of your own"
+    )]
+    Plain,
+    /// The provider sends people back to a known address.
+    #[error("it has to know where to send people back to\n  set `http.public_url`")]
+    NoPublicUrl,
 }
 
 fn nearest_hint(nearest: Option<&'static str>) -> String {

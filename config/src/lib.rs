@@ -9,6 +9,7 @@
 
 mod error;
 mod model;
+mod people;
 mod rules;
 mod schema;
 mod secret;
@@ -20,11 +21,12 @@ use std::ffi::OsString;
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-pub use error::{ConfigError, Refusal};
+pub use error::{ConfigError, OidcProblem, Refusal};
 pub use model::{
     Config, Http, Limits, Log, LogFormat, Metrics, PublicUrl, Rooms, Rtc, Storage, StorageUrl, TlsFiles, Webhook,
     WebhookUrl,
 };
+pub use people::{Accounts, IssuerUrl, MediaSource, Oidc, Role};
 pub use secret::{MIN_SECRET_BYTES, Secret};
 pub use setting::{DEV_KEY, DEV_SECRET, Origin, Setting};
 pub use web::{Network, PageOrigin};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::people::{Accounts, Role, roles};
 use crate::{Network, PageOrigin, Secret};
 
 /// Everything an operator can say.
@@ -38,6 +39,11 @@ pub struct Config {
     pub log: Log,
     /// Who may read the metrics.
     pub metrics: Metrics,
+    /// What people may be in rooms, besides host, participant and admin.
+    #[serde(deserialize_with = "roles")]
+    pub roles: BTreeMap<String, Role>,
+    /// Who signs in here.
+    pub accounts: Accounts,
 }
 
 /// `[auth]`
@@ -254,7 +260,7 @@ pub struct Limits {
     pub body_bytes: NonZeroU32,
     /// Most media one participant may send, in kbit/s, headers included.
     pub publish_kbps: NonZeroU32,
-    /// Attempts to enter a room in a minute, from one address; 0: no bound, as for the four below.
+    /// Attempts to enter a room in a minute, from one address; 0: no bound, as for the six below.
     pub joins_per_minute_per_ip: u32,
     /// Requests to the APIs in a minute, from one address.
     pub api_requests_per_minute_per_ip: u32,
@@ -264,6 +270,10 @@ pub struct Limits {
     pub joins_per_minute_per_key: u32,
     /// Requests to the APIs in a minute, with tokens of one key.
     pub api_requests_per_minute_per_key: u32,
+    /// Attempts to sign in in a minute, from one address.
+    pub logins_per_minute_per_ip: u32,
+    /// Attempts to sign in in a minute, with one login.
+    pub logins_per_minute_per_login: u32,
 }
 
 impl Default for Limits {
@@ -284,6 +294,8 @@ impl Default for Limits {
             failed_tokens_per_minute_per_ip: 60,
             joins_per_minute_per_key: 12_000,
             api_requests_per_minute_per_key: 12_000,
+            logins_per_minute_per_ip: 30,
+            logins_per_minute_per_login: 10,
         }
     }
 }
@@ -439,7 +451,7 @@ fn webhooks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Webhook>, 
     Ok(webhooks)
 }
 
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::error::OidcProblem;
 use crate::secret::MIN_SECRET_BYTES;
 use crate::setting::DEV_KEY;
 use crate::{Config, Origin, Refusal, Setting, said_last};
@@ -12,6 +13,7 @@ pub(crate) fn check(config: &Config, settings: &[Setting]) -> Result<(), Refusal
 
     check_key_names(config, || origin("keys"))?;
     check_webhooks(config, || origin("webhooks"))?;
+    check_oidc(config, || origin("accounts.oidc.issuer"))?;
     match (&config.http.tls.cert, &config.http.tls.key) {
         (Some(_), None) => return Err(Refusal::HalfTls { present: "cert", missing: "key" }),
         (None, Some(_)) => return Err(Refusal::HalfTls { present: "key", missing: "cert" }),
@@ -51,6 +53,24 @@ fn check_webhooks(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// A provider is of use where people sign in, knows this server by a name and an address, and is listened to in private.
+fn check_oidc(config: &Config, origin: impl Fn() -> Origin) -> Result<(), Refusal> {
+    let oidc = &config.accounts.oidc;
+    let Some(issuer) = &oidc.issuer else { return Ok(()) };
+    let problem = if !config.accounts.enabled {
+        OidcProblem::AccountsOff
+    } else if oidc.client_id.as_ref().is_none_or(String::is_empty) {
+        OidcProblem::NoClientId
+    } else if issuer.is_plain() && !oidc.allow_private {
+        OidcProblem::Plain
+    } else if config.http.public_url.is_none() && !config.dev {
+        OidcProblem::NoPublicUrl
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::Oidc { origin: origin(), problem })
 }
 
 /// A known key is no secret, so nobody else may reach it.

@@ -11,6 +11,8 @@ pub(crate) enum Form {
     List,
     /// Names to texts; `name: text, name: text` in the environment. A later source replaces the whole map.
     Map,
+    /// Names to tables; TOML's inline table in the environment. A later source replaces all of them.
+    Tables,
 }
 
 /// One key.
@@ -34,6 +36,7 @@ const PEM: &str = "the path of a PEM file";
 const SWITCH: &str = "true or false";
 const FORWARDED: &str = "a whole number, 0 to 65535 (0: all)";
 const RATE: &str = "a whole number, 0 to 4294967295 (0: no bound)";
+const LIFE: &str = "whole seconds, 1 to 4294967295";
 const COUNT: &str = "a whole number, 1 to 4294967295";
 
 /// All of them, in the order of the sample file.
@@ -107,9 +110,34 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.failed_tokens_per_minute_per_ip", Form::Integer, RATE),
     key("limits.joins_per_minute_per_key", Form::Integer, RATE),
     key("limits.api_requests_per_minute_per_key", Form::Integer, RATE),
+    key("limits.logins_per_minute_per_ip", Form::Integer, RATE),
+    key("limits.logins_per_minute_per_login", Form::Integer, RATE),
     key("log.format", Form::Text, "\"text\" or \"json\""),
     key("log.filter", Form::Text, "levels by module, such as \"info\" or \"info,sluice_core=debug\""),
     key("metrics.open", Form::Boolean, SWITCH),
+    key(
+        "roles",
+        Form::Tables,
+        "at most 64 roles that are not host, participant or admin, with names of a-z, 0-9, - and _: [roles.NAME] with the \
+         keys publish, subscribe, data, moderate, record, hidden (true or false) and publish_sources (a list of camera, \
+         microphone, screen_share, screen_share_audio)",
+    ),
+    key("accounts.enabled", Form::Boolean, SWITCH),
+    key("accounts.access_life_s", Form::Integer, LIFE),
+    key("accounts.refresh_life_s", Form::Integer, LIFE),
+    key("accounts.registration", Form::Boolean, SWITCH),
+    key("accounts.oidc.issuer", Form::Text, "a URL that starts with https:// (or http://) and has no query"),
+    key("accounts.oidc.client_id", Form::Text, "what the provider calls this server"),
+    Key {
+        path: "accounts.oidc.client_secret",
+        form: Form::Text,
+        accepts: "the secret that the provider gave this server",
+        secret: true,
+    },
+    key("accounts.oidc.name", Form::Text, "what the button says"),
+    key("accounts.oidc.scopes", Form::List, "scopes, such as [\"profile\", \"email\"]"),
+    key("accounts.oidc.roles_claim", Form::Text, "the name of a claim, or a path such as \"realm_access.roles\""),
+    key("accounts.oidc.allow_private", Form::Boolean, SWITCH),
 ];
 
 /// How near two names must be (0 to 1) before one is offered for the other.

@@ -205,6 +205,7 @@ fn from_text(form: Form, text: &str) -> Option<Value> {
             }
             map.into()
         }
+        Form::Tables => toml::from_str::<Table>(&format!("tables = {text}")).ok()?.remove("tables")?,
     })
 }
 
@@ -221,7 +222,7 @@ fn unquote(text: &str) -> &str {
 
 /// What development mode sets by itself, before any other source.
 pub(crate) fn development() -> Result<Vec<Setting>, ConfigError> {
-    let settings: [(&str, Value); 10] = [
+    let settings: [(&str, Value); 12] = [
         ("keys", Table::from_iter([(DEV_KEY.to_owned(), Value::from(DEV_SECRET))]).into()),
         // Both, since `localhost` may resolve to either.
         ("http.listen", vec!["127.0.0.1:7880", "[::1]:7880"].into()),
@@ -234,6 +235,8 @@ pub(crate) fn development() -> Result<Vec<Setting>, ConfigError> {
         ("limits.failed_tokens_per_minute_per_ip", 0.into()),
         ("limits.joins_per_minute_per_key", 0.into()),
         ("limits.api_requests_per_minute_per_key", 0.into()),
+        ("limits.logins_per_minute_per_ip", 0.into()),
+        ("limits.logins_per_minute_per_login", 0.into()),
     ];
     settings
         .into_iter()

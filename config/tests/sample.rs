@@ -30,6 +30,8 @@ fn its_examples_are_accepted_and_every_key_stands_in_it() {
     assert_eq!((config.keys.len(), config.auth.trusted_keys.len(), config.webhooks.len()), (1, 1, 1));
     assert!(config.http.tls.pair().is_some() && config.http.public_url.is_some() && config.rtc.advertise.is_some());
 
+    assert!(config.roles["therapist"].moderate && config.accounts.oidc.issuer.is_some());
+
     let said: Vec<String> = leaves("", &toml::from_str(&text).unwrap());
     let missing: Vec<&str> = sluice_config::keys().filter(|key| !said.iter().any(|said| said == key)).collect();
     assert!(missing.is_empty(), "keys the sample does not show: {missing:?}");
@@ -39,7 +41,20 @@ fn its_examples_are_accepted_and_every_key_stands_in_it() {
 fn the_table_of_keys_and_the_types_agree() {
     // A key of the table that the types do not know is refused when it is read: the test above saw them all
     // accepted. A field of the types that the table does not know shows up in serde's list of fields.
-    for section in ["", "auth", "http", "http.tls", "rtc", "rooms", "limits", "storage", "log", "metrics"] {
+    for section in [
+        "",
+        "auth",
+        "http",
+        "http.tls",
+        "rtc",
+        "rooms",
+        "limits",
+        "storage",
+        "log",
+        "metrics",
+        "accounts",
+        "accounts.oidc",
+    ] {
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let error = toml::from_str::<Config>(&format!("{header}no_such_key = 1")).unwrap_err();
         let fields = error.message().split("expected ").nth(1).unwrap().split('`').skip(1).step_by(2);
@@ -59,7 +74,7 @@ fn leaves(section: &str, table: &toml::Table) -> Vec<String> {
         .flat_map(|(name, value)| {
             let path = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
             match value {
-                toml::Value::Table(inner) if !["keys", "auth.trusted_keys"].contains(&path.as_str()) => {
+                toml::Value::Table(inner) if !["keys", "auth.trusted_keys", "roles"].contains(&path.as_str()) => {
                     leaves(&path, inner)
                 }
                 _ => vec![path],

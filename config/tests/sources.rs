@@ -303,3 +303,59 @@ fn the_door_for_operators_is_as_near_as_the_others_in_development() {
     let error = load("[http]\nadmin_listen = [\"0.0.0.0:7890\"]\n", &[], vec![dev()]).unwrap_err();
     assert!(matches!(error, ConfigError::Refused(Refusal::DevNotLoopback { .. })), "{error}");
 }
+
+#[test]
+fn an_application_names_roles_of_its_own() {
+    let sections =
+        "[roles.therapist]\nmoderate = true\n[roles.patient]\npublish_sources = [\"camera\", \"screen_share\"]\n";
+    let config = load(&format!("{}{sections}", good_file()), &[], vec![]).unwrap();
+    let (therapist, patient) = (&config.roles["therapist"], &config.roles["patient"]);
+    assert!(therapist.moderate && therapist.publish && !therapist.record);
+    assert_eq!(
+        patient.publish_sources.iter().map(|source| source.name()).collect::<Vec<_>>(),
+        ["camera", "screen_share"]
+    );
+
+    let inline = [("SLUICE_ROLES", "{ auditor = { publish = false, hidden = true } }")];
+    let config = load(&format!("{}{sections}", good_file()), &inline, vec![]).unwrap();
+    assert!(config.roles.len() == 1 && config.roles["auditor"].hidden, "the environment replaces them");
+
+    for bad in [
+        "[roles.admin]\nmoderate = false\n",
+        "[roles.Chef]\n",
+        "[roles.\"\"]\n",
+        "[roles.x]\nfly = true\n",
+        "[roles.x]\npublish_sources = [\"nose\"]\n",
+    ] {
+        let said = problem(&format!("{}{bad}", good_file()), &[]);
+        assert!(said.contains("`roles`") && said.contains("accepted: at most 64 roles"), "{bad}: {said}");
+    }
+    assert!(problem(&good_file(), &[("SLUICE_ROLES", "therapist")]).contains("SLUICE_ROLES"));
+}
+
+#[test]
+fn a_provider_of_sign_in_is_refused_where_nobody_could_sign_in_or_somebody_listen() {
+    let issuer = "[accounts.oidc]\nissuer = \"https://id.example.org/realms/one\"\n";
+    let on = "[accounts]\nenabled = true\n";
+    let public = good_file().replace("[http]\n", "[http]\npublic_url = \"https://call.example.org\"\n");
+
+    assert!(problem(&format!("{public}{issuer}"), &[]).contains("accounts.enabled = true"));
+    assert!(problem(&format!("{public}{on}{issuer}"), &[]).contains("`client_id`"));
+    let known = format!("{on}{issuer}client_id = \"sluice\"\nclient_secret = \"hush\"\n");
+    assert!(problem(&format!("{}{known}", good_file()), &[]).contains("http.public_url"));
+    let plain = known.replace("https:", "http:");
+    assert!(problem(&format!("{public}{plain}"), &[]).contains("allow_private"));
+
+    let config = load(&format!("{public}{known}"), &[], vec![]).unwrap();
+    assert_eq!(config.accounts.oidc.issuer.as_ref().unwrap().as_str(), "https://id.example.org/realms/one");
+    assert!(!format!("{config:?}").contains("hush"));
+    assert!(load(&format!("{public}{plain}allow_private = true\n"), &[], vec![]).is_ok());
+    assert!(Config::load(None, env(&[("SLUICE_ACCOUNTS__ENABLED", "1"), ("SLUICE_DEV", "1")]), vec![]).is_ok());
+    for bad in ["https://", "https://user@id.example.org", "https://id.example.org?x=1", "id.example.org"] {
+        assert!(
+            problem(&format!("{public}[accounts.oidc]\nissuer = \"{bad}\"\n"), &[]).contains("accepted: a URL"),
+            "{bad}"
+        );
+    }
+    assert!(problem(&format!("{public}[accounts]\naccess_life_s = 0\n"), &[]).contains("1 to 4294967295"));
+}

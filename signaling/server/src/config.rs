@@ -1,6 +1,7 @@
 //! What the server must be told. Plain values: the typed configuration file lives in `config/`, and the
 //! composition root (`src/`) copies it in here, so that this crate knows no file format.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -49,6 +50,10 @@ pub struct ServerConfig {
     pub timeouts: Timeouts,
     /// Who is told of what happens in rooms.
     pub webhooks: Vec<Webhook>,
+    /// What people may be in rooms, besides host, participant and admin.
+    pub roles: BTreeMap<String, Role>,
+    /// Who signs in here.
+    pub accounts: AccountsConfig,
 }
 
 /// Shows everything but the secrets.
@@ -73,6 +78,8 @@ impl fmt::Debug for ServerConfig {
             .field("limits", &self.limits)
             .field("timeouts", &self.timeouts)
             .field("webhooks", &self.webhooks)
+            .field("roles", &self.roles)
+            .field("accounts", &self.accounts)
             .finish()
     }
 }
@@ -100,6 +107,8 @@ impl ServerConfig {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             webhooks: Vec::new(),
+            roles: BTreeMap::new(),
+            accounts: AccountsConfig::default(),
         }
     }
 
@@ -120,6 +129,100 @@ pub struct Webhook {
     pub api_key: String,
     /// It may be on loopback, in a private network or otherwise not on the open internet.
     pub allow_private: bool,
+}
+
+/// What somebody of a role may do in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Send audio and video.
+    pub publish: bool,
+    /// From these sources only, as LiveKit's tokens spell them (`camera`, `screen_share`); empty: from all.
+    pub publish_sources: Vec<String>,
+    /// Receive audio and video.
+    pub subscribe: bool,
+    /// Send messages.
+    pub data: bool,
+    /// Moderate the room.
+    pub moderate: bool,
+    /// Record.
+    pub record: bool,
+    /// Not shown to others.
+    pub hidden: bool,
+}
+
+/// A participant's.
+impl Default for Role {
+    fn default() -> Self {
+        Self {
+            publish: true,
+            publish_sources: Vec::new(),
+            subscribe: true,
+            data: true,
+            moderate: false,
+            record: false,
+            hidden: false,
+        }
+    }
+}
+
+/// People who sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountsConfig {
+    /// They may.
+    pub enabled: bool,
+    /// How long an access token counts.
+    pub access_life: Duration,
+    /// Who did not come for so long signs in again.
+    pub refresh_life: Duration,
+    /// Whoever reaches the server may make an account.
+    pub registration: bool,
+    /// Who else vouches for people.
+    pub oidc: Option<OidcConfig>,
+}
+
+impl Default for AccountsConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            access_life: Duration::from_secs(15 * 60),
+            refresh_life: Duration::from_secs(30 * 24 * 3600),
+            registration: false,
+            oidc: None,
+        }
+    }
+}
+
+/// A provider of OpenID Connect. `Debug` shows no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OidcConfig {
+    /// Its issuer: an `https://` URL, or an `http://` one where it may be private.
+    pub issuer: String,
+    /// What it calls this server.
+    pub client_id: String,
+    /// What this server proves itself with; none: a public client.
+    pub client_secret: Option<String>,
+    /// What the button says.
+    pub name: String,
+    /// What is asked for besides `openid`.
+    pub scopes: Vec<String>,
+    /// The claim with somebody's roles, as a path of names joined by dots.
+    pub roles_claim: Option<String>,
+    /// It may be on loopback, in a private network or otherwise not on the open internet, and speak plain HTTP.
+    pub allow_private: bool,
+}
+
+impl fmt::Debug for OidcConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OidcConfig")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .field("has_client_secret", &self.client_secret.is_some())
+            .field("name", &self.name)
+            .field("scopes", &self.scopes)
+            .field("roles_claim", &self.roles_claim)
+            .field("allow_private", &self.allow_private)
+            .finish()
+    }
 }
 
 /// How a room lives when nobody says otherwise.
@@ -200,6 +303,10 @@ pub struct Rates {
     pub joins_per_key: u32,
     /// Requests to the server API, with tokens of one key.
     pub api_requests_per_key: u32,
+    /// Attempts to sign in, from one address.
+    pub logins_per_ip: u32,
+    /// Attempts to sign in with one login, from anywhere.
+    pub logins_per_login: u32,
 }
 
 impl Rates {
@@ -210,6 +317,8 @@ impl Rates {
         failed_tokens_per_ip: 0,
         joins_per_key: 0,
         api_requests_per_key: 0,
+        logins_per_ip: 0,
+        logins_per_login: 0,
     };
 }
 
@@ -222,6 +331,8 @@ impl Default for Rates {
             failed_tokens_per_ip: 60,
             joins_per_key: 12_000,
             api_requests_per_key: 12_000,
+            logins_per_ip: 30,
+            logins_per_login: 10,
         }
     }
 }

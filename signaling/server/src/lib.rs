@@ -22,6 +22,7 @@ mod listen;
 mod media;
 mod metrics;
 mod random;
+mod roles;
 mod room;
 mod signal;
 mod stall;
@@ -40,10 +41,11 @@ use crate::auth::Keys;
 use crate::events::EventTasks;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
+use crate::roles::Roles;
 use crate::room::Rooms;
 
 pub use auth::{KeyError, TrustError};
-pub use config::{Limits, Rates, RoomDefaults, ServerConfig, Timeouts, Webhook};
+pub use config::{AccountsConfig, Limits, OidcConfig, Rates, Role, RoomDefaults, ServerConfig, Timeouts, Webhook};
 pub use events::WebhookError;
 pub use signal::frame::{FrameError, decode_json, decode_protobuf};
 pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
@@ -95,9 +97,11 @@ impl Server {
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
         let gate = Gate::new(&config);
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
+        let roles = Roles::new(&config.roles);
         let app = App {
             config,
             keys,
+            roles,
             rooms,
             store,
             media_door,
@@ -162,6 +166,8 @@ impl Server {
 struct App {
     config: ServerConfig,
     keys: Arc<Keys>,
+    #[allow(dead_code, reason = "doors of rooms and accounts come to ask it")]
+    roles: Roles,
     rooms: Arc<Rooms>,
     store: Store,
     /// `Some` where media may come to the doors' own addresses.
