@@ -21,6 +21,7 @@ mod gate;
 mod listen;
 mod media;
 mod metrics;
+mod outbound;
 mod random;
 mod roles;
 mod room;

@@ -8,6 +8,7 @@ use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::claims::Claims;
@@ -128,12 +129,17 @@ impl<'a> Unverified<'a> {
         })
     }
 
-    /// The claims, when the key signed them and it is their time; else `None`.
-    pub(crate) fn verify(&self, key: &Key, validity: Validity) -> Option<Claims> {
+    /// What the key signed, if it did; whose time it is, is not looked at.
+    pub(crate) fn signed_by<C: DeserializeOwned>(&self, key: &Key) -> Option<C> {
         if key.algorithm() != self.algorithm || !key.verifies(self.signed, &self.signature) {
             return None;
         }
-        let claims: Claims = serde_json::from_slice(&self.payload).ok()?;
+        serde_json::from_slice(&self.payload).ok()
+    }
+
+    /// The claims, when the key signed them and it is their time; else `None`.
+    pub(crate) fn verify(&self, key: &Key, validity: Validity) -> Option<Claims> {
+        let claims: Claims = self.signed_by(key)?;
         let soon = validity.now_s.saturating_add(LEEWAY_S);
         let ends = claims.exp?;
         let in_time = ends.saturating_add(LEEWAY_S) > validity.now_s

@@ -2,10 +2,9 @@
 //!
 //! A room's task hands its events to [`EventLog::note`] and waits for nobody. [`writer`] takes them out of a bounded
 //! queue into the store, in order, together with what webhooks are owed for them; [`wire`] says how they look outside;
-//! [`gaps`] remembers what found no place. [`delivery`] has a task for each receiver, [`post`] speaks HTTP to it and
-//! [`address`] says to whom not. Knows no door and no room's state.
+//! [`gaps`] remembers what found no place. [`delivery`] has a task for each receiver, [`post`] speaks HTTP to it.
+//! Knows no door and no room's state.
 
-mod address;
 mod delivery;
 mod gaps;
 mod post;

@@ -1,5 +1,5 @@
-//! Which addresses webhooks may go to: those of the open internet. Otherwise whoever may set a receiver, or its DNS, could
-//! have this server speak to what only it can reach.
+//! Which addresses this server may speak to of its own accord: those of the open internet. Otherwise whoever may name a server to
+//! speak to, or its DNS, could have this one speak to what only it can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
