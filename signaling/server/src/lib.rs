@@ -18,6 +18,7 @@ mod config;
 mod doors;
 mod events;
 mod gate;
+mod history;
 mod listen;
 mod media;
 mod metrics;

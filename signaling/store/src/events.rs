@@ -5,7 +5,7 @@
 //! owed for it is queued in the same transaction (see [`crate::outbox`]).
 
 use crate::query::{Query, Row, column};
-use crate::{EventKind, Identity, RoomName, SessionId, Store, StoreError, Transaction, UnixMillis};
+use crate::{EventKind, Identity, RoomName, Session, SessionId, Store, StoreError, Transaction, UnixMillis};
 
 /// At most so many events in one answer.
 const PAGE: u32 = 1_000;
@@ -133,6 +133,16 @@ impl Store {
         let oldest = self.fetch_one(Query::new("SELECT MIN(number) AS oldest FROM events")).await?;
         let oldest = oldest.number_or_none("oldest")?.and_then(|number| u64::try_from(number).ok());
         Ok(EventPage { events, more, oldest })
+    }
+
+    /// The events of one session after the one of this number, at most `limit` and at most a thousand. It reads the log of
+    /// the session's room.
+    pub async fn events_of_session(&self, session: &Session, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let query = Query::new(
+            "SELECT * FROM events WHERE room = $1 AND session_id = $2 AND number > $3 ORDER BY number LIMIT $4",
+        );
+        let query = query.bind(&session.room).bind(&session.id).bind(column(after, "event number")?);
+        self.fetch_all(query.bind(limit.clamp(1, PAGE))).await?.iter().map(Event::read).collect()
     }
 
     /// The number of the newest event that was ever written; 0 when there was none.

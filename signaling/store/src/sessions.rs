@@ -193,6 +193,23 @@ impl Transaction {
         Ok(())
     }
 
+    /// Begins an instant session at this moment, unless it is known already: whoever missed its beginning can still write
+    /// down what follows.
+    pub async fn begin_session(
+        &mut self,
+        id: &SessionId,
+        room: &RoomName,
+        started: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let query = Query::new(
+            "INSERT INTO sessions (id, room, kind, phase, state, started_ms, active_ms, message_count,
+             transcript_preview) VALUES ($1, $2, $3, $4, $5, $6, $6, 0, '') ON CONFLICT (id) DO NOTHING",
+        );
+        let query = query.bind(id).bind(room).bind(SessionKind::Instant).bind(Phase::Active);
+        self.execute(query.bind(SessionState::Initializing).bind(started)).await?;
+        Ok(())
+    }
+
     /// Says where a session stands. The first state after `Initializing` starts one that was scheduled; `Ended`, and
     /// `Failed`, end it and whoever is still in it.
     ///
@@ -294,6 +311,29 @@ impl Transaction {
         Session::read(&row)
     }
 
+    /// Ends one session as [`Self::end_interrupted_sessions`] does; false when it is over already.
+    pub async fn end_interrupted_session(&mut self, id: &SessionId) -> Result<bool, StoreError> {
+        let query = Query::new(
+            "UPDATE sessions SET phase = 'ended', state = 'Failed', ended_ms = active_ms
+             WHERE id = $1 AND phase = 'active'",
+        );
+        let was_active = self.execute(query.bind(id)).await? > 0;
+        if was_active {
+            self.interrupt_stays(id).await?;
+        }
+        Ok(was_active)
+    }
+
+    async fn interrupt_stays(&mut self, id: &SessionId) -> Result<(), StoreError> {
+        let query = Query::new(
+            "UPDATE session_participants SET left_because = $2,
+             left_ms = (SELECT active_ms FROM sessions WHERE sessions.id = session_participants.session_id)
+             WHERE session_id = $1 AND left_ms IS NULL",
+        );
+        self.execute(query.bind(id).bind(INTERRUPTED)).await?;
+        Ok(())
+    }
+
     /// Ends what the process before left open in these rooms when it was killed: the sessions failed when something
     /// last happened in them, and people left them then. Which sessions it was.
     ///
@@ -307,12 +347,7 @@ impl Transaction {
         let rows = self.fetch_all(query.bind(room.map_or("", RoomName::as_str))).await?;
         let ids: Vec<SessionId> = rows.iter().map(|row| row.id("id")).collect::<Result<_, _>>()?;
         for id in &ids {
-            let query = Query::new(
-                "UPDATE session_participants SET left_because = $2,
-                 left_ms = (SELECT active_ms FROM sessions WHERE sessions.id = session_participants.session_id)
-                 WHERE session_id = $1 AND left_ms IS NULL",
-            );
-            self.execute(query.bind(id).bind(INTERRUPTED)).await?;
+            self.interrupt_stays(id).await?;
         }
         Ok(ids)
     }
@@ -346,6 +381,12 @@ impl Store {
         };
         let query = query.bind(active).bind(id).bind(limit);
         let query = if room.is_some() { query.bind(room) } else { query };
+        self.fetch_all(query).await?.iter().map(Session::read).collect()
+    }
+
+    /// Sessions that go on, as far as the store knows: after a process was killed, also those that went with it.
+    pub async fn active_sessions(&self) -> Result<Vec<Session>, StoreError> {
+        let query = Query::new("SELECT * FROM sessions WHERE phase = 'active' ORDER BY active_ms, id");
         self.fetch_all(query).await?.iter().map(Session::read).collect()
     }
 

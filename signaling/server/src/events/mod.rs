@@ -1,10 +1,14 @@
 //! The one log of what happens in rooms: from the rooms' tasks into the store, and from there to webhooks.
 //!
 //! A room's task hands its events to [`EventLog::note`] and waits for nobody. [`writer`] takes them out of a bounded
-//! queue into the store, in order, together with what webhooks are owed for them; [`wire`] says how they look outside;
-//! [`gaps`] remembers what found no place. [`delivery`] has a task for each receiver, [`post`] speaks HTTP to it.
-//! Knows no door and no room's state.
+//! queue into the store, in order, together with what webhooks are owed for them and what they mean for sessions;
+//! [`wire`] says how they look outside; [`gaps`] remembers what found no place. [`delivery`] has a task for each
+//! receiver, [`post`] speaks HTTP to it. [`aftermath`] ends what a killed server left open. Knows no door and no room's
+//! state.
+//!
+//! Whoever acknowledges something that is in the log waits for [`EventLog::written`] first.
 
+mod aftermath;
 mod delivery;
 mod gaps;
 mod post;
@@ -12,6 +16,7 @@ mod wire;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sluice_rooms::RoomEvent;
@@ -39,21 +44,68 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How often webhooks that are owed are counted, for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 
+/// How long an acknowledgement waits for the log. A commit takes milliseconds; whoever asks waits for some seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How far the log must be written for something to be in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mark(u64);
+
+impl Mark {
+    /// Of what found no place.
+    const LOST: Self = Self(u64::MAX);
+
+    /// Both are in the log.
+    pub(crate) fn and(self, other: Self) -> Self {
+        self.max(other)
+    }
+
+    pub(crate) fn is_lost(self) -> bool {
+        self == Self::LOST
+    }
+}
+
+/// What was done is not in the log, and might never be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotWritten;
+
 /// The way into the log.
 pub(crate) struct EventLog {
     queue: mpsc::Sender<Box<RoomEvent>>,
+    /// Events that found a place so far.
+    noted: AtomicU64,
+    /// How many of them the store has.
+    settled: watch::Receiver<u64>,
     gaps: Arc<Gaps>,
     metrics: Metrics,
 }
 
 impl EventLog {
     /// Writes down what happened, soon. Never waits.
-    pub(crate) fn note(&self, event: Box<RoomEvent>) {
-        let lost = self
-            .gaps
-            .pass(event, |event| self.queue.try_send(event).map_err(|error| error.into_inner()));
+    pub(crate) fn note(&self, event: Box<RoomEvent>) -> Mark {
+        let mut mark = Mark::LOST;
+        // Only one at a time passes, so marks are in the order of the queue.
+        let lost = self.gaps.pass(event, |event| {
+            self.queue.try_send(event).map_err(|error| error.into_inner())?;
+            mark = Mark(self.noted.fetch_add(1, Ordering::Relaxed) + 1);
+            Ok(())
+        });
         if lost {
             self.metrics.events_lost.inc();
+        }
+        mark
+    }
+
+    /// Waits until all up to this is on the disk, but not for long.
+    pub(crate) async fn written(&self, mark: Mark) -> Result<(), NotWritten> {
+        let mut settled = self.settled.clone();
+        let written = async { !mark.is_lost() && settled.wait_for(|settled| *settled >= mark.0).await.is_ok() };
+        match tokio::time::timeout(PATIENCE, written).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => {
+                self.metrics.answers_unwritten.inc();
+                Err(NotWritten)
+            }
         }
     }
 }
@@ -94,7 +146,12 @@ async fn open_with(
         })
         .collect();
     store.set_receivers(&receivers).await?;
+    let interrupted = aftermath::settle(store, now()).await?;
+    if interrupted > 0 {
+        tracing::warn!(rooms = interrupted, "the server before was killed: its rooms are ended in the log");
+    }
     let (queue, waiting) = mpsc::channel(places);
+    let (tell_settled, settled) = watch::channel(0);
     let gaps = Arc::new(Gaps::default());
     let written = watch::Sender::new(0);
     let (stop_writing, stop_posting) = (watch::Sender::new(false), watch::Sender::new(false));
@@ -118,12 +175,13 @@ async fn open_with(
         queue: waiting,
         gaps: gaps.clone(),
         written,
+        settled: tell_settled,
         stop: stop_writing.subscribe(),
         metrics: metrics.clone(),
     };
     let writer = tokio::spawn(writer.run());
     let keeper = tokio::spawn(keep(store.clone(), metrics.clone()));
-    let log = EventLog { queue, gaps, metrics: metrics.clone() };
+    let log = EventLog { queue, noted: AtomicU64::new(0), settled, gaps, metrics: metrics.clone() };
     Ok((log, EventTasks { stop_writing, stop_posting, writer, couriers, keeper }))
 }
 
@@ -229,13 +287,16 @@ mod tests {
             // On one thread: the writer has its turn, and takes what it can.
             tokio::task::yield_now().await;
         }
-        log.note(event("physics", 1));
+        assert!(log.note(event("physics", 1)).is_lost());
         assert_eq!(metrics.events_lost.get(), 4, "a full queue is full for everybody");
         drop(held);
         while metrics.events_written.get() < noted - 3 + 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        log.note(event("math", noted + 1));
+        let mark = log.note(event("math", noted + 1));
+        assert_eq!(log.written(mark).await, Ok(()));
+        assert_eq!(log.written(Mark::LOST).await, Err(NotWritten), "nobody waits for what is lost");
+        assert_eq!(store.last_event().await.unwrap(), noted, "three lost, two marks, one more");
         tasks.close(Instant::now() + Duration::from_secs(20)).await;
 
         let events = store.events(0, Some(&"math".into()), 1_000).await.unwrap().events;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::gaps::{Gap, Gaps};
 use super::{stopped, wire};
+use crate::history::Step;
 use crate::metrics::Metrics;
 
 /// Events in one transaction: others write between two of them.
@@ -20,6 +21,18 @@ const AT_ONCE: usize = 64;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// An event, and what it means for its session.
+struct Entry {
+    event: NewEvent,
+    step: Option<Step>,
+}
+
+impl Entry {
+    fn plain(event: NewEvent) -> Self {
+        Self { event, step: None }
+    }
+}
+
 /// The task.
 pub(super) struct Writer {
     pub(super) store: Store,
@@ -27,6 +40,8 @@ pub(super) struct Writer {
     pub(super) gaps: Arc<Gaps>,
     /// The number of the newest event, for whoever waits for one.
     pub(super) written: watch::Sender<u64>,
+    /// How many events of the queue are settled: written, or marked as lost.
+    pub(super) settled: watch::Sender<u64>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) metrics: Metrics,
 }
@@ -39,7 +54,8 @@ impl Writer {
         loop {
             let queue = &self.queue;
             let gaps = self.gaps.close(|| queue.is_empty());
-            self.write(&gaps.iter().map(wire::lost).collect::<Vec<_>>()).await;
+            self.write(&gaps.iter().map(|gap| Entry::plain(wire::lost(gap))).collect::<Vec<_>>())
+                .await;
             tokio::select! {
                 taken = self.queue.recv_many(&mut batch, AT_ONCE) => if taken == 0 {
                     return;
@@ -51,36 +67,44 @@ impl Writer {
                     continue;
                 }
             }
-            let mut events = Vec::with_capacity(batch.len());
+            let taken = batch.len() as u64;
+            let mut entries = Vec::with_capacity(batch.len());
             for event in batch.drain(..) {
                 let gap = Gap::at(&event);
-                events.push((wire::event(*event), gap));
+                let step = Step::of(&event);
+                entries.push((Entry { event: wire::event(*event), step }, gap));
             }
-            self.write_rooms(events).await;
+            self.write_rooms(entries).await;
+            self.settled.send_modify(|settled| *settled += taken);
         }
     }
 
-    /// One event that cannot be stored does not take the others along.
-    async fn write_rooms(&self, events: Vec<(NewEvent, Gap)>) {
-        let (events, gaps): (Vec<_>, Vec<_>) = events.into_iter().unzip();
-        if self.write(&events).await {
+    /// One event that cannot be stored does not take the others along, and what it means for its session does not take the
+    /// event along.
+    async fn write_rooms(&self, entries: Vec<(Entry, Gap)>) {
+        let (entries, gaps): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        if self.write(&entries).await {
             return;
         }
-        for (event, gap) in events.into_iter().zip(gaps) {
-            if !self.write(std::slice::from_ref(&event)).await {
-                self.metrics.events_lost.inc();
-                self.write(&[wire::lost(&gap)]).await;
+        for (entry, gap) in entries.into_iter().zip(gaps) {
+            if self.write(std::slice::from_ref(&entry)).await {
+                continue;
             }
+            if entry.step.is_some() && self.write(&[Entry::plain(entry.event)]).await {
+                continue;
+            }
+            self.metrics.events_lost.inc();
+            self.write(&[Entry::plain(wire::lost(&gap))]).await;
         }
     }
 
     /// Writes these in one transaction, however long the store is away. False when it does not take them.
-    async fn write(&self, events: &[NewEvent]) -> bool {
+    async fn write(&self, entries: &[Entry]) -> bool {
         let mut wait = FIRST_WAIT;
-        while !events.is_empty() {
-            match self.attempt(events).await {
+        while !entries.is_empty() {
+            match self.attempt(entries).await {
                 Ok(number) => {
-                    self.metrics.events_written.inc_by(events.len() as u64);
+                    self.metrics.events_written.inc_by(entries.len() as u64);
                     self.written.send_replace(number);
                     break;
                 }
@@ -90,7 +114,7 @@ impl Writer {
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => {
-                    tracing::error!(%error, events = events.len(), "storage does not take an event");
+                    tracing::error!(%error, events = entries.len(), "storage does not take an event");
                     return false;
                 }
             }
@@ -99,11 +123,15 @@ impl Writer {
     }
 
     /// The number of the last of them.
-    async fn attempt(&self, events: &[NewEvent]) -> Result<u64, StoreError> {
+    async fn attempt(&self, entries: &[Entry]) -> Result<u64, StoreError> {
         let mut transaction = self.store.begin().await?;
         let mut number = 0;
-        for event in events {
-            number = transaction.append(event).await?;
+        for step in entries.iter().filter_map(|entry| entry.step.as_ref()) {
+            step.write(&mut transaction).await?;
+        }
+        // Last: from the first of them on, other events wait.
+        for entry in entries {
+            number = transaction.append(&entry.event).await?;
         }
         transaction.commit().await?;
         Ok(number)

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Keys;
 use crate::config::ServerConfig;
-use crate::events::EventLog;
+use crate::events::{EventLog, Mark};
 use crate::metrics::Metrics;
 use crate::random::random_id;
 
@@ -53,6 +53,8 @@ pub(crate) enum AdministerError {
     NoRoom,
     /// It said no.
     Refused(ModerationError),
+    /// It did it, and the log does not have it in time: were the server killed now, nobody would know.
+    NotWritten,
 }
 
 /// What can be known of a room without asking it.
@@ -139,13 +141,33 @@ impl Rooms {
         &self.node_id
     }
 
-    /// Asks an open room for something, or only to be shown.
+    /// Asks an open room for something, or only to be shown. What it did is in the log when this answers.
     pub(crate) async fn administer(
         &self,
         id: &str,
         moderation: Option<Moderation>,
         show: Show,
     ) -> Result<RoomSnapshot, AdministerError> {
+        let is_change = moderation.is_some();
+        let (seen, mark) = self.ask(id, moderation, show).await?;
+        if is_change {
+            self.log.written(mark).await.map_err(|_| AdministerError::NotWritten)?;
+        }
+        Ok(seen)
+    }
+
+    /// Waits until the log has what happened in an open room so far: before its making is acknowledged.
+    pub(crate) async fn written(&self, id: &str) -> Result<(), AdministerError> {
+        let (_, mark) = self.ask(id, None, Show::Room).await?;
+        self.log.written(mark).await.map_err(|_| AdministerError::NotWritten)
+    }
+
+    async fn ask(
+        &self,
+        id: &str,
+        moderation: Option<Moderation>,
+        show: Show,
+    ) -> Result<(RoomSnapshot, Mark), AdministerError> {
         let (reply, answer) = oneshot::channel();
         let room = self.get(id).ok_or(AdministerError::NoRoom)?;
         room.send(ToRoom::Administer { moderation: moderation.map(Box::new), show, reply }).await;

@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use super::explain::{Asker, ExplainReply, Explanations, Fared};
 use super::{RoomHandle, RoomStatus, Rooms, now};
+use crate::events::Mark;
 use crate::media;
 use crate::metrics::response_kind;
 use crate::signal::frame::Response;
@@ -41,7 +42,7 @@ pub(crate) enum ToRoom {
     Administer {
         moderation: Option<Box<Moderation>>,
         show: Show,
-        reply: oneshot::Sender<Result<RoomSnapshot, ModerationError>>,
+        reply: oneshot::Sender<Result<(RoomSnapshot, Mark), ModerationError>>,
     },
     /// Calls a procedure of a participant.
     Call { identity: String, method: String, payload: String, timeout: Duration, reply: CallReply },
@@ -97,6 +98,8 @@ pub(super) struct RoomTask {
     /// Procedure calls so far, and who waits for the answers of those that have none yet.
     calls_made: u64,
     calls: HashMap<u64, CallReply>,
+    /// How far the log must be written to have what happened here.
+    mark: Mark,
 }
 
 impl RoomTask {
@@ -121,6 +124,7 @@ impl RoomTask {
             explanations,
             calls_made: 0,
             calls: HashMap::new(),
+            mark: Mark::default(),
         }
     }
 
@@ -185,6 +189,7 @@ impl RoomTask {
                 return Vec::new();
             }
             ToRoom::Administer { moderation, show, reply } => {
+                let is_change = moderation.is_some();
                 let done = match moderation {
                     Some(moderation) => self.state.moderate(*moderation, now()),
                     None => Ok(Vec::new()),
@@ -193,10 +198,14 @@ impl RoomTask {
                     let seen = show.of(&self.state);
                     // Before the answer: whoever has it finds a room it ended gone.
                     self.carry_out(effects);
-                    seen
+                    (seen, self.mark)
                 });
                 // Whoever asked may have gone.
                 let _ = reply.send(answer);
+                if is_change && self.mark.is_lost() {
+                    // It is told once; the log has a mark of its own.
+                    self.mark = Mark::default();
+                }
                 return Vec::new();
             }
             ToRoom::Call { identity, method, payload, timeout, reply } => {
@@ -299,7 +308,7 @@ impl RoomTask {
                 Effect::Event(event) => {
                     self.rooms.metrics.room_events.with_label_values(&[event.kind.name()]).inc();
                     log(&event.kind, event.sequence);
-                    self.rooms.log.note(event);
+                    self.mark = self.mark.and(self.rooms.log.note(event));
                 }
                 Effect::Finished => self.rooms.forget(&self.status.id, self.number),
             }

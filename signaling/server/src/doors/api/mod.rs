@@ -22,6 +22,12 @@ use crate::config::Limits;
 const ROOM_NOT_FOUND: ApiError = ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
 const INTERNAL: ApiError =
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on the server");
+/// It is done, but nobody would know after a crash.
+const NOT_WRITTEN: ApiError = ApiError::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "storage_unavailable",
+    "it is done, but storage has not taken it in time: ask again whether it lasts",
+);
 
 pub(super) fn routes(limits: &Limits) -> Router<Arc<App>> {
     Router::new()

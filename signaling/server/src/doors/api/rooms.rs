@@ -11,7 +11,7 @@ use livekit_protocol::{ParticipantPermission, participant_info};
 use serde::{Deserialize, Serialize};
 use sluice_rooms::{NameError, Rights, TokenClaims, display_name, valid_identity};
 
-use super::{INTERNAL, ROOM_NOT_FOUND, body};
+use super::{INTERNAL, NOT_WRITTEN, ROOM_NOT_FOUND, body};
 use crate::App;
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
@@ -125,6 +125,7 @@ async fn create(
         ..Default::default()
     };
     let room = app.rooms.open(&id, wish).map_err(|_| TOO_MANY_ROOMS)?;
+    app.rooms.written(&id).await.map_err(|_| NOT_WRITTEN)?;
     Ok((StatusCode::CREATED, Json(Room::of(&room.status))))
 }
 

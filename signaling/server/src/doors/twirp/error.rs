@@ -132,6 +132,9 @@ impl From<AdministerError> for TwirpError {
     fn from(error: AdministerError) -> Self {
         match error {
             AdministerError::NoRoom | AdministerError::Refused(ModerationError::Finished) => Self::no_room(),
+            AdministerError::NotWritten => {
+                Self::new(Code::Unavailable, "it is done, but storage has not taken it: ask again whether it lasts")
+            }
             AdministerError::Refused(ModerationError::NotFound) => Self::nobody(),
             AdministerError::Refused(ModerationError::Invalid(what)) => Self::new(Code::InvalidArgument, what),
             AdministerError::Refused(ModerationError::NotAllowed(what)) => Self::new(Code::FailedPrecondition, what),
