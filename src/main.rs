@@ -12,6 +12,7 @@ mod shutdown;
 mod storage;
 mod tls;
 mod token;
+mod trail;
 
 use std::process::ExitCode;
 

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::shutdown::Shutdown;
 use crate::storage::Storage;
+use crate::trail::TrailFile;
 use crate::{addresses, logging, people, tls};
 
 /// Runs until a signal ends it. `guests` keep people company in every room.
@@ -42,7 +43,8 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
     let registry = prometheus::Registry::new();
     let node = start_node(&config, &listeners, &registry)?;
     let storage = Storage::open(&config.storage.url).await?;
-    let server = Server::start(server_config(config)?, storage.store.clone(), node, registry).await?;
+    let (trail_file, trail) = TrailFile::open(&config.audit.path)?;
+    let server = Server::start(server_config(config)?, storage.store.clone(), trail, node, registry).await?;
     let server = Arc::new(server);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready: open {url}");
 
@@ -70,10 +72,17 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
         outcome = outcome.and(ended.context("a bug ended a listener").and_then(|served| Ok(served?)));
     }
     // The listeners' tasks are over, and with them all other owners.
-    if let Some(server) = Arc::into_inner(server) {
-        server.close().await;
-    }
+    let closed = match Arc::into_inner(server) {
+        Some(server) => {
+            server.close().await;
+            true
+        }
+        None => false,
+    };
     storage.close().await;
+    if closed {
+        trail_file.close();
+    }
     tracing::info!("stopped");
     outcome
 }

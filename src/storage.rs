@@ -23,7 +23,7 @@ impl Storage {
         let (address, temporary) = match url {
             StorageUrl::Postgres(url) => (url.reveal().to_owned(), None),
             StorageUrl::Sqlite(path) => {
-                make_folder(path)?;
+                make_folder(path, "storage (`storage.url`)")?;
                 (sqlite(path), None)
             }
             StorageUrl::Temporary => {
@@ -58,7 +58,7 @@ fn sqlite(path: &Path) -> String {
 }
 
 /// For its owner alone: there is what people said of themselves.
-fn make_folder(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_folder(path: &Path, what: &str) -> anyhow::Result<()> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -66,5 +66,5 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(folder)
-        .with_context(|| format!("cannot make the folder {} for storage (`storage.url`)", folder.display()))
+        .with_context(|| format!("cannot make the folder {} for {what}", folder.display()))
 }

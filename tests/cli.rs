@@ -236,3 +236,32 @@ fn a_taken_port_is_named_with_advice() {
     let message = refusal(&run(&["serve", "--dev", "--listen", &address]));
     assert!(message.contains(&format!("cannot listen on {address}")) && message.contains("--listen"), "{message}");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_a_running_server_wrote_to_its_trail_verifies() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("data/audit.log");
+    let path = path.to_str().unwrap();
+    for records in [2, 4] {
+        let server = Serving::start_with(&[], &[("SLUICE_AUDIT__PATH", path)]);
+        let made = server.call("CreateRoom", &creator(), r#"{"name":"math"}"#);
+        assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+        let meanwhile = stdout(&run(&["audit", "verify", path]));
+        assert!(meanwhile.contains(&format!("good: {records} records")), "{meanwhile}");
+        server.signal("-KILL");
+        server.ended();
+        let killed = stdout(&run(&["audit", "verify", path]));
+        assert!(killed.contains(&format!("good: {records} records")), "{killed}");
+    }
+    let lines = stdout(&run(&["audit", "export", path]));
+    assert!(lines.contains("\"what\":\"room.create\"") && lines.contains("\"room\":\"math\""), "{lines}");
+}
+
+fn creator() -> String {
+    let grants = livekit_token::VideoGrants { room_create: true, ..Default::default() };
+    livekit_token::AccessToken::with_api_key("devkey", "secret")
+        .with_grants(grants)
+        .to_jwt()
+        .unwrap()
+}

@@ -23,8 +23,8 @@ use toml::{Table, Value};
 
 pub use error::{ConfigError, OidcProblem, Refusal};
 pub use model::{
-    Config, Http, Limits, Log, LogFormat, Metrics, PublicUrl, Rooms, Rtc, Storage, StorageUrl, TlsFiles, Webhook,
-    WebhookUrl,
+    Audit, AuditPath, Config, Http, Limits, Log, LogFormat, Metrics, PublicUrl, Rooms, Rtc, Storage, StorageUrl,
+    TlsFiles, Webhook, WebhookUrl,
 };
 pub use people::{Accounts, IssuerUrl, MediaSource, Oidc, Role};
 pub use secret::{MIN_SECRET_BYTES, Secret};

@@ -32,6 +32,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where what must outlive the server is kept.
     pub storage: Storage,
+    /// Where it is written who did what.
+    pub audit: Audit,
     /// Who is told of what happens in rooms.
     #[serde(deserialize_with = "webhooks")]
     pub webhooks: Vec<Webhook>,
@@ -351,6 +353,42 @@ impl fmt::Debug for StorageUrl {
             Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
             Self::Postgres(_) => f.write_str("Postgres(redacted)"),
             Self::Temporary => f.write_str("Temporary"),
+        }
+    }
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// The trail.
+    pub path: AuditPath,
+}
+
+/// Where the audit trail is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum AuditPath {
+    /// A file, beside which lie its head (`.head`) and its keys (`.key`).
+    File(PathBuf),
+    /// A file that goes when the server ends.
+    Temporary,
+}
+
+impl Default for AuditPath {
+    fn default() -> Self {
+        Self::File(PathBuf::from("data/audit.log"))
+    }
+}
+
+impl TryFrom<String> for AuditPath {
+    type Error = &'static str;
+
+    fn try_from(path: String) -> Result<Self, Self::Error> {
+        match path.as_str() {
+            "" => Err("not a path"),
+            "temporary" => Ok(Self::Temporary),
+            _ => Ok(Self::File(path.into())),
         }
     }
 }

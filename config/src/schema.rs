@@ -105,6 +105,7 @@ pub(crate) const KEYS: &[Key] = &[
         // There may be a password in it.
         secret: true,
     },
+    key("audit.path", Form::Text, "the path of a file, or \"temporary\""),
     key("limits.joins_per_minute_per_ip", Form::Integer, RATE),
     key("limits.api_requests_per_minute_per_ip", Form::Integer, RATE),
     key("limits.failed_tokens_per_minute_per_ip", Form::Integer, RATE),

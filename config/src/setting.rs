@@ -222,12 +222,13 @@ fn unquote(text: &str) -> &str {
 
 /// What development mode sets by itself, before any other source.
 pub(crate) fn development() -> Result<Vec<Setting>, ConfigError> {
-    let settings: [(&str, Value); 12] = [
+    let settings: [(&str, Value); _] = [
         ("keys", Table::from_iter([(DEV_KEY.to_owned(), Value::from(DEV_SECRET))]).into()),
         // Both, since `localhost` may resolve to either.
         ("http.listen", vec!["127.0.0.1:7880", "[::1]:7880"].into()),
         ("rooms.open", true.into()),
         ("storage.url", "temporary".into()),
+        ("audit.path", "temporary".into()),
         ("metrics.open", true.into()),
         // All come from this machine, and load tests are what it is for.
         ("limits.joins_per_minute_per_ip", 0.into()),

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sluice_config::{Config, ConfigError, File, LogFormat, Refusal, Setting, StorageUrl};
+use sluice_config::{AuditPath, Config, ConfigError, File, LogFormat, Refusal, Setting, StorageUrl};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -100,6 +100,7 @@ fn development_mode_needs_nothing_else() {
     assert_eq!(config.http.listen, listen);
     assert!(config.rooms.open && config.metrics.open);
     assert_eq!(config.storage.url, StorageUrl::Temporary);
+    assert_eq!(config.audit.path, AuditPath::Temporary);
 
     let config = Config::load(None, env(&[("SLUICE_DEV", "true"), ("SLUICE_ROOMS__OPEN", "false")]), vec![]).unwrap();
     assert!(config.dev && !config.rooms.open, "development mode only sets defaults");

@@ -64,6 +64,21 @@ impl Serving {
         answer
     }
 
+    /// Calls a method of LiveKit's server API.
+    pub(crate) fn call(&self, method: &str, token: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST /twirp/livekit.RoomService/{method} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();

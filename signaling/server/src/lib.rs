@@ -3,9 +3,13 @@
 //! Knows rooms and the node's handle. Knows neither str0m nor SDP: session descriptions pass through as text.
 //!
 //! ```no_run
-//! # async fn run(node: sluice_node::Node, store: sluice_store::Store) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run(
+//! #     node: sluice_node::Node,
+//! #     store: sluice_store::Store,
+//! #     trail: sluice_server::AuditTrail,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! use sluice_server::{Server, ServerConfig};
-//! let server = Server::start(ServerConfig::development(), store, node, prometheus::Registry::new()).await?;
+//! let server = Server::start(ServerConfig::development(), store, trail, node, prometheus::Registry::new()).await?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:7880").await?;
 //! server.serve(listener, None, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
 //! server.close().await;
@@ -28,6 +32,7 @@ mod roles;
 mod room;
 mod signal;
 mod stall;
+mod trail;
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -51,6 +56,7 @@ pub use config::{AccountsConfig, Limits, OidcConfig, Rates, Role, RoomDefaults, 
 pub use events::WebhookError;
 pub use signal::frame::{FrameError, decode_json, decode_protobuf};
 pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
+pub use trail::AuditTrail;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +85,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server around a running media plane and an open store: from here on webhooks that are owed are posted.
+    /// Starts the server around a running media plane, an open store and an open audit trail: from here on webhooks that
+    /// are owed are posted.
     /// Its metrics go to `registry`, which `/metrics` shows (so give it the registry the node was started with).
     ///
     /// # Errors
@@ -89,6 +96,7 @@ impl Server {
     pub async fn start(
         config: ServerConfig,
         store: Store,
+        trail: AuditTrail,
         node: sluice_node::Node,
         registry: prometheus::Registry,
     ) -> Result<Self, ServerError> {
@@ -106,6 +114,7 @@ impl Server {
             roles,
             rooms,
             store,
+            trail,
             media_door,
             metrics,
             registry,
@@ -172,6 +181,7 @@ struct App {
     roles: Roles,
     rooms: Arc<Rooms>,
     store: Store,
+    trail: AuditTrail,
     /// `Some` where media may come to the doors' own addresses.
     media_door: Option<MediaDoor>,
     metrics: Metrics,

@@ -87,6 +87,14 @@ impl Claims {
         self.iat.max(self.nbf).unwrap_or(0)
     }
 
+    /// Who shows the token, in words: whom it names, and who signed it.
+    pub(crate) fn bearer(&self) -> String {
+        match self.sub.as_str() {
+            "" => self.iss.clone(),
+            sub => format!("{sub} ({})", self.iss),
+        }
+    }
+
     /// What the bearer is. Old back ends say it among the grants.
     pub(crate) fn participant_kind(&self) -> participant_info::Kind {
         let named = participant_info::Kind::from_str_name(&self.kind.to_uppercase()).unwrap_or_default();

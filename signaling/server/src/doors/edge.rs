@@ -14,6 +14,7 @@ use super::knock::{Closed, knock};
 use super::twirp;
 use crate::App;
 use crate::random::random_id;
+use crate::trail::RequestId;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Letters of a request id.
@@ -26,6 +27,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, nex
     let id = random_id(REQUEST_ID_LETTERS);
     let path: String = request.uri().path().chars().take(128).collect();
     let span = tracing::info_span!("request", id, method = %request.method(), path);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = match knock(&app, &mut request) {
         Err(Closed::TooOften(too_often)) if twirp::is_path(request.uri().path()) => twirp::refused(too_often),
         Err(closed) => ApiError::from(closed).into_response(),

@@ -20,6 +20,12 @@ const ORIGIN_NOT_ALLOWED: ApiError = ApiError::new(
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Client(Option<ClientAddress>);
 
+impl Client {
+    pub(crate) fn address(self) -> Option<ClientAddress> {
+        self.0
+    }
+}
+
 /// Why nobody opens.
 pub(super) enum Closed {
     TooOften(TooOften),

@@ -3,8 +3,8 @@
 mod api;
 mod assets;
 mod edge;
-mod error;
-mod knock;
+pub(crate) mod error;
+pub(crate) mod knock;
 mod ops;
 mod safety;
 mod signal;

@@ -24,6 +24,11 @@ impl ClientAddress {
             IpAddr::V6(ip) => Self(first_bits(ip, IPV6_LINE_BITS).into()),
         }
     }
+
+    /// The address, or the first of the line.
+    pub(crate) fn ip(self) -> IpAddr {
+        self.0
+    }
 }
 
 impl fmt::Display for ClientAddress {

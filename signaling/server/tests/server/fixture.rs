@@ -13,8 +13,9 @@ use livekit_protocol::{
 };
 use livekit_token::{AccessToken, VideoGrants};
 use prost::Message;
+use sluice_audit::{AddressKey, AuditLog, SigningKey, Trail};
 use sluice_node::{Drill, Node, NodeConfig};
-use sluice_server::{Server, ServerConfig};
+use sluice_server::{AuditTrail, Server, ServerConfig};
 use sluice_store::{Store, StoreOptions};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,6 +42,8 @@ pub(crate) struct Fixture {
     stop: Option<oneshot::Sender<()>>,
     pub(crate) task: JoinHandle<Result<(), sluice_server::ServerError>>,
     pub(crate) admin: Admin,
+    /// Where its audit trail lies.
+    pub(crate) trail_home: TempDir,
     /// Where its store lies, unless somebody else knows.
     _home: Option<TempDir>,
 }
@@ -49,6 +52,15 @@ pub(crate) struct Fixture {
 pub(crate) async fn open_store(home: &TempDir) -> Store {
     let url = format!("sqlite:{}", home.path().join("sluice.db").display());
     Store::open(&url, &StoreOptions::default()).await.unwrap()
+}
+
+/// An audit trail in a folder of its own.
+pub(crate) fn new_trail() -> (TempDir, AuditTrail) {
+    let home = tempfile::tempdir().unwrap();
+    let key = SigningKey::from_seed(&[7; 32]).unwrap();
+    let log = AuditLog::open(&home.path().join("audit.log"), key, 0).unwrap();
+    let (trail, _) = Trail::start(log).unwrap();
+    (home, AuditTrail::new(trail, AddressKey::new(&[8; 32])))
 }
 
 /// The listener for operators of a running server.
@@ -143,7 +155,8 @@ impl Fixture {
         let node = NodeConfig { bind: vec!["127.0.0.1:0".parse().unwrap()], ..node };
         let node = Node::start(&node, &registry).unwrap();
         let drill = node.drill();
-        let server = Server::start(config, store, node, registry).await.unwrap();
+        let (trail_home, trail) = new_trail();
+        let server = Server::start(config, store, trail, node, registry).await.unwrap();
         let address = listener.local_addr().unwrap();
         let admin_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = Admin(admin_listener.local_addr().unwrap());
@@ -157,7 +170,23 @@ impl Fixture {
             server.close().await;
             served
         });
-        Self { address, drill, stop: Some(stop), task, admin, _home: None }
+        Self { address, drill, stop: Some(stop), task, admin, _home: None, trail_home }
+    }
+
+    /// The audit trail so far, verified.
+    pub(crate) fn trail(&self) -> Vec<serde_json::Value> {
+        let mut lines = Vec::new();
+        let path = self.trail_home.path().join("audit.log");
+        sluice_audit::export(&path, None, i64::MIN..i64::MAX, &mut lines).unwrap();
+        let lines = String::from_utf8(lines).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// From here on nothing can be written to the audit trail.
+    pub(crate) fn break_trail(&self) {
+        let head = self.trail_home.path().join("audit.log.head");
+        std::fs::remove_file(&head).unwrap();
+        std::fs::create_dir_all(head.join("in the way")).unwrap();
     }
 
     pub(crate) fn stop(&mut self) {

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use crate::fixture::{Fixture, open_store, within};
+use crate::fixture::{Fixture, new_trail, open_store, within};
 
 /// An answer in one line with what belongs to it.
 const TAKEN: &str = "200 OK";
@@ -272,7 +272,7 @@ async fn a_receiver_whose_secret_nobody_knows_is_an_error_at_start() {
     let bind = vec!["127.0.0.1:0".parse().unwrap()];
     let node = sluice_node::NodeConfig { bind, workers: 1, ..Default::default() };
     let node = sluice_node::Node::start(&node, &registry).unwrap();
-    let started = sluice_server::Server::start(config, open_store(&home).await, node, registry).await;
+    let started = sluice_server::Server::start(config, open_store(&home).await, new_trail().1, node, registry).await;
     assert!(started.err().unwrap().to_string().contains("API key `other`"));
 }
 

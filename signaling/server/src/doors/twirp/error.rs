@@ -11,6 +11,7 @@ use sluice_rooms::ModerationError;
 
 use crate::gate::{Denied, TooOften};
 use crate::room::{AdministerError, TooManyRooms};
+use crate::trail::Unrecorded;
 
 /// The codes used here, of those in the Twirp specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -68,6 +69,11 @@ impl TwirpError {
 
     pub(super) fn no_route(msg: &'static str) -> Self {
         Self::new(Code::BadRoute, msg)
+    }
+
+    /// The token is good, and does not grant what was asked.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.code == Code::Unauthenticated
     }
 
     pub(super) fn internal() -> Self {
@@ -142,6 +148,12 @@ impl From<AdministerError> for TwirpError {
                 Self::new(Code::ResourceExhausted, error.to_string())
             }
         }
+    }
+}
+
+impl From<Unrecorded> for TwirpError {
+    fn from(_: Unrecorded) -> Self {
+        Self::new(Code::Unavailable, "audit_unavailable: nothing was done, since the audit trail cannot be written")
     }
 }
 

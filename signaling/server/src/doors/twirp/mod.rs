@@ -24,6 +24,7 @@ use super::knock::checked;
 use crate::App;
 use crate::auth::claims::{Claims, VideoGrants};
 use crate::gate::{Asked, TooOften};
+use crate::trail::{Deed, Whence};
 use error::{Code, TwirpError};
 
 /// Largest request: the largest data packet, in base64.
@@ -51,7 +52,15 @@ async fn serve(State(app): State<Arc<App>>, Path(path): Path<String>, request: R
         return TwirpError::no_route("Twirp methods are called by POST").into_response();
     }
     let answered = match Call::begin(app, request).await {
-        Ok(call) => room_service::serve(method, call).await,
+        Ok(call) => {
+            let refusal = call.caller.deed("twirp.call", "").with(method);
+            let app = call.caller.app.clone();
+            let answered = room_service::serve(method, call).await;
+            if answered.as_ref().is_err_and(TwirpError::is_refusal) {
+                app.trail.refused(&refusal).await;
+            }
+            answered
+        }
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(IntoResponse::into_response)
@@ -90,14 +99,14 @@ impl Call {
         let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
         // Without knowing where it comes from there is nothing to hold against it.
-        let client = request.extensions().get().copied().unwrap_or_default();
-        let claims = checked(&app, client, Asked::Api, |keys| keys.verify(token), |claims| &claims.iss)?;
+        let whence = Whence::of(request.extensions());
+        let claims = checked(&app, whence.client(), Asked::Api, |keys| keys.verify(token), |claims| &claims.iss)?;
         if !app.is_ready() {
             return Err(TwirpError::new(Code::Unavailable, "the server is stopping"));
         }
         let form = Form::of(request.headers())?;
         let body = to_bytes(request.into_body(), BODY_BYTES).await.map_err(|_| TwirpError::too_large())?;
-        Ok(Self { caller: Caller { app, claims }, form, body })
+        Ok(Self { caller: Caller { app, claims, whence }, form, body })
     }
 
     /// Reads the request, lets the method answer it, writes the answer.
@@ -125,9 +134,16 @@ impl Call {
 struct Caller {
     app: Arc<App>,
     claims: Claims,
+    whence: Whence,
 }
 
 impl Caller {
+    /// Something the caller is about to do in a room, for the audit trail.
+    fn deed(&self, what: &'static str, room: &str) -> Deed {
+        let deed = Deed::new(self.claims.bearer(), what, self.whence.clone());
+        if room.is_empty() { deed } else { deed.in_room(room) }
+    }
+
     /// LiveKit's servers answer a missing grant as they answer a bad token, and back ends go by the code.
     fn may(&self, granted: impl FnOnce(&VideoGrants) -> bool, what: &str) -> Result<(), TwirpError> {
         match granted(&self.claims.video) {

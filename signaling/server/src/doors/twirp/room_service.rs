@@ -12,7 +12,7 @@ use livekit_protocol::{
     UpdateSubscriptionsResponse, UserPacket, data_packet,
 };
 use prost::Message;
-use sluice_rooms::{DataChannel, Moderation};
+use sluice_rooms::{DataChannel, Moderation, RoomSnapshot};
 
 use super::error::{Code, TwirpError};
 use super::{Call, Caller, named};
@@ -69,8 +69,11 @@ async fn create_room(caller: Caller, request: CreateRoomRequest) -> Result<Room,
         agents: request.agents,
         tags: request.tags,
     };
-    rooms.open(&request.name, RoomWish { config: Some(config), ..Default::default() })?;
-    Ok(rooms.administer(&request.name, Some(settings), Show::Room).await?.room)
+    let act = async {
+        rooms.open(&request.name, RoomWish { config: Some(config), ..Default::default() })?;
+        Ok(rooms.administer(&request.name, Some(settings), Show::Room).await?.room)
+    };
+    caller.app.trail.carry_out(caller.deed("room.create", &request.name), act).await
 }
 
 async fn list_rooms(caller: Caller, request: ListRoomsRequest) -> Result<ListRoomsResponse, TwirpError> {
@@ -90,11 +93,7 @@ async fn list_rooms(caller: Caller, request: ListRoomsRequest) -> Result<ListRoo
 async fn delete_room(caller: Caller, request: DeleteRoomRequest) -> Result<DeleteRoomResponse, TwirpError> {
     caller.may_create()?;
     named(&request.room)?;
-    caller
-        .app
-        .rooms
-        .administer(&request.room, Some(Moderation::DeleteRoom), Show::Room)
-        .await?;
+    caller.moderate("room.delete", &request.room, None, Moderation::DeleteRoom).await?;
     Ok(DeleteRoomResponse {})
 }
 
@@ -113,18 +112,33 @@ async fn list_participants(
 
 async fn get_participant(caller: Caller, request: RoomParticipantIdentity) -> Result<ParticipantInfo, TwirpError> {
     caller.may_administer(&request.room)?;
-    the_one(&caller, &request.room, None, request.identity).await
+    the_one(&caller, &request.room, request.identity).await
 }
 
-/// Carries something out and shows the participant it was about.
-async fn the_one(
-    caller: &Caller,
-    room: &str,
-    moderation: Option<Moderation>,
-    identity: String,
-) -> Result<ParticipantInfo, TwirpError> {
-    let seen = caller.app.rooms.administer(room, moderation, Show::Participant(identity)).await?;
+/// Somebody who is in the room.
+async fn the_one(caller: &Caller, room: &str, identity: String) -> Result<ParticipantInfo, TwirpError> {
+    let seen = caller.app.rooms.administer(room, None, Show::Participant(identity)).await?;
     seen.participants.into_iter().next().ok_or_else(TwirpError::nobody)
+}
+
+impl Caller {
+    /// Asks a room for something that goes into the audit trail; who it is about is shown.
+    async fn moderate(
+        &self,
+        what: &'static str,
+        room: &str,
+        whom: Option<&str>,
+        moderation: Moderation,
+    ) -> Result<RoomSnapshot, TwirpError> {
+        let mut deed = self.deed(what, room);
+        let mut show = Show::Room;
+        if let Some(identity) = whom {
+            deed = deed.to(identity);
+            show = Show::Participant(identity.to_owned());
+        }
+        let act = async { Ok(self.app.rooms.administer(room, Some(moderation), show).await?) };
+        self.app.trail.carry_out(deed, act).await
+    }
 }
 
 async fn remove_participant(
@@ -133,8 +147,10 @@ async fn remove_participant(
 ) -> Result<RemoveParticipantResponse, TwirpError> {
     caller.may_administer(&request.room)?;
     let revoke_before_s = u64::try_from(request.revoke_token_ts).ok().filter(|before| *before > 0).map(in_seconds);
-    let removal = Moderation::RemoveParticipant { identity: request.identity, revoke_before_s };
-    caller.app.rooms.administer(&request.room, Some(removal), Show::Room).await?;
+    let removal = Moderation::RemoveParticipant { identity: request.identity.clone(), revoke_before_s };
+    caller
+        .moderate("participant.remove", &request.room, Some(&request.identity), removal)
+        .await?;
     Ok(RemoveParticipantResponse {})
 }
 
@@ -154,8 +170,10 @@ async fn mute_published_track(
         track: request.track_sid.as_str().into(),
         muted: request.muted,
     };
-    let publisher = the_one(&caller, &request.room, Some(mute), request.identity).await?;
-    let track = publisher.tracks.into_iter().find(|track| track.sid == request.track_sid);
+    let what = if request.muted { "participant.mute" } else { "participant.unmute" };
+    let seen = caller.moderate(what, &request.room, Some(&request.identity), mute).await?;
+    let mut tracks = seen.participants.into_iter().flat_map(|publisher| publisher.tracks);
+    let track = tracks.find(|track| track.sid == request.track_sid);
     Ok(MuteRoomTrackResponse { track })
 }
 
@@ -169,7 +187,10 @@ async fn update_participant(caller: Caller, request: UpdateParticipantRequest) -
         attributes: request.attributes,
         permission: request.permission,
     };
-    the_one(&caller, &request.room, Some(update), request.identity).await
+    let seen = caller
+        .moderate("participant.update", &request.room, Some(&request.identity), update)
+        .await?;
+    seen.participants.into_iter().next().ok_or_else(TwirpError::nobody)
 }
 
 async fn update_subscriptions(
@@ -184,7 +205,9 @@ async fn update_subscriptions(
         tracks: tracks.map(|track| track.as_str().into()).collect(),
         subscribe: request.subscribe,
     };
-    caller.app.rooms.administer(&request.room, Some(update), Show::Room).await?;
+    caller
+        .moderate("participant.subscriptions", &request.room, Some(&request.identity), update)
+        .await?;
     Ok(UpdateSubscriptionsResponse {})
 }
 
@@ -215,7 +238,7 @@ async fn send_data(caller: Caller, request: SendDataRequest) -> Result<SendDataR
 async fn update_room_metadata(caller: Caller, request: UpdateRoomMetadataRequest) -> Result<Room, TwirpError> {
     caller.may_administer(&request.room)?;
     let update = Moderation::UpdateRoomMetadata { metadata: request.metadata };
-    Ok(caller.app.rooms.administer(&request.room, Some(update), Show::Room).await?.room)
+    Ok(caller.moderate("room.update", &request.room, None, update).await?.room)
 }
 
 async fn move_participant(
@@ -228,15 +251,15 @@ async fn move_participant(
         return Err(TwirpError::new(Code::InvalidArgument, "the participant is in that room already"));
     }
     // No room is made for somebody who is not there.
-    the_one(&caller, &room, None, identity.clone()).await?;
+    the_one(&caller, &room, identity.clone()).await?;
     let rooms = &caller.app.rooms;
     if rooms.open(&destination_room, RoomWish::default())?.status.is_full() {
         return Err(TwirpError::new(Code::ResourceExhausted, "the destination room is full"));
     }
     let seen = rooms.administer(&destination_room, None, Show::Visible).await?;
     let to = Box::new(seen.room);
-    let departure = Moderation::MoveParticipant { identity, to, others: seen.participants };
-    rooms.administer(&room, Some(departure), Show::Room).await?;
+    let departure = Moderation::MoveParticipant { identity: identity.clone(), to, others: seen.participants };
+    caller.moderate("participant.move", &room, Some(&identity), departure).await?;
     Ok(MoveParticipantResponse {})
 }
 
