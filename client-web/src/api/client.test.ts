@@ -14,13 +14,13 @@ const weekly = {
 describe('the native API client', () => {
   it('creates a room with its trimmed name', async () => {
     const asked = respond({ 'POST /api/rooms': { status: 201, body: weekly } });
-    expect((await api.createRoom('  Weekly ')).id).toBe('k3m9x2qa');
+    expect((await api.createRoom({ name: '  Weekly ' })).id).toBe('k3m9x2qa');
     expect(asked).toMatchObject([{ method: 'POST', path: '/api/rooms', body: { name: 'Weekly' } }]);
   });
 
   it('sends no name when none was given, rather than an empty one', async () => {
     const asked = respond({ 'POST /api/rooms': { status: 201, body: weekly } });
-    await api.createRoom('   ');
+    await api.createRoom({ name: '   ', password: '' });
     expect(asked[0]?.body).toEqual({});
   });
 
@@ -38,7 +38,7 @@ describe('the native API client', () => {
       },
     });
     const grant = await api.join('k3m9x2qa', { name: 'Ada', identity: 'ada-7f3k' });
-    expect(grant.token).toBe('t');
+    expect(grant).toMatchObject({ token: 't' });
     expect(asked[0]?.body).toEqual({ name: 'Ada', identity: 'ada-7f3k' });
   });
 
@@ -50,7 +50,29 @@ describe('the native API client', () => {
       },
       'GET /api/rooms/k3m9x2qa': { status: 200, body: { ...weekly, full: false } },
     });
-    expect((await api.join('k3m9x2qa', { name: 'Ada' })).room).toMatchObject({ name: 'Weekly' });
+    const grant = await api.join('k3m9x2qa', { name: 'Ada' });
+    expect(grant).toMatchObject({ room: { name: 'Weekly' } });
+  });
+
+  it('shows the password, the key of a host and the account, and may have to wait', async () => {
+    const asked = respond({
+      'POST /api/rooms/k3m9x2qa/join': {
+        status: 202,
+        body: { waiting: { ticket: 't-1', position: 3 } },
+      },
+      'GET /api/rooms/k3m9x2qa/lobby/t-1': {
+        status: 200,
+        body: { state: 'admitted', token: 't', url: 'ws://x', identity: 'ada-7f3k', room: weekly },
+      },
+      'DELETE /api/rooms/k3m9x2qa/lobby/t-1': { status: 204, body: '' },
+    });
+    const who = { name: 'Ada', password: 's3cret', host_key: 'k' };
+    expect(await api.join('k3m9x2qa', who, 'of-ada')).toEqual({
+      waiting: { ticket: 't-1', position: 3 },
+    });
+    expect(asked[0]).toMatchObject({ body: who, headers: { authorization: 'Bearer of-ada' } });
+    expect(await api.lobby('k3m9x2qa', 't-1')).toMatchObject({ state: 'admitted', token: 't' });
+    expect(await api.withdraw('k3m9x2qa', 't-1')).toBeUndefined();
   });
 
   it('asks about oneself with the token of the call', async () => {
@@ -62,7 +84,7 @@ describe('the native API client', () => {
 
   it('a room that echoes its id as its name has no name', async () => {
     respond({ 'POST /api/rooms': { status: 201, body: { ...weekly, name: weekly.id } } });
-    expect((await api.createRoom('')).name).toBe('');
+    expect((await api.createRoom({})).name).toBe('');
   });
 
   it('turns a refusal into an ApiError with the code and the reference', async () => {

@@ -1,105 +1,92 @@
-/**
- * The native API as six functions. Knows HTTP and nothing about pages or media.
- * Every failure is an `ApiError` (the server said no) or an `UnreachableError` (nobody answered).
- */
-import { ApiError, UnreachableError } from './errors';
-import type { Explanation, JoinGrant, RoomInfo, RoomStatus, ServerInfo } from './types';
+/** Rooms, as anybody with a link meets them. What hosts may do beyond that is in `hosts.ts`. */
+import { request } from './http';
+import type {
+  Explanation,
+  JoinAnswer,
+  JoinGrant,
+  LobbyAnswer,
+  NewRoom,
+  RoomInfo,
+  RoomStatus,
+  ServerInfo,
+} from './types';
 
-/** A signal to give up waiting. Ten seconds: a person has long started to wonder by then. */
-const TIMEOUT_MS = 10_000;
+/** What one shows at the door. */
+export interface Visitor {
+  name: string;
+  identity?: string | undefined;
+  password?: string | undefined;
+  /** Who made the room has it, and is its host. */
+  host_key?: string | undefined;
+}
 
 export const api = {
   info: () => request<ServerInfo>('GET', '/api/info'),
 
-  rooms: async () =>
-    (await request<{ rooms: RoomInfo[] }>('GET', '/api/rooms')).rooms.map(withoutEcho),
+  rooms: async (token?: string) =>
+    (await request<{ rooms: RoomInfo[] }>('GET', '/api/rooms', { token })).rooms.map(withoutEcho),
 
-  createRoom: async (name: string) =>
+  createRoom: async ({ name = '', password = '', ...rest }: NewRoom, token?: string) =>
     withoutEcho(
-      await request<RoomInfo>(
-        'POST',
-        '/api/rooms',
-        name.trim() === '' ? {} : { name: name.trim() },
-      ),
+      await request<RoomInfo & { host_key?: string }>('POST', '/api/rooms', {
+        body: {
+          ...(name.trim() === '' ? {} : { name: name.trim() }),
+          ...(password === '' ? {} : { password }),
+          ...rest,
+        },
+        token,
+      }),
     ),
 
   room: async (id: string) => withoutEcho(await request<RoomStatus>('GET', roomPath(id))),
 
-  join: async (
-    id: string,
-    who: { name: string; identity?: string | undefined },
-  ): Promise<JoinGrant> => {
-    const grant = await request<WireGrant>('POST', `${roomPath(id)}/join`, who);
-    // A terse server names the room by its id alone: look up what people call it.
-    const room = typeof grant.room === 'string' ? await api.room(id) : withoutEcho(grant.room);
-    return { ...grant, room };
+  /** A pass, or a place in the lobby. The token is an account's: somebody signed in is known. */
+  join: async (id: string, who: Visitor, token?: string): Promise<JoinAnswer> => {
+    const answer = await request<WireGrant | { waiting: { ticket: string; position: number } }>(
+      'POST',
+      `${roomPath(id)}/join`,
+      { body: who, token },
+    );
+    return 'waiting' in answer ? answer : withRoom(id, answer);
   },
+
+  /** Where one stands in the lobby. Asking is also what keeps the place. */
+  lobby: async (id: string, ticket: string): Promise<LobbyAnswer> => {
+    const answer = await request<WireLobby>('GET', ticketPath(id, ticket));
+    if (answer.state !== 'admitted') return answer;
+    return { ...(await withRoom(id, answer)), state: 'admitted' };
+  },
+
+  withdraw: (id: string, ticket: string) =>
+    request<unknown>('DELETE', ticketPath(id, ticket), { keepalive: true }),
 
   /** Why a participant sees what it sees. The token is that participant's own. */
   explain: (id: string, participant: string, token: string) =>
     request<Explanation>(
       'GET',
       `${roomPath(id)}/subscriptions/${encodeURIComponent(participant)}`,
-      undefined,
-      { authorization: `Bearer ${token}` },
+      { token },
     ),
 };
 
 type WireGrant = Omit<JoinGrant, 'room'> & { room: RoomInfo | string };
+type WireLobby = Exclude<LobbyAnswer, { state: 'admitted' }> | (WireGrant & { state: 'admitted' });
 
-function roomPath(id: string): string {
+export function roomPath(id: string): string {
   return `/api/rooms/${encodeURIComponent(id)}`;
+}
+
+function ticketPath(id: string, ticket: string): string {
+  return `${roomPath(id)}/lobby/${encodeURIComponent(ticket)}`;
+}
+
+/** A terse server names the room by its id alone: look up what people call it. */
+async function withRoom(id: string, grant: WireGrant): Promise<JoinGrant> {
+  const room = typeof grant.room === 'string' ? await api.room(id) : withoutEcho(grant.room);
+  return { ...grant, room };
 }
 
 /** A room nobody named may carry its id as its name: to people that is no name. */
 function withoutEcho<T extends RoomInfo>(room: T): T {
   return room.name === room.id ? { ...room, name: '' } : room;
-}
-
-async function request<T>(
-  method: 'GET' | 'POST',
-  path: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (cause) {
-    throw new UnreachableError('The server did not answer.', { cause });
-  }
-  const json = await readJson(response);
-  if (!response.ok) throw toApiError(response.status, json);
-  // A captive portal or an SPA fallback answers 200 with a page: that is not our server talking.
-  if (json === undefined) throw new UnreachableError('The answer was not JSON.');
-  return json as T;
-}
-
-async function readJson(response: Response): Promise<unknown> {
-  try {
-    return await response.json();
-  } catch {
-    return undefined;
-  }
-}
-
-function toApiError(status: number, json: unknown): ApiError | UnreachableError {
-  const error = (
-    json as { error?: { code?: string; message?: string; request_id?: string } } | undefined
-  )?.error;
-  // A proxy in front of a server that is down answers 502, 503 or 504 without our error body.
-  if (error?.code === undefined && status >= 502 && status <= 504) {
-    return new UnreachableError(`A gateway answered ${String(status)}.`);
-  }
-  return new ApiError(
-    status,
-    error?.code ?? `http_${String(status)}`,
-    error?.message ?? 'The server refused without saying why.',
-    error?.request_id,
-  );
 }

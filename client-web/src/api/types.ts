@@ -5,6 +5,16 @@ export interface ServerInfo {
   version: string;
   /** Development mode: the server lists its live rooms to anybody. */
   dev: boolean;
+  /** Whether people may sign in here, and how. Absent on servers without accounts. */
+  accounts?: {
+    enabled: boolean;
+    /** People may make accounts for themselves. */
+    registration: boolean;
+    /** A provider one can sign in with (OpenID Connect), by the name on its button. */
+    oidc: { name: string } | null;
+  };
+  /** Anybody may start rooms. Absent on servers that let everybody. */
+  guests?: boolean;
 }
 
 export interface RoomInfo {
@@ -17,6 +27,31 @@ export interface RoomInfo {
   max_participants: number;
   /** Unix milliseconds. */
   created_at: number;
+  /** It stays when everybody has left. */
+  lasting?: boolean;
+  has_password?: boolean;
+  /** Who comes waits until a host lets them in. */
+  lobby?: boolean;
+  /** Nobody new comes in. */
+  locked?: boolean;
+  /** People without an account may come in. */
+  guests?: boolean;
+  keeps_chat?: boolean;
+  created_by?: string | null;
+  /** Somebody is in it now, or was a moment ago. */
+  live?: boolean;
+  session_id?: string | null;
+  session_state?: string | null;
+}
+
+/** What a new room shall be; what is left out is as the server has it. */
+export interface NewRoom {
+  name?: string;
+  password?: string;
+  lobby?: boolean;
+  lasting?: boolean;
+  guests?: boolean;
+  keeps_chat?: boolean;
 }
 
 export interface RoomStatus extends RoomInfo {
@@ -27,8 +62,17 @@ export interface JoinGrant {
   token: string;
   url: string;
   identity: string;
+  /** `host`, `participant`, or a role the operator made. */
+  role?: string;
   room: RoomInfo;
 }
+
+export type JoinAnswer = JoinGrant | { waiting: { ticket: string; position: number } };
+
+export type LobbyAnswer =
+  | { state: 'waiting'; position: number }
+  | ({ state: 'admitted' } & JoinGrant)
+  | { state: 'refused' };
 
 /** Why a participant sees what it sees. Rates in bits per second, times in milliseconds. */
 export interface Explanation {

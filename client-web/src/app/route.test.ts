@@ -10,6 +10,7 @@ it.each([
   ['/r/', { page: 'nowhere' }],
   ['/r/a/b', { page: 'nowhere' }],
   ['/r/..%2Fapi', { page: 'nowhere' }],
+  ['/signin', { page: 'signin' }],
   ['/about', { page: 'nowhere' }],
 ])('%s', (path, route) => {
   expect(parseRoute(path)).toEqual(route);

@@ -6,6 +6,7 @@ import { Room } from 'livekit-client';
 import { createRoot } from 'react-dom/client';
 import { HelpDialog } from '../room/HelpDialog';
 import { RoomView } from '../room/RoomView';
+import { RoomControl } from '../media/roomControl';
 import { failure, type FailureKind } from '../state/failure';
 import { Left } from '../pages/Left';
 import { FailureCard } from '../ui/FailureCard';
@@ -44,6 +45,7 @@ function Scene() {
             joinedAt: OPENED,
             encrypted: false,
             token: () => '',
+            control: new RoomControl(room),
             problems: Promise.resolve([]),
           }}
           roomInfo={ROOM}

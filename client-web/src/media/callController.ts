@@ -3,14 +3,29 @@
  * `Call` value out. Everything with an effect is passed in, so its tests need neither a browser nor a
  * server.
  */
-import type { JoinGrant, RoomStatus } from '../api/types';
-import { reduceCall, type Call, type CallEvent } from '../state/call';
-import type { Failure } from '../state/failure';
+import type { JoinAnswer, JoinGrant, LobbyAnswer, RoomInfo, RoomStatus } from '../api/types';
+import { isQuestion, reduceCall, type Call, type CallEvent } from '../state/call';
+import { failure, type Failure } from '../state/failure';
+
+/** How often one asks whether a host has decided. The server forgets who has not asked for 30 s. */
+const LOBBY_EVERY_MS = 2000;
+
+/** Why the lobby let nobody in: a refusal, or the ticket is not known any more. */
+class NotLetIn extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.title);
+  }
+}
 
 export interface CallParts<Session> {
   room(): Promise<RoomStatus>;
   /** Asks for a pass, as the person this tab was before if it was somebody. */
-  enter(name: string): Promise<JoinGrant>;
+  enter(name: string, password: string | undefined): Promise<JoinAnswer>;
+  /** What has become of a ticket of the lobby; `undefined` while the server does not answer. */
+  standing(ticket: string): Promise<LobbyAnswer | { state: 'gone' } | undefined>;
+  /** Gives a place in the lobby back. */
+  withdraw(ticket: string): void;
+  pause(ms: number): Promise<void>;
   connect(
     grant: JoinGrant,
     onDisconnected: (failure: Failure | undefined) => void,
@@ -28,6 +43,8 @@ export class CallController<Session> {
   /** Every new attempt outdates the answers still on their way to older ones. */
   private attempt = 0;
   private name = '';
+  private password: string | undefined;
+  private ticket: string | undefined;
 
   constructor(
     private readonly parts: CallParts<Session>,
@@ -53,18 +70,20 @@ export class CallController<Session> {
       const room = await this.parts.room();
       if (attempt === this.attempt) this.handle({ type: 'found', room });
     } catch (error) {
-      if (attempt === this.attempt) this.fail(error);
+      if (attempt === this.attempt) await this.fail(error, attempt);
     }
   }
 
-  async join(name: string): Promise<void> {
+  async join(name: string, password = this.password): Promise<void> {
     const attempt = ++this.attempt;
     this.name = name;
+    this.password = password;
     this.handle({ type: 'join' });
     this.parts.startMedia();
     try {
-      const grant = await this.parts.enter(name);
-      if (attempt !== this.attempt) return;
+      const answer = await this.parts.enter(name, password);
+      const grant = 'waiting' in answer ? await this.wait(attempt, answer.waiting) : answer;
+      if (grant === undefined || attempt !== this.attempt) return;
       const session = await this.parts.connect(grant, (failure) => {
         if (attempt === this.attempt) this.handle({ type: 'disconnected', failure });
       });
@@ -75,8 +94,41 @@ export class CallController<Session> {
         this.parts.disconnect(session);
       }
     } catch (error) {
-      if (attempt === this.attempt) this.fail(error);
+      if (attempt === this.attempt) await this.fail(error, attempt);
     }
+  }
+
+  /** Waits in the lobby for a pass; `undefined` when the person has left the line meanwhile. */
+  private async wait(
+    attempt: number,
+    { ticket, position }: { ticket: string; position: number },
+  ): Promise<JoinGrant | undefined> {
+    if (attempt !== this.attempt) {
+      this.parts.withdraw(ticket);
+      return undefined;
+    }
+    this.ticket = ticket;
+    this.handle({ type: 'waiting', position });
+    for (;;) {
+      await this.parts.pause(LOBBY_EVERY_MS);
+      if (attempt !== this.attempt) return undefined;
+      const standing = await this.parts.standing(ticket);
+      if (attempt !== this.attempt) return undefined;
+      if (standing === undefined) continue;
+      if (standing.state === 'waiting') {
+        this.handle({ type: 'waiting', position: standing.position });
+        continue;
+      }
+      this.ticket = undefined;
+      if (standing.state === 'admitted') return standing;
+      throw new NotLetIn(failure(standing.state === 'refused' ? 'lobby_refused' : 'lobby_gone'));
+    }
+  }
+
+  /** Leaves the line, back to the page before the call. */
+  withdraw(): Promise<void> {
+    this.giveTicketBack();
+    return this.check();
   }
 
   /** Back into the room under the same name, without another look in the mirror. */
@@ -94,14 +146,26 @@ export class CallController<Session> {
 
   dispose(): void {
     this.attempt++;
+    this.giveTicketBack();
     if (this.call.phase === 'connected') this.parts.disconnect(this.call.session);
     this.parts.stopMedia();
     this.call = { phase: 'checking' };
   }
 
-  private fail(error: unknown): void {
-    const failure = this.parts.explain(error);
-    this.handle({ type: 'failed', failure });
+  private giveTicketBack(): void {
+    if (this.ticket !== undefined) this.parts.withdraw(this.ticket);
+    this.ticket = undefined;
+  }
+
+  private async fail(error: unknown, attempt: number): Promise<void> {
+    const failure = error instanceof NotLetIn ? error.failure : this.parts.explain(error);
+    let room: RoomInfo | undefined;
+    if (isQuestion(failure) && this.call.phase === 'joining' && this.call.room === undefined) {
+      // A link that joins at once met a question: it is asked on the page that knows the room.
+      room = await this.parts.room().catch(() => undefined);
+      if (attempt !== this.attempt) return;
+    }
+    this.handle({ type: 'failed', failure, room });
     // A camera light on an error page would be hard to explain; back on pre-join it stays.
     if (this.call.phase === 'failed') this.parts.stopMedia();
   }

@@ -1,6 +1,10 @@
 /** Wires a CallController to the real API, the real devices and livekit. */
+import { account } from '../account/account';
 import { api } from '../api/client';
+import { ApiError, UnreachableError } from '../api/errors';
+import type { JoinGrant } from '../api/types';
 import { failure } from '../state/failure';
+import { HostKeys } from '../state/hostKeys';
 import { TabIdentity } from '../state/identity';
 import type { JoinOptions } from '../state/joinOptions';
 import { preferences, safeStorage } from '../state/preferences';
@@ -28,19 +32,43 @@ export function createCall(
     camera: options.video,
     microphone: options.audio,
   });
+  // Not awaited: claiming a lock may take a moment and nothing depends on it.
+  const remember = (grant: JoinGrant) => void tabIdentity.remember(roomId, grant.identity);
   const controller = new CallController<CallSession>(
     {
       room: () => api.room(roomId),
-      async enter(name) {
+      async enter(name, password) {
         const identity = await tabIdentity.recall(roomId);
-        const grant = await api.join(roomId, {
-          name,
-          ...(identity === undefined ? {} : { identity }),
-        });
-        // Not awaited: claiming a lock may take a moment and nothing depends on it.
-        void tabIdentity.remember(roomId, grant.identity);
-        return grant;
+        const hostKey = new HostKeys(safeStorage('localStorage')).recall(roomId);
+        const answer = await api.join(
+          roomId,
+          {
+            name,
+            ...(identity === undefined ? {} : { identity }),
+            ...(password === undefined ? {} : { password }),
+            ...(hostKey === undefined ? {} : { host_key: hostKey }),
+          },
+          await account.token(),
+        );
+        if (!('waiting' in answer)) remember(answer);
+        return answer;
       },
+      async standing(ticket) {
+        try {
+          const standing = await api.lobby(roomId, ticket);
+          if (standing.state === 'admitted') remember(standing);
+          return standing;
+        } catch (error) {
+          if (error instanceof ApiError && error.status === 404) return { state: 'gone' };
+          // A network that comes back within the server's patience costs nobody their place.
+          if (error instanceof UnreachableError) return undefined;
+          throw error;
+        }
+      },
+      withdraw(ticket) {
+        api.withdraw(roomId, ticket).catch(() => undefined);
+      },
+      pause: (ms) => new Promise((resolve) => window.setTimeout(resolve, ms)),
       async connect(grant, onDisconnected) {
         const session = await connectSession(
           grant,

@@ -12,6 +12,7 @@ import type { JoinGrant } from '../api/types';
 import { failure, type Failure } from '../state/failure';
 import { failureFromDisconnect, failureFromError } from './livekitFailure';
 import type { PreviewMedia } from './browserMedia';
+import { RoomControl } from './roomControl';
 
 export interface CallSession {
   room: Room;
@@ -19,6 +20,8 @@ export interface CallSession {
   encrypted: boolean;
   /** The token that is valid now, for questions to the API. */
   token: () => string;
+  /** What the room says of itself: who waits, whether it is locked, what a host asks. */
+  control: RoomControl;
   /** Devices that were wanted and did not open: the call goes on, the person is told. */
   problems: Promise<Failure[]>;
 }
@@ -36,6 +39,7 @@ export async function connectSession(
   onDisconnected: (failure: Failure | undefined) => void,
 ): Promise<CallSession> {
   const { room, close } = await createRoom(options, key);
+  const control = new RoomControl(room);
   try {
     await room.connect(grant.url, grant.token);
   } catch (error) {
@@ -57,6 +61,7 @@ export async function connectSession(
     joinedAt: Date.now(),
     encrypted: key !== undefined,
     token: () => token,
+    control,
     problems: publish(room, media),
   };
 }

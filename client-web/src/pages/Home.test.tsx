@@ -1,6 +1,7 @@
 import { render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { HostKeys } from '../state/hostKeys';
 import { respond } from '../test/respond';
 import { Home } from './Home';
 
@@ -40,6 +41,41 @@ describe('starting a room', () => {
     });
     const key = window.location.hash.replace('#e2ee=', '');
     expect(JSON.stringify(asked)).not.toContain(key);
+  });
+
+  it('as one wishes it: folded away, and its key makes one its host', async () => {
+    const asked = respond({
+      'POST /api/rooms': { status: 201, body: { ...weekly, host_key: 'h0st' } },
+    });
+    render(<Home />);
+    await userEvent.click(screen.getByText('Who gets in, what is kept'));
+    await userEvent.type(screen.getByLabelText(/Password/), 's3cret');
+    await userEvent.click(screen.getByRole('switch', { name: 'Lobby' }));
+    expect(screen.getByText('password, lobby')).toBeVisible();
+    // Without an account there is nobody to keep a room for.
+    expect(screen.queryByTestId('home-lasting')).toBeNull();
+    await userEvent.click(screen.getByTestId('home-create'));
+    await waitFor(() => {
+      expect(address()).toBe('/r/k3m9x2qa');
+    });
+    expect(asked.find((one) => one.method === 'POST')?.body).toEqual({
+      password: 's3cret',
+      lobby: true,
+    });
+    expect(new HostKeys(localStorage).recall('k3m9x2qa')).toBe('h0st');
+  });
+
+  it('where guests start no rooms, the way in is shown instead', async () => {
+    respond({
+      'GET /api/info': {
+        status: 200,
+        body: { ...info(false).body, guests: false, accounts: { enabled: true } },
+      },
+    });
+    render(<Home />);
+    await userEvent.click(await screen.findByTestId('home-sign-in'));
+    expect(address()).toBe('/signin');
+    expect(screen.queryByTestId('home-create')).toBeNull();
   });
 
   it('says what to do when the server is away, and lets one try again', async () => {

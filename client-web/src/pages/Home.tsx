@@ -1,15 +1,8 @@
-import { useState } from 'react';
-import { api } from '../api/client';
-import { navigate } from '../app/navigation';
-import { failure, failureFromApi } from '../state/failure';
-import { generateKey, roomPath } from '../state/joinLink';
-import { Button } from '../ui/Button';
-import { Field } from '../ui/Field';
 import { PageShell } from '../ui/PageShell';
-import { Switch } from '../ui/Switch';
 import { FlowArt } from './home/FlowArt';
 import { JoinForm } from './home/JoinForm';
 import { LiveRooms } from './home/LiveRooms';
+import { NewRoom } from './home/NewRoom';
 
 export function Home() {
   return (
@@ -30,60 +23,5 @@ export function Home() {
         </div>
       </div>
     </PageShell>
-  );
-}
-
-function NewRoom() {
-  const [name, setName] = useState('');
-  const [encrypted, setEncrypted] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string>();
-
-  const create = async () => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      const room = await api.createRoom(name);
-      navigate(roomPath(room.id, encrypted ? generateKey() : undefined));
-    } catch (error) {
-      const { title, advice } = failureFromApi(error) ?? failure('unknown');
-      setProblem(`${title}. ${advice}`);
-      setBusy(false);
-    }
-  };
-
-  return (
-    <form
-      className="card"
-      aria-labelledby="new-heading"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!busy) void create();
-      }}
-    >
-      <h2 id="new-heading">New room</h2>
-      <Field
-        label="Room name (optional)"
-        placeholder="Weekly catch-up"
-        maxLength={64}
-        autoComplete="off"
-        value={name}
-        error={problem}
-        data-testid="home-room-name"
-        onChange={(event) => {
-          setName(event.target.value);
-        }}
-      />
-      <Switch
-        label="End-to-end encrypted"
-        hint="The key stays in the link. Not even the server can listen."
-        checked={encrypted}
-        onChange={setEncrypted}
-        testId="home-e2ee"
-      />
-      <Button look="primary" type="submit" icon="plus" busy={busy} data-testid="home-create">
-        Start a room
-      </Button>
-    </form>
   );
 }

@@ -5,8 +5,13 @@ import { createCall } from '../media/createCall';
 import { RoomView } from '../room/RoomView';
 import { FailureCard } from '../ui/FailureCard';
 import { PageShell } from '../ui/PageShell';
+import { rememberNext } from '../account/next';
+import { navigate } from '../app/navigation';
+import type { Failure } from '../state/failure';
+import { preferences } from '../state/preferences';
 import { Left } from './Left';
 import { PreJoin } from './prejoin/PreJoin';
+import { Waiting } from './Waiting';
 
 interface RoomPageProps {
   roomId: string;
@@ -28,11 +33,20 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
     };
   }, [controller]);
 
+  const retry = (failure: Failure) => {
+    if (failure.retry === 'sign_in') {
+      rememberNext(`/r/${roomId}${search}${hash}`);
+      navigate('/signin');
+    } else {
+      void (failure.retry === 'join' ? controller.rejoin() : controller.check());
+    }
+  };
+
   switch (call.phase) {
     case 'checking':
-      return <Waiting text="Looking for the room…" />;
+      return <Opening text="Looking for the room…" />;
     case 'joining':
-      return <Waiting text="Joining…" />;
+      return <Opening text="Joining…" />;
     case 'prejoin':
       return (
         <PreJoin
@@ -41,7 +55,17 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
           media={media}
           suggestedName={options.name}
           problem={call.problem}
-          onJoin={(name) => void controller.join(name)}
+          onJoin={(name, password) => void controller.join(name, password)}
+        />
+      );
+    case 'waiting':
+      return (
+        <Waiting
+          room={call.room}
+          position={call.position}
+          name={options.name ?? preferences.get().name}
+          media={media}
+          onWithdraw={() => void controller.withdraw()}
         />
       );
     case 'connected':
@@ -62,16 +86,16 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
         <PageShell title={call.failure.title}>
           <FailureCard
             failure={call.failure}
-            onRetry={() =>
-              void (call.failure.retry === 'join' ? controller.rejoin() : controller.check())
-            }
+            onRetry={() => {
+              retry(call.failure);
+            }}
           />
         </PageShell>
       );
   }
 }
 
-function Waiting({ text }: { text: string }) {
+function Opening({ text }: { text: string }) {
   return (
     <PageShell title="">
       <p className="waiting" role="status">

@@ -3,6 +3,7 @@ import userEvent, { type UserEvent } from '@testing-library/user-event';
 import { ConnectionState, Room, RoomEvent } from 'livekit-client';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { preferences } from '../state/preferences';
+import { RoomControl } from '../media/roomControl';
 import { failure } from '../state/failure';
 import { RoomView } from './RoomView';
 
@@ -29,6 +30,7 @@ function enter({
         joinedAt: Date.now(),
         encrypted: key !== undefined,
         token: () => 'token',
+        control: new RoomControl(room),
         problems: Promise.resolve(problems),
       }}
       roomInfo={info}

@@ -1,6 +1,6 @@
 /**
  * Where this tab stands with one room, as a state machine without livekit, timers or React:
- * checking -> prejoin -> joining -> connected -> left | failed, and back by `retry`.
+ * checking -> prejoin -> joining -> (waiting ->) connected -> left | failed, and back by `retry`.
  */
 import type { RoomInfo, RoomStatus } from '../api/types';
 import { failure, type Failure } from './failure';
@@ -10,6 +10,8 @@ export type Call<Session> =
   | { phase: 'prejoin'; room: RoomInfo; problem: Failure | undefined }
   /** `room` is unknown when a link with `join=1` goes straight to joining. */
   | { phase: 'joining'; room: RoomInfo | undefined }
+  /** In the lobby, until a host decides. Position 1 is next. */
+  | { phase: 'waiting'; room: RoomInfo | undefined; position: number }
   | { phase: 'connected'; room: RoomInfo; session: Session }
   | { phase: 'left'; room: RoomInfo }
   | { phase: 'failed'; room: RoomInfo | undefined; failure: Failure };
@@ -17,9 +19,11 @@ export type Call<Session> =
 export type CallEvent<Session> =
   | { type: 'found'; room: RoomStatus }
   | { type: 'join' }
+  | { type: 'waiting'; position: number }
   | { type: 'connected'; session: Session; room: RoomInfo }
   | { type: 'disconnected'; failure: Failure | undefined }
-  | { type: 'failed'; failure: Failure }
+  /** `room`: for a link that went straight to joining, what it turned out to lead to. */
+  | { type: 'failed'; failure: Failure; room?: RoomInfo | undefined }
   | { type: 'check' };
 
 export function reduceCall<S>(call: Call<S>, event: CallEvent<S>): Call<S> {
@@ -33,8 +37,12 @@ export function reduceCall<S>(call: Call<S>, event: CallEvent<S>): Call<S> {
         : { phase: 'prejoin', room: event.room, problem: undefined };
     case 'join':
       return call.phase === 'connected' ? call : { phase: 'joining', room: roomOf(call) };
+    case 'waiting':
+      return call.phase === 'joining' || call.phase === 'waiting'
+        ? { phase: 'waiting', room: call.room, position: event.position }
+        : call;
     case 'connected':
-      return call.phase === 'joining'
+      return call.phase === 'joining' || call.phase === 'waiting'
         ? { phase: 'connected', session: event.session, room: event.room }
         : call;
     case 'disconnected':
@@ -43,13 +51,20 @@ export function reduceCall<S>(call: Call<S>, event: CallEvent<S>): Call<S> {
       return event.failure === undefined
         ? { phase: 'left', room: call.room }
         : { phase: 'failed', room: call.room, failure: event.failure };
-    case 'failed':
-      // A refused name is fixed where it is typed, not on an error page.
-      if (event.failure.kind === 'bad_name' && call.phase === 'joining' && call.room) {
-        return { phase: 'prejoin', room: call.room, problem: event.failure };
+    case 'failed': {
+      const room = roomOf(call) ?? event.room;
+      // A refused name or password is mended where it is typed, not on an error page.
+      if (isQuestion(event.failure) && call.phase === 'joining' && room) {
+        return { phase: 'prejoin', room, problem: event.failure };
       }
-      return { phase: 'failed', room: roomOf(call), failure: event.failure };
+      return { phase: 'failed', room, failure: event.failure };
+    }
   }
+}
+
+/** The door asks for something that can be typed. */
+export function isQuestion({ kind }: Failure): boolean {
+  return kind === 'bad_name' || kind === 'password_required' || kind === 'wrong_password';
 }
 
 function roomOf<S>(call: Call<S>): RoomInfo | undefined {

@@ -15,6 +15,14 @@ export type FailureKind =
   | 'room_ended'
   | 'bad_name'
   | 'bad_link'
+  | 'password_required'
+  | 'wrong_password'
+  | 'room_locked'
+  | 'banned'
+  | 'sign_in_required'
+  | 'lobby_refused'
+  | 'lobby_gone'
+  | 'rate_limited'
   | 'server_unreachable'
   | 'connection_lost'
   | 'media_blocked'
@@ -25,8 +33,8 @@ export type FailureKind =
   | 'encryption_failed'
   | 'unknown';
 
-/** What the one helpful button does: join again, ask the server again, or nothing (only home). */
-export type Retry = 'join' | 'check' | 'device' | 'none';
+/** What the one helpful button does: join again, ask the server again, sign in, or nothing (only home). */
+export type Retry = 'join' | 'check' | 'device' | 'sign_in' | 'none';
 
 export interface Failure {
   kind: FailureKind;
@@ -89,6 +97,46 @@ const TABLE: Record<FailureKind, Omit<Failure, 'kind'>> = {
     advice: 'Check the link, or start from the home page.',
     retry: 'none',
   },
+  password_required: {
+    title: 'This room has a password',
+    advice: 'Type the password you were given.',
+    retry: 'check',
+  },
+  wrong_password: {
+    title: 'That is not the password',
+    advice: 'That is not the password of this room. Check it and try again.',
+    retry: 'check',
+  },
+  room_locked: {
+    title: 'This room is locked',
+    advice: 'The host lets nobody new in at the moment. Ask them to unlock it, then try again.',
+    retry: 'join',
+  },
+  banned: {
+    title: 'You cannot come back into this room',
+    advice: 'A host removed you for as long as the room lasts.',
+    retry: 'none',
+  },
+  sign_in_required: {
+    title: 'This room is for people with an account',
+    advice: 'Sign in, and you are brought back here.',
+    retry: 'sign_in',
+  },
+  lobby_refused: {
+    title: 'You were not let in',
+    advice: 'A host declined. If you think it was a mistake, ask them, then knock again.',
+    retry: 'join',
+  },
+  lobby_gone: {
+    title: 'You are not in line any more',
+    advice: 'The connection was away for too long, or the room ended. Knock again.',
+    retry: 'join',
+  },
+  rate_limited: {
+    title: 'Too many attempts',
+    advice: 'Wait a minute, then try again.',
+    retry: 'check',
+  },
   server_unreachable: {
     title: 'The server is not answering',
     advice:
@@ -147,6 +195,13 @@ const API_CODES: Record<string, FailureKind> = {
   room_not_found: 'room_not_found',
   room_full: 'room_full',
   bad_name: 'bad_name',
+  password_required: 'password_required',
+  wrong_password: 'wrong_password',
+  room_locked: 'room_locked',
+  banned: 'banned',
+  sign_in_required: 'sign_in_required',
+  guests_not_allowed: 'sign_in_required',
+  rate_limited: 'rate_limited',
   unauthorized: 'token_rejected',
   forbidden: 'token_rejected',
 };
@@ -161,4 +216,14 @@ export function failureFromApi(error: unknown): Failure | undefined {
   // The server knows better than we do what it refused: pass its sentence on.
   const reference = error.requestId === undefined ? '' : ` (reference ${error.requestId})`;
   return failure('unknown', { advice: `${error.message}${reference}`, retry: 'check' });
+}
+
+/** Any error of the API as one line, for where a page has room for no more. */
+export function inWords(error: unknown): string {
+  // Refusals of a form are about what was typed: the server's own sentence says what.
+  if (error instanceof ApiError && error.status < 500 && API_CODES[error.code] === undefined) {
+    return error.message.charAt(0).toUpperCase() + error.message.slice(1);
+  }
+  const { title, advice } = failureFromApi(error) ?? failure('unknown');
+  return `${title}. ${advice}`;
 }

@@ -9,14 +9,16 @@ export function respond(
   const asked: { method: string; path: string; body: unknown; headers: HeadersInit }[] = [];
   vi.stubGlobal('fetch', (path: string, init: RequestInit = {}) => {
     const method = init.method ?? 'GET';
-    const body: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : undefined;
-    asked.push({ method, path, body, headers: init.headers ?? {} });
+    const sent: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : undefined;
+    asked.push({ method, path, body: sent, headers: init.headers ?? {} });
     const answer = table[`${method} ${path}`];
     if (answer === undefined || answer === 'unreachable') {
       return Promise.reject(new TypeError('Failed to fetch'));
     }
     const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
-    return Promise.resolve(new Response(text, { status: answer.status }));
+    // A Response of these kinds may not have a body, not even an empty one.
+    const body = answer.status === 204 ? null : text;
+    return Promise.resolve(new Response(body, { status: answer.status }));
   });
   return asked;
 }

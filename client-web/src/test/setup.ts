@@ -1,8 +1,10 @@
 import '@testing-library/jest-dom/vitest';
 import { cleanup } from '@testing-library/react';
 import { afterEach } from 'vitest';
+import { forgetServerInfo } from '../account/serverInfo';
 
 afterEach(cleanup);
+afterEach(forgetServerInfo);
 
 // What jsdom leaves out and our views use.
 HTMLDialogElement.prototype.showModal = function showModal() {

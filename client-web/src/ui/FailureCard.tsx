@@ -10,6 +10,12 @@ const ICON: Partial<Record<Failure['kind'], IconName>> = {
   removed: 'door',
   duplicate_identity: 'people',
   token_rejected: 'wait',
+  room_locked: 'lock',
+  banned: 'door',
+  lobby_refused: 'door',
+  lobby_gone: 'wait',
+  sign_in_required: 'person',
+  rate_limited: 'wait',
   encryption_failed: 'lock',
 };
 
@@ -49,6 +55,15 @@ export function FailureCard({ failure, onRetry }: { failure: Failure; onRetry: (
 
 /** "Rejoin" promises a call one was in; the others may never have let us in. */
 function retryLabel({ kind, retry }: Failure): string {
-  const wasIn = kind !== 'server_unreachable' && kind !== 'encryption_failed' && kind !== 'unknown';
+  if (retry === 'sign_in') return 'Sign in';
+  if (kind === 'lobby_refused' || kind === 'lobby_gone') return 'Knock again';
+  const wasIn = !NEVER_IN.has(kind);
   return retry === 'join' && wasIn ? 'Rejoin' : 'Try again';
 }
+
+const NEVER_IN: ReadonlySet<Failure['kind']> = new Set([
+  'server_unreachable',
+  'encryption_failed',
+  'room_locked',
+  'unknown',
+]);

@@ -1,29 +1,32 @@
 import { useEffect, type ReactNode } from 'react';
-import { navigate } from '../app/navigation';
+import { AccountMenu } from '../account/AccountMenu';
+import { Link } from './Link';
 import { Logo } from './Logo';
 import { ThemeToggle } from './ThemeToggle';
 
+interface PageShellProps {
+  title: string;
+  /** Pages to read and to work with begin at the top; the others sit in the middle. */
+  wide?: boolean;
+  children: ReactNode;
+}
+
 /** The frame of every page outside a call. */
-export function PageShell({ title, children }: { title: string; children: ReactNode }) {
+export function PageShell({ title, wide = false, children }: PageShellProps) {
   useTitle(title);
   return (
     <div className="page">
       <header className="page-head">
-        <a
-          className="brand"
-          href="/"
-          onClick={(event) => {
-            if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-            event.preventDefault();
-            navigate('/');
-          }}
-        >
+        <Link className="brand" to="/">
           <Logo />
           <span>Sluice</span>
-        </a>
-        <ThemeToggle />
+        </Link>
+        <div className="page-tools">
+          <AccountMenu />
+          <ThemeToggle />
+        </div>
       </header>
-      <main className="page-main">{children}</main>
+      <main className={wide ? 'page-main page-wide' : 'page-main'}>{children}</main>
     </div>
   );
 }

@@ -1,15 +1,17 @@
 import { useEffect, useState } from 'react';
 import { api } from '../../api/client';
 import type { RoomInfo } from '../../api/types';
-import { navigate } from '../../app/navigation';
+import { useServerInfo } from '../../account/serverInfo';
 import { roomPath } from '../../state/joinLink';
 import { Icon } from '../../ui/Icon';
+import { Link } from '../../ui/Link';
 
 const REFRESH_MS = 5000;
 
 /** Development mode only: elsewhere, who meets whom is nobody's business. */
 export function LiveRooms() {
-  const rooms = useLiveRooms();
+  const dev = useServerInfo()?.dev === true;
+  const rooms = useLiveRooms(dev);
   if (rooms === undefined) return null;
   return (
     <section className="card live" aria-labelledby="live-heading">
@@ -32,17 +34,8 @@ export function LiveRooms() {
 }
 
 function LiveRoom({ room }: { room: RoomInfo }) {
-  const path = roomPath(room.id);
   return (
-    <a
-      className="live-room"
-      href={path}
-      onClick={(event) => {
-        if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-        event.preventDefault();
-        navigate(path);
-      }}
-    >
+    <Link className="live-room" to={roomPath(room.id)}>
       <span className="live-name">{room.name === '' ? 'Unnamed room' : room.name}</span>
       <code>{room.id}</code>
       <span className="live-count">
@@ -52,12 +45,12 @@ function LiveRoom({ room }: { room: RoomInfo }) {
           {room.num_participants === 1 ? '1 person' : `${String(room.num_participants)} people`}
         </span>
       </span>
-    </a>
+    </Link>
   );
 }
 
-/** `undefined` until the server says it is in development mode and lists its rooms. */
-function useLiveRooms(): RoomInfo[] | undefined {
+/** `undefined` until the server has listed its rooms. */
+function useLiveRooms(listed: boolean): RoomInfo[] | undefined {
   const [rooms, setRooms] = useState<RoomInfo[]>();
   useEffect(() => {
     let timer: number | undefined;
@@ -74,16 +67,11 @@ function useLiveRooms(): RoomInfo[] | undefined {
       }
       if (current) timer = window.setTimeout(() => void refresh(), REFRESH_MS);
     };
-    api.info().then(
-      (info) => {
-        if (info.dev && current) void refresh();
-      },
-      () => undefined,
-    );
+    if (listed) void refresh();
     return () => {
       current = false;
       window.clearTimeout(timer);
     };
-  }, []);
+  }, [listed]);
   return rooms;
 }

@@ -53,7 +53,7 @@ describe('before joining', () => {
     expect(note).toHaveTextContent('Camera and microphone access is blocked');
     expect(screen.getByTestId('prejoin-join')).toHaveTextContent('Join to watch and listen');
     await userEvent.type(name, '  Ada {Enter}');
-    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada');
+    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', undefined);
   });
 
   it('asks for a name rather than joining as nobody', async () => {
@@ -78,6 +78,25 @@ describe('before joining', () => {
       failure('bad_name', { advice: 'Names have at most 64 characters.' }),
     );
     expect(name).toHaveAccessibleDescription('Names have at most 64 characters.');
+  });
+
+  it('a room with a password asks for it, and says when it was not the one', async () => {
+    const media = refusing('x', { camera: false, microphone: false });
+    const onJoin = vi.fn();
+    render(
+      <PreJoin
+        room={{ ...room, has_password: true }}
+        encrypted={false}
+        media={media}
+        suggestedName="Ada"
+        problem={failure('wrong_password')}
+        onJoin={onJoin}
+      />,
+    );
+    const field = screen.getByTestId('prejoin-password');
+    expect(field).toHaveAccessibleDescription(/not the password/);
+    await userEvent.type(field, 's3cret{Enter}');
+    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', 's3cret');
   });
 
   it('the switches ask for the device again', async () => {

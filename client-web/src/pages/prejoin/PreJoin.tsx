@@ -18,13 +18,15 @@ interface PreJoinProps {
   suggestedName: string | undefined;
   /** What the server found wrong with the last attempt. */
   problem: Failure | undefined;
-  onJoin: (name: string) => void;
+  onJoin: (name: string, password: string | undefined) => void;
 }
 
 export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin }: PreJoinProps) {
   const [preferences, setPreferences] = usePreferences();
   const [name, setName] = useState(suggestedName ?? preferences.name);
   const [nameMissing, setNameMissing] = useState(false);
+  const [password, setPassword] = useState('');
+  const asksPassword = room.has_password === true || isAboutPassword(problem);
   const state = useSyncExternalStore(media.subscribe, media.get);
 
   useEffect(() => void media.start(), [media]);
@@ -36,7 +38,7 @@ export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin
       return;
     }
     setPreferences({ name: trimmed });
-    onJoin(trimmed);
+    onJoin(trimmed, password === '' ? undefined : password);
   };
 
   const failures = deviceFailures(state.camera, state.microphone);
@@ -60,6 +62,7 @@ export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin
                   <Icon name="lock" size={16} /> End-to-end encrypted
                 </span>
               )}
+              {room.lobby === true && <span className="chip">Lobby: a host lets you in</span>}
               <span>{peopleInside(room.num_participants)}</span>
             </p>
           </header>
@@ -72,13 +75,34 @@ export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin
             autoComplete="nickname"
             maxLength={64}
             value={name}
-            error={nameMissing ? 'Tell the others who you are.' : problem?.advice}
+            error={
+              nameMissing
+                ? 'Tell the others who you are.'
+                : isAboutPassword(problem)
+                  ? undefined
+                  : problem?.advice
+            }
             data-testid="prejoin-name"
             onChange={(event) => {
               setName(event.target.value);
               setNameMissing(false);
             }}
           />
+          {asksPassword && (
+            <Field
+              label="Room password"
+              type="password"
+              autoComplete="off"
+              maxLength={128}
+              value={password}
+              hint="The host may leave this empty."
+              error={isAboutPassword(problem) ? problem?.advice : undefined}
+              data-testid="prejoin-password"
+              onChange={(event) => {
+                setPassword(event.target.value);
+              }}
+            />
+          )}
           <DeviceForm media={media} state={state} />
           <Button look="primary" type="submit" className="prejoin-join" data-testid="prejoin-join">
             {joinLabel(state.camera.status === 'on', state.microphone.status === 'on')}
@@ -87,6 +111,10 @@ export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin
       </div>
     </PageShell>
   );
+}
+
+function isAboutPassword(problem: Failure | undefined): boolean {
+  return problem?.kind === 'password_required' || problem?.kind === 'wrong_password';
 }
 
 function peopleInside(count: number): string {

@@ -17,6 +17,9 @@ const INDEX: &str = "index.html";
 /// The bundler puts a hash of the content into these names.
 const HASHED: &str = "assets/";
 
+/// First steps of the addresses of the app's own pages; the app reads the rest of them itself.
+const PAGES: [&str; 5] = ["r", "signin", "sessions", "admin", "docs"];
+
 /// Style of the page that stands in for the web app.
 const STYLE: &str = "body{font:16px/1.6 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem}\
 code{background:#eee;padding:.1em .3em}";
@@ -45,8 +48,7 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::NOT_FOUND, "not found").into_response();
     }
-    // Addresses of the app's own pages; the app reads them itself.
-    let page = path.is_empty() || path == INDEX || path == "r" || path.starts_with("r/");
+    let page = path.is_empty() || path == INDEX || PAGES.contains(&path.split('/').next().unwrap_or_default());
     let name = if page { INDEX } else { path };
     match WebApp::get(name) {
         Some(file) => answer(name, file, &headers),

@@ -91,6 +91,9 @@ async fn pages_of_the_app_are_one_page_built_or_not() {
         assert_ne!(page.headers["cache-control"], "public, max-age=31536000, immutable");
     }
     assert_eq!(home.body, room.body);
+    for page in ["/signin", "/sessions/RM_x", "/admin", "/docs/api"] {
+        assert_eq!(server.get(page).await.body, home.body, "{page}");
+    }
     for target in ["/assets/nothing.js", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "/assets/..%2f..%2fpackage.json"] {
         assert_eq!(server.get(target).await.status, 404, "{target}");
     }

@@ -1,0 +1,95 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { SignedIn } from '../api/accounts';
+import { AccountStore, type AccountParts } from './accountStore';
+
+const ada = {
+  id: 'u-1',
+  login: 'ada',
+  name: 'Ada',
+  roles: ['admin'],
+  disabled: false,
+  created_at: 0,
+};
+const pass = (access_token: string): SignedIn => ({ access_token, expires_in_s: 900, user: ada });
+
+class Refused extends Error {}
+
+/** A page whose browser may have a cookie, at a time that the test moves. */
+function page({ cookie = true, ...overrides }: Partial<AccountParts> & { cookie?: boolean } = {}) {
+  let now = 0;
+  let hinted = cookie;
+  let renewals = 0;
+  const parts = {
+    signIn: vi.fn(() => Promise.resolve(pass('first'))),
+    refresh: vi.fn(() => Promise.resolve(pass(`renewed-${String(++renewals)}`))),
+    signOut: vi.fn(() => Promise.resolve()),
+    isRefused: (error: unknown) => error instanceof Refused,
+    now: () => now,
+    hint: {
+      get: () => hinted,
+      set: (value: boolean) => {
+        hinted = value;
+      },
+    },
+    alone: <T>(work: () => Promise<T>) => work(),
+    ...overrides,
+  };
+  const store = new AccountStore(parts);
+  return { store, parts, hinted: () => hinted, pass: (ms: number) => (now += ms) };
+}
+
+describe('who is signed in', () => {
+  it('a guest is asked nothing and shows nothing', async () => {
+    const { store, parts } = page({ cookie: false });
+    expect(await store.token()).toBeUndefined();
+    expect(store.get()).toEqual({ status: 'guest' });
+    expect(parts.refresh).not.toHaveBeenCalled();
+  });
+
+  it('a reload is still the same person', async () => {
+    const { store } = page();
+    expect(await store.token()).toBe('renewed-1');
+    expect(store.get()).toEqual({ status: 'signed_in', user: ada });
+  });
+
+  it('renews a pass shortly before it ends, once for all who ask', async () => {
+    const { store, parts, pass: time } = page({ cookie: false });
+    await store.start();
+    await store.signIn('ada', 's3cret');
+    time(869_000);
+    expect(await store.token()).toBe('first');
+    time(1_000);
+    expect(await Promise.all([store.token(), store.token()])).toEqual(['renewed-1', 'renewed-1']);
+    expect(parts.refresh).toHaveBeenCalledOnce();
+  });
+
+  it('a cookie that counts no more makes a guest who is not asked again', async () => {
+    const { store, hinted } = page({ refresh: () => Promise.reject(new Refused()) });
+    expect(await store.token()).toBeUndefined();
+    expect(store.get().status).toBe('guest');
+    expect(hinted()).toBe(false);
+  });
+
+  it('a server that is away makes a guest for now', async () => {
+    const { store, hinted } = page({ refresh: () => Promise.reject(new Error('away')) });
+    await store.start();
+    expect(store.get().status).toBe('guest');
+    expect(hinted()).toBe(true);
+  });
+
+  it('signing out forgets, whatever the server says', async () => {
+    const { store, hinted } = page({ signOut: () => Promise.reject(new Error('away')) });
+    await store.start();
+    await store.signOut().catch(() => undefined);
+    expect(store.get()).toEqual({ status: 'guest' });
+    expect(await store.token()).toBeUndefined();
+    expect(hinted()).toBe(false);
+  });
+
+  it('comes back from a provider with a cookie this page has not heard of', async () => {
+    const { store } = page({ cookie: false });
+    await store.start();
+    await store.arrive();
+    expect(store.get().status).toBe('signed_in');
+  });
+});

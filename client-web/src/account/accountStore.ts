@@ -1,0 +1,112 @@
+/**
+ * Who is signed in on this page. The access token lives in memory only and is renewed by a cookie that
+ * scripts cannot read; all that is kept between visits is that there may be such a cookie.
+ */
+import type { SignedIn, User } from '../api/accounts';
+
+export type Account =
+  /** Not asked yet. */
+  { status: 'unknown' } | { status: 'guest' } | { status: 'signed_in'; user: User };
+
+export interface AccountParts {
+  signIn(login: string, password: string): Promise<SignedIn>;
+  refresh(): Promise<SignedIn>;
+  signOut(): Promise<unknown>;
+  /** The server said that there is no such cookie, or not any more. */
+  isRefused(error: unknown): boolean;
+  /** Unix milliseconds. */
+  now(): number;
+  /** Remembers between visits that a cookie may be there: guests are not asked to refresh nothing. */
+  hint: { get(): boolean; set(signedIn: boolean): void };
+  /** One tab renews at a time: a renewal makes the cookie of the others void. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Renewed this long before its end, so that a request under way does not outlive it. */
+const MARGIN_MS = 30_000;
+
+export class AccountStore {
+  private value: Account = { status: 'unknown' };
+  private access: { token: string; until: number } | undefined;
+  private renewal: Promise<void> | undefined;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(private readonly parts: AccountParts) {}
+
+  get = (): Account => this.value;
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Finds out who this is, once. A server that is away leaves one a guest until the next visit. */
+  async start(): Promise<void> {
+    if (this.value.status !== 'unknown') return;
+    if (!this.parts.hint.get()) this.become({ status: 'guest' });
+    else await this.renew();
+  }
+
+  /** Comes back from a provider: there is a cookie now that this page knows nothing of. */
+  async arrive(): Promise<void> {
+    this.parts.hint.set(true);
+    await this.renew();
+  }
+
+  async signIn(login: string, password: string): Promise<void> {
+    this.accept(await this.parts.signIn(login, password));
+  }
+
+  /** Takes what a registration gave. */
+  accept({ access_token, expires_in_s, user }: SignedIn): void {
+    this.access = { token: access_token, until: this.parts.now() + expires_in_s * 1000 };
+    this.parts.hint.set(true);
+    this.become({ status: 'signed_in', user });
+  }
+
+  async signOut(): Promise<void> {
+    try {
+      await this.parts.signOut();
+    } finally {
+      this.forget();
+    }
+  }
+
+  /** A token that is good for the next request; `undefined` for guests. */
+  token = async (): Promise<string | undefined> => {
+    await this.start();
+    if (this.value.status !== 'signed_in') return undefined;
+    if (!this.access || this.access.until - MARGIN_MS <= this.parts.now()) await this.renew();
+    return this.access?.token;
+  };
+
+  private renew(): Promise<void> {
+    this.renewal ??= this.parts
+      .alone(() => this.parts.refresh())
+      .then(
+        (signedIn) => {
+          this.accept(signedIn);
+        },
+        (error: unknown) => {
+          if (this.parts.isRefused(error)) this.forget();
+          // The cookie may still be good: the next visit asks again.
+          else if (this.value.status === 'unknown') this.become({ status: 'guest' });
+        },
+      )
+      .finally(() => {
+        this.renewal = undefined;
+      });
+    return this.renewal;
+  }
+
+  private forget(): void {
+    this.access = undefined;
+    this.parts.hint.set(false);
+    this.become({ status: 'guest' });
+  }
+
+  private become(value: Account): void {
+    this.value = value;
+    for (const listener of this.listeners) listener();
+  }
+}

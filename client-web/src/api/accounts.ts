@@ -1,0 +1,66 @@
+/** Signing in, and who has an account. The refresh token is a cookie that scripts never see. */
+import { request } from './http';
+
+export interface User {
+  id: string;
+  login: string;
+  name: string;
+  roles: string[];
+  disabled: boolean;
+  /** Unix milliseconds. */
+  created_at: number;
+}
+
+export interface SignedIn {
+  access_token: string;
+  expires_in_s: number;
+  user: User;
+}
+
+export interface NewUser {
+  login: string;
+  name: string;
+  password: string;
+  roles: string[];
+}
+
+export const accounts = {
+  signIn: (login: string, password: string) =>
+    request<SignedIn>('POST', '/api/accounts/login', { body: { login, password } }),
+
+  register: (login: string, name: string, password: string) =>
+    request<SignedIn>('POST', '/api/accounts/register', { body: { login, name, password } }),
+
+  refresh: () => request<SignedIn>('POST', '/api/accounts/refresh', { body: {} }),
+
+  signOut: () => request<unknown>('POST', '/api/accounts/logout', { body: {} }),
+
+  changePassword: (before: string, after: string, token: string) =>
+    request<unknown>('POST', '/api/accounts/password', {
+      body: { old: before, new: after },
+      token,
+    }),
+};
+
+/** For administrators. */
+export const users = {
+  list: async (token: string | undefined) =>
+    (await request<{ users: User[] }>('GET', '/api/users', { token })).users,
+
+  add: (user: NewUser, token: string | undefined) =>
+    request<User>('POST', '/api/users', { body: user, token }),
+
+  change: (
+    id: string,
+    change: Partial<Pick<User, 'name' | 'roles' | 'disabled'>> & { password?: string },
+    token: string | undefined,
+  ) => request<User>('PATCH', `/api/users/${encodeURIComponent(id)}`, { body: change, token }),
+
+  remove: (id: string, token: string | undefined) =>
+    request<unknown>('DELETE', `/api/users/${encodeURIComponent(id)}`, { token }),
+};
+
+/** Where signing in with the provider begins. It comes back to a path of this server. */
+export function providerPath(next: string): string {
+  return `/api/accounts/oidc/start?next=${encodeURIComponent(next)}`;
+}

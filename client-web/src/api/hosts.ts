@@ -1,0 +1,83 @@
+/** What one may ask of a room one is in. The token is the participant's own; the room knows its role. */
+import { request } from './http';
+import { roomPath } from './client';
+
+export type Source = 'microphone' | 'camera' | 'screen_share';
+
+export interface Waiting {
+  ticket: string;
+  name: string;
+  identity: string;
+  /** Unix milliseconds. */
+  since: number;
+}
+
+export interface KeptMessage {
+  id: string;
+  sequence: number;
+  identity: string;
+  name: string;
+  sender: 'user' | 'ai';
+  message: string;
+  /** Unix milliseconds. */
+  timestamp: number;
+}
+
+export interface Entry {
+  locked: boolean;
+  lobby: boolean;
+}
+
+/** Everything a person in a room can ask of it beside media. */
+export interface RoomDesk {
+  raiseHand(identity: string, raised: boolean): Promise<unknown>;
+  mute(identity: string, source: Source): Promise<unknown>;
+  askToUnmute(identity: string, source: Source): Promise<unknown>;
+  remove(identity: string, keepOut: boolean): Promise<unknown>;
+  setRole(identity: string, role: string): Promise<unknown>;
+  muteAll(): Promise<unknown>;
+  setEntry(change: Partial<Entry>): Promise<unknown>;
+  end(): Promise<unknown>;
+  waiting(): Promise<Waiting[]>;
+  admit(ticket: string): Promise<unknown>;
+  refuse(ticket: string): Promise<unknown>;
+  admitAll(): Promise<unknown>;
+  chat(): Promise<KeptMessage[]>;
+  deleteMessage(id: string): Promise<unknown>;
+}
+
+/** As much as one answer holds; somebody who wants more of a long talk reads it in the sessions. */
+const CHAT_LIMIT = 200;
+
+/** `token` is asked for at each request: tokens are renewed during a call. */
+export function roomDesk(id: string, token: () => string): RoomDesk {
+  const path = roomPath(id);
+  const post = (rest: string, body: unknown = {}) =>
+    request<unknown>('POST', path + rest, { body, token: token() });
+  const about = (identity: string) => `/participants/${encodeURIComponent(identity)}`;
+  const ticketed = (ticket: string) => `/lobby/${encodeURIComponent(ticket)}`;
+  return {
+    raiseHand: (identity, raised) => post(`${about(identity)}/hand`, { raised }),
+    mute: (identity, source) => post(`${about(identity)}/mute`, { source }),
+    askToUnmute: (identity, source) => post(`${about(identity)}/ask-to-unmute`, { source }),
+    remove: (identity, keepOut) => post(`${about(identity)}/remove`, { keep_out: keepOut }),
+    setRole: (identity, role) => post(`${about(identity)}/role`, { role }),
+    muteAll: () => post('/mute-all'),
+    setEntry: (change) => request('PATCH', path, { body: change, token: token() }),
+    end: () => post('/end'),
+    waiting: async () =>
+      (await request<{ waiting: Waiting[] }>('GET', `${path}/lobby`, { token: token() })).waiting,
+    admit: (ticket) => post(`${ticketed(ticket)}/admit`),
+    refuse: (ticket) => post(`${ticketed(ticket)}/refuse`),
+    admitAll: () => post('/lobby/admit-all'),
+    chat: async () =>
+      (
+        await request<{ messages: KeptMessage[] }>('GET', `${path}/chat`, {
+          token: token(),
+          query: { limit: CHAT_LIMIT },
+        })
+      ).messages,
+    deleteMessage: (message) =>
+      request('DELETE', `${path}/chat/${encodeURIComponent(message)}`, { token: token() }),
+  };
+}

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { NO_WISHES, toNewRoom, wishesInWords } from './newRoom';
+
+it('a plain room asks for nothing', () => {
+  expect(toNewRoom('', NO_WISHES)).toEqual({ name: '' });
+  expect(wishesInWords(NO_WISHES)).toBe('');
+});
+
+it('says what was chosen, to the server and in the folded form', () => {
+  const wishes = { ...NO_WISHES, password: 'x', lobby: true, membersOnly: true, lasting: true };
+  expect(toNewRoom('Weekly', wishes)).toEqual({
+    name: 'Weekly',
+    password: 'x',
+    lobby: true,
+    guests: false,
+    lasting: true,
+  });
+  expect(wishesInWords(wishes)).toBe('password, lobby, accounts only, room kept');
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { handOf, handOrder, NO_CONTROL, parseNotice, reduceControl, type Notice } from './notices';
+
+const packet = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+const after = (...notices: Notice[]) => notices.reduce(reduceControl, NO_CONTROL);
+
+describe('what a room says', () => {
+  it.each([
+    { type: 'lobby', waiting: 2 },
+    { type: 'unmute_request', source: 'microphone', by: 'ada' },
+    { type: 'entry', locked: true, lobby: false },
+    { type: 'session', state: 'Connected' },
+    { type: 'chat_deleted', id: 'm-1' },
+  ] as const)('$type', (notice) => {
+    expect(parseNotice(packet(notice))).toEqual(notice);
+  });
+
+  it.each([
+    packet({ type: 'from the future' }),
+    packet({ type: 'lobby', waiting: 'many' }),
+    packet({ type: 'unmute_request', source: 'mind', by: 'ada' }),
+    packet(null),
+    packet('lobby'),
+    new Uint8Array([0xff, 0xfe]),
+    new Uint8Array(),
+  ])('nothing that this page does not understand (%#)', (payload) => {
+    expect(parseNotice(payload)).toBeUndefined();
+  });
+
+  it('adds up', () => {
+    const control = after(
+      { type: 'lobby', waiting: 2 },
+      { type: 'entry', locked: true, lobby: true },
+      { type: 'lobby', waiting: 1 },
+      { type: 'chat_deleted', id: 'a' },
+      { type: 'chat_deleted', id: 'b' },
+    );
+    expect(control).toMatchObject({ waiting: 1, entry: { locked: true, lobby: true } });
+    expect([...control.deleted]).toEqual(['a', 'b']);
+  });
+});
+
+describe('raised hands', () => {
+  it('are told by an attribute that is a time', () => {
+    expect(handOf({ 'sluice.hand': '1700000000000' })).toBe(1_700_000_000_000);
+    expect(handOf({ 'sluice.hand': '' })).toBeUndefined();
+    expect(handOf({ 'sluice.hand': 'up' })).toBeUndefined();
+    expect(handOf({})).toBeUndefined();
+  });
+
+  it('have turns in the order they went up', () => {
+    const order = handOrder([
+      { identity: 'ben', hand: 20 },
+      { identity: 'cy', hand: undefined },
+      { identity: 'ada', hand: 10 },
+      { identity: 'abe', hand: 20 },
+    ]);
+    expect([...order]).toEqual([
+      ['ada', 1],
+      ['abe', 2],
+      ['ben', 3],
+    ]);
+  });
+});
