@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol::{JoinRequest, ParticipantInfo, ParticipantPermission, Room, participant_info, signal_request};
 
-use crate::{ConnectionId, DataChannel, ParticipantSid, TrackSid};
+use crate::{ChatPost, ConnectionId, DataChannel, ParticipantSid, TrackSid};
 
 /// The time at which something happens: one clock to count with, one to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,6 +313,93 @@ pub enum Moderation {
         /// Tokens signed before this, in seconds since 1970, do not open the room to it any more. `None`: those
         /// signed until now.
         revoke_before_s: Option<u64>,
+        /// No token lets this identity in any more, as long as the room lives; it need not be here.
+        keep_out: bool,
+    },
+    /// Let an identity in again that was kept out. Tokens from before stay worthless.
+    Readmit {
+        /// Whom.
+        identity: String,
+    },
+    /// Somebody wants in and asks for it. Who knocks where people come in unasked is let in at once. The same ticket again
+    /// is [`Self::StillThere`].
+    Knock {
+        /// Its secret, and its name for the following.
+        ticket: String,
+        /// Who it will be.
+        identity: String,
+        /// How it will be shown.
+        name: String,
+    },
+    /// Who waits asks where it stands ([`crate::RoomState::standing_of`]); without that for 30 s it is gone.
+    StillThere {
+        /// Whose.
+        ticket: String,
+    },
+    /// Who waits does not want in any more.
+    Withdraw {
+        /// Whose.
+        ticket: String,
+    },
+    /// Let somebody in who waits. For a minute it may join, locked or not.
+    Admit {
+        /// Whose.
+        ticket: String,
+    },
+    /// Do not let it in.
+    Refuse {
+        /// Whose.
+        ticket: String,
+    },
+    /// Change how people get in. `None` leaves it. Who waits when everybody may come in is let in.
+    SetEntry {
+        /// Nobody new comes in.
+        locked: Option<bool>,
+        /// Guests wait to be let in.
+        lobby: Option<bool>,
+    },
+    /// Make somebody a host, a participant, or whatever roles the application has. Counts at once, whatever its token
+    /// says, and for tokens signed until now.
+    SetRole {
+        /// Whom.
+        identity: String,
+        /// The name, which others see; empty for none.
+        role: String,
+        /// What it may do.
+        permission: ParticipantPermission,
+        /// What it may ask of the server API.
+        rights: Rights,
+    },
+    /// Raise or lower somebody's hand.
+    SetHand {
+        /// Whose.
+        identity: String,
+        /// Up or down.
+        raised: bool,
+    },
+    /// Mute every microphone but those of people who moderate.
+    MuteAll {
+        /// Identities that stay as they are.
+        except: Vec<String>,
+    },
+    /// Ask somebody to unmute: its client shows who asks, and it decides.
+    AskToUnmute {
+        /// Whom.
+        identity: String,
+        /// Which track.
+        track: TrackSid,
+        /// Who asks.
+        by: String,
+    },
+    /// Write in the room's chat.
+    PostChat {
+        /// What.
+        message: ChatPost,
+    },
+    /// Tell everybody that a message of the chat is deleted.
+    DeleteChat {
+        /// Which.
+        id: String,
     },
     /// Mute a track at its publisher, or ask to unmute it.
     MuteTrack {

@@ -11,21 +11,26 @@
 
 mod backup;
 mod calls;
+mod chat;
 mod command;
 mod data;
 mod effect;
 mod layers;
+mod lobby;
 mod log;
 mod participant;
 mod publication;
 mod quality;
+mod role;
 mod room;
 mod sdp;
+mod session;
 mod sid;
 mod speakers;
 mod subscription;
 mod text;
 
+pub use chat::ChatPost;
 pub use command::{
     Arrival, AudioLevel, Command, Grants, Join, MediaEvent, MediaFailure, MidToTrack, Moderation, Now, QualityReport,
     Resume, Rights, SignalVersion,
@@ -35,7 +40,10 @@ pub use effect::{
     BackupCodec, BackupPolicy, CodecRole, DataChannel, DeclaredLayer, Demand, Effect, ExpectedTrack, MediaCommand,
     MediaKind, RoomLimits, TokenClaims,
 };
+pub use lobby::{Entry, LobbyOutcome, Standing, Waiting};
 pub use log::{EndReason, RoomEvent, RoomEventKind};
+pub use role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE};
 pub use room::{ModerationError, ParticipantQuality, RoomConfig, RoomSnapshot, RoomState};
+pub use session::SessionState;
 pub use sid::{ConnectionId, ParticipantSid, RoomSid, SidSource, TrackSid};
 pub use text::{NameError, display_name, valid_identity, valid_room_name};

@@ -2,6 +2,8 @@
 
 use livekit_protocol::{DisconnectReason, ParticipantInfo, Room, TrackInfo};
 
+use crate::{Entry, LobbyOutcome, SessionState};
+
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoomEvent {
@@ -63,6 +65,66 @@ pub enum RoomEventKind {
         /// What.
         track: TrackInfo,
     },
+    /// Somebody was given a role.
+    RoleChanged {
+        /// Who, as it is now.
+        participant: ParticipantInfo,
+        /// What it was; empty for nothing.
+        from: String,
+        /// What it is; empty for nothing.
+        to: String,
+    },
+    /// A hand went up.
+    HandRaised {
+        /// Whose.
+        participant: ParticipantInfo,
+    },
+    /// A hand went down.
+    HandLowered {
+        /// Whose.
+        participant: ParticipantInfo,
+    },
+    /// The way in changed.
+    EntryChanged {
+        /// To what.
+        entry: Entry,
+    },
+    /// Somebody waits to be let in.
+    LobbyJoined {
+        /// Who it will be.
+        identity: String,
+        /// How it will be shown.
+        name: String,
+    },
+    /// Somebody waits no more.
+    LobbyLeft {
+        /// Who it would be.
+        identity: String,
+        /// How it would be shown.
+        name: String,
+        /// Why.
+        outcome: LobbyOutcome,
+    },
+    /// Somebody wrote to everybody in the room.
+    ChatMessage {
+        /// The message's id, as its sender chose it.
+        id: String,
+        /// Who wrote; empty for somebody hidden.
+        identity: String,
+        /// How its author is shown.
+        name: String,
+        /// What it says; `None` when the room keeps no chat, or it is encrypted, too long or unreadable.
+        text: Option<String>,
+        /// Its length on the wire.
+        bytes: u64,
+    },
+    /// The session is in another state.
+    SessionChanged {
+        /// It was.
+        from: SessionState,
+        /// It is.
+        to: SessionState,
+    },
 }
 
 impl RoomEventKind {
@@ -78,6 +140,14 @@ impl RoomEventKind {
             Self::ParticipantLeft { .. } => "participant_left",
             Self::TrackPublished { .. } => "track_published",
             Self::TrackUnpublished { .. } => "track_unpublished",
+            Self::RoleChanged { .. } => "role_changed",
+            Self::HandRaised { .. } => "hand_raised",
+            Self::HandLowered { .. } => "hand_lowered",
+            Self::EntryChanged { .. } => "entry_changed",
+            Self::LobbyJoined { .. } => "lobby_joined",
+            Self::LobbyLeft { .. } => "lobby_left",
+            Self::ChatMessage { .. } => "chat_message",
+            Self::SessionChanged { .. } => "session_changed",
         }
     }
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use livekit_protocol::{
-    ClientInfo, ConnectionQuality, ParticipantInfo, ParticipantPermission, client_info, participant_info,
+    ClientInfo, ConnectionQuality, ParticipantInfo, ParticipantPermission, TrackSource, client_info, participant_info,
 };
 
 use crate::data::Replay;
 use crate::publication::Publication;
+use crate::role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, without_reserved};
 use crate::subscription::{Audience, Subscription};
 use crate::text::{baggage_fits, cut_name, merge_attributes};
 use crate::{Arrival, ConnectionId, ParticipantSid, Rights, SignalVersion, TokenClaims, TrackSid};
@@ -75,9 +76,11 @@ impl Participant {
         let request = &arrival.request;
         let mut metadata = grants.metadata.clone();
         let mut attributes = grants.attributes.clone();
+        // Nobody comes in with a hand up: it was raised in another session.
+        attributes.remove(HAND_ATTRIBUTE);
         // What the client adds to its token must fit as well, else it is left out.
         let mut asked = attributes.clone();
-        merge_attributes(&mut asked, &request.participant_attributes);
+        merge_attributes(&mut asked, &without_reserved(&request.participant_attributes));
         let asked_metadata = if request.metadata.is_empty() { &metadata } else { &request.metadata };
         if grants.permission.can_update_metadata && baggage_fits(asked_metadata, &asked) {
             metadata = asked_metadata.clone();
@@ -153,6 +156,26 @@ impl Participant {
         self.permission.can_publish && (sources.is_empty() || sources.contains(&source))
     }
 
+    /// Whether it decides about others.
+    pub(crate) fn moderates(&self) -> bool {
+        self.rights.room_admin
+    }
+
+    /// The name of its role; empty for none.
+    pub(crate) fn role(&self) -> &str {
+        self.attributes.get(ROLE_ATTRIBUTE).map_or("", String::as_str)
+    }
+
+    /// Its microphones that are not muted.
+    pub(crate) fn open_microphones(&self) -> impl Iterator<Item = (ParticipantSid, TrackSid)> + '_ {
+        let microphone = TrackSource::Microphone as i32;
+        let open = self
+            .tracks
+            .iter()
+            .filter(move |(_, track)| track.info.source == microphone && !track.info.muted);
+        open.map(|(track, _)| (self.sid.clone(), track.clone()))
+    }
+
     /// Whether others know of it.
     pub(crate) fn visible(&self) -> bool {
         !self.permission.hidden
@@ -181,11 +204,13 @@ impl Participant {
 
     /// What a renewed token says.
     pub(crate) fn token_claims(&self) -> TokenClaims {
+        let mut attributes = self.attributes.clone();
+        attributes.remove(HAND_ATTRIBUTE);
         TokenClaims {
             identity: self.identity.clone(),
             name: self.name.clone(),
             metadata: self.metadata.clone(),
-            attributes: self.attributes.clone(),
+            attributes,
             permission: self.permission.clone(),
             kind: self.kind,
             rights: self.rights,

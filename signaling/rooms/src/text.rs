@@ -70,7 +70,7 @@ pub(crate) fn cut_name(raw: &str) -> String {
     name
 }
 
-fn valid_key(key: &str) -> bool {
+pub(crate) fn valid_key(key: &str) -> bool {
     !key.is_empty() && key.len() <= KEY_BYTES && !key.chars().any(is_harmful)
 }
 

@@ -43,6 +43,9 @@ impl RoomState {
         if self.is_full() && !frees_a_place && !participant.is_dependent() {
             return self.dismiss(arrival.connection, DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
         }
+        if older.is_none() && !self.opens_to(&participant) {
+            return self.dismiss(arrival.connection, DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
+        }
         if let Some(older) = older {
             let action = leave_request::Action::Disconnect;
             self.remove(&older, DisconnectReason::DuplicateIdentity, Some(action), now);
@@ -105,9 +108,19 @@ impl RoomState {
         }
     }
 
-    /// Whether the bearer was sent away after its token was signed.
+    /// Whether the bearer was sent away after its token was signed, or for good.
     fn is_revoked(&self, grants: &Grants) -> bool {
-        self.revoked.get(&grants.identity).is_some_and(|before| grants.signed_at_s < *before)
+        let is_old = self.revoked.get(&grants.identity).is_some_and(|before| grants.signed_at_s < *before);
+        is_old || self.kept_out.contains(&grants.identity)
+    }
+
+    /// Whether somebody who is not here may come in. Who was let in by hand may; recorders and agents are sent by back
+    /// ends, which know what they do.
+    fn opens_to(&self, newcomer: &Participant) -> bool {
+        !self.config.entry.locked
+            || newcomer.rights.room_admin
+            || newcomer.is_dependent()
+            || self.lobby.expects(&newcomer.identity)
     }
 
     fn may_take_over(&mut self, identity: &str, now: Now) -> bool {

@@ -1,17 +1,19 @@
 //! The room: its people, its clock, its ways to speak.
 //!
 //! One file for each side it is approached from: `arrival` (join, resume, leave), `requests` (signal
-//! messages), `media` (reports of the media plane), `adaptation` (what it gives and takes for want of bandwidth), `moderation` (the server API; `procedures` its calls),
-//! `simulate` (faults on
+//! messages), `media` (reports of the media plane), `adaptation` (what it gives and takes for want of bandwidth), `moderation` (the server API; `procedures` its calls,
+//! `lobby` who waits, `roles` who is what), `simulate` (faults on
 //! request). `tracks` and `subscriptions` hold what several of them do. This file holds the state, the
 //! dispatch, the timers, and the few ways an effect is made.
 
 mod adaptation;
 mod arrival;
+mod lobby;
 mod media;
 mod moderation;
 mod procedures;
 mod requests;
+mod roles;
 mod simulate;
 mod subscriptions;
 #[cfg(test)]
@@ -32,13 +34,16 @@ pub use moderation::ModerationError;
 
 use crate::calls::Calls;
 use crate::effect::MediaCommand;
+use crate::lobby::Lobby;
 use crate::log::{EndReason, RoomEvent, RoomEventKind};
 use crate::participant::Participant;
 use crate::publication::{Publication, enabled_codecs};
 use crate::quality::Rating;
+use crate::role::Appointments;
 use crate::speakers::Speakers;
 use crate::{
-    Command, ConnectionId, Effect, Now, ParticipantSid, QualityReport, RoomLimits, RoomSid, SidSource, TrackSid,
+    Command, ConnectionId, Effect, Entry, Now, ParticipantSid, QualityReport, RoomLimits, RoomSid, SessionState,
+    SidSource, TrackSid,
 };
 
 /// Tokens live 10 minutes; a fresh one in half the time leaves a client a valid one whenever it must come
@@ -52,8 +57,11 @@ const SILENCE_AFTER: Duration = Duration::from_secs(2);
 /// Clients show how many are in the room; in a busy one they are told so once in this time (as in LiveKit).
 const ROOM_UPDATE_DELAY: Duration = Duration::from_secs(5);
 
+/// A room at whose door people wait lives on for so long after its time, and again.
+const LOBBY_GRACE: Duration = Duration::from_secs(60);
+
 /// What a room is made with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RoomConfig {
     /// Its name, as tokens spell it.
     pub name: String,
@@ -76,6 +84,10 @@ pub struct RoomConfig {
     /// Whether the server API may unmute a track. Otherwise only who muted it can: a microphone that others open is
     /// one that others listen to.
     pub remote_unmute: bool,
+    /// How people get in.
+    pub entry: Entry,
+    /// Whether what people write is told to the log; otherwise only that they wrote.
+    pub keeps_chat: bool,
     /// What was asked for when the room was made and others carry out: what to record, agents to call, playout
     /// delays, tags. Kept as it came.
     pub asked: RoomConfiguration,
@@ -117,6 +129,7 @@ enum Timer {
     GiveUp(ParticipantSid),
     EndOfSimulatedSpeech(ParticipantSid),
     Rpc(u64),
+    Lobby,
 }
 
 /// A room. See the crate's documentation.
@@ -134,6 +147,14 @@ pub struct RoomState {
     publishers: BTreeMap<TrackSid, ParticipantSid>,
     /// Who was sent away, and since when its tokens must be (seconds since 1970).
     revoked: BTreeMap<String, u64>,
+    /// Whom no token lets in.
+    kept_out: BTreeSet<String>,
+    /// Roles given here.
+    appointments: Appointments,
+    lobby: Lobby,
+    /// When the lobby wants to be looked at.
+    lobby_at: Option<Instant>,
+    session: SessionState,
     /// Procedure calls of the server API that wait for their answer.
     calls: Calls,
     /// When identities were taken over lately.
@@ -180,6 +201,11 @@ impl RoomState {
             connections: BTreeMap::new(),
             publishers: BTreeMap::new(),
             revoked: BTreeMap::new(),
+            kept_out: BTreeSet::new(),
+            appointments: Appointments::default(),
+            lobby: Lobby::default(),
+            lobby_at: None,
+            session: SessionState::default(),
             calls: Calls::default(),
             takeovers: BTreeMap::new(),
             speakers: Speakers::default(),
@@ -271,6 +297,12 @@ impl RoomState {
         bound > 0 && counted.count() >= bound
     }
 
+    /// Where the session stands.
+    #[must_use]
+    pub fn session_state(&self) -> SessionState {
+        self.session
+    }
+
     /// How everybody's connection fares, as far as there are reports.
     #[must_use]
     pub fn qualities(&self) -> Vec<ParticipantQuality> {
@@ -320,7 +352,10 @@ impl RoomState {
     pub fn handle(&mut self, command: Command, now: Now) -> Vec<Effect> {
         if !self.finished {
             match command {
-                Command::Join(join) => self.handle_join(&join.0, now),
+                Command::Join(mut join) => {
+                    self.appointments.apply(&mut join.0.grants);
+                    self.handle_join(&join.0, now);
+                }
                 Command::Resume(resume) => self.handle_resume(&resume, now),
                 Command::Signal { connection, message } => {
                     // A message may still be on its way from a connection that was replaced or closed.
@@ -362,7 +397,12 @@ impl RoomState {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.at);
         match timer {
             Timer::Expiry => {
-                if due(self.expires_at) {
+                if due(self.expires_at) && self.lobby.is_busy() {
+                    // Somebody is at the door. Who does not ask any more is gone in less time than this.
+                    let later = now.at + LOBBY_GRACE;
+                    self.expires_at = Some(later);
+                    self.timers.insert((later, Timer::Expiry));
+                } else if due(self.expires_at) {
                     self.finish(EndReason::Empty, DisconnectReason::RoomClosed, leave_request::Action::Disconnect, now);
                 }
             }
@@ -400,6 +440,7 @@ impl RoomState {
             Timer::GiveUp(sid) => self.give_up(&sid, now),
             Timer::EndOfSimulatedSpeech(sid) => self.end_simulated_speech(&sid, now),
             Timer::Rpc(call) => self.time_out_call(call, now),
+            Timer::Lobby => self.watch_lobby(now),
         }
     }
 
@@ -409,6 +450,7 @@ impl RoomState {
         for sid in self.participants.keys().cloned().collect::<Vec<_>>() {
             self.remove_quietly(&sid, disconnect, Some(action), now);
         }
+        self.close_lobby(now);
         self.log(RoomEventKind::RoomFinished { reason }, now);
         self.end_calls(|_| true);
         self.timers.clear();

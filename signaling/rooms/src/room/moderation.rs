@@ -9,11 +9,15 @@ use super::RoomState;
 use crate::data::stamp;
 use crate::effect::MediaCommand;
 use crate::log::EndReason;
+use crate::role::is_reserved;
 use crate::text::baggage_fits;
-use crate::{Effect, Moderation, Now, ParticipantSid};
+use crate::{Effect, LobbyOutcome, Moderation, Now, ParticipantSid};
 
 /// Identities sent away that a room remembers; the one sent away first is forgotten first. Its token still ends.
 const REVOKED: usize = 1024;
+
+/// Identities kept out of a room. Forgetting one would let it in, so the next is refused instead.
+const KEPT_OUT: usize = 4096;
 
 /// Why a room refused what the server API asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,12 +49,35 @@ impl RoomState {
             return Err(ModerationError::Finished);
         }
         match moderation {
-            Moderation::RemoveParticipant { identity, revoke_before_s } => {
-                let sid = self.bearer(&identity)?;
-                self.revoke(identity, revoke_before_s, now);
-                let action = leave_request::Action::Disconnect;
-                self.remove(&sid, DisconnectReason::ParticipantRemoved, Some(action), now);
+            Moderation::RemoveParticipant { identity, revoke_before_s, keep_out } => {
+                self.send_away(identity, revoke_before_s, keep_out, now)?;
             }
+            Moderation::Readmit { identity } => {
+                if !self.kept_out.remove(&identity) {
+                    return Err(ModerationError::NotFound);
+                }
+            }
+            Moderation::Knock { ticket, identity, name } => self.knock(&ticket, identity, &name, now)?,
+            Moderation::StillThere { ticket } => self.lobby.ask(&ticket, now),
+            Moderation::Withdraw { ticket } => self.decide(&ticket, LobbyOutcome::Gone, now)?,
+            Moderation::Admit { ticket } => self.decide(&ticket, LobbyOutcome::Admitted, now)?,
+            Moderation::Refuse { ticket } => self.decide(&ticket, LobbyOutcome::Refused, now)?,
+            Moderation::SetEntry { locked, lobby } => self.set_entry(locked, lobby, now),
+            Moderation::SetRole { identity, role, permission, rights } => {
+                let sid = self.bearer(&identity)?;
+                self.set_role(&sid, role, permission, rights, now)?;
+            }
+            Moderation::SetHand { identity, raised } => {
+                let sid = self.bearer(&identity)?;
+                self.set_hand(&sid, raised, now);
+            }
+            Moderation::MuteAll { except } => self.mute_all(&except),
+            Moderation::AskToUnmute { identity, track, .. } => {
+                let sid = self.bearer(&identity)?;
+                let publisher = self.participants.get(&sid).ok_or(ModerationError::NotFound)?;
+                publisher.tracks.get(&track).ok_or(ModerationError::NotFound)?;
+            }
+            Moderation::PostChat { .. } | Moderation::DeleteChat { .. } => {}
             Moderation::MuteTrack { identity, track, muted } => {
                 let sid = self.bearer(&identity)?;
                 if !muted && !self.config.remote_unmute {
@@ -132,7 +159,7 @@ impl RoomState {
 
     /// New permissions, and what follows from them at once: tracks it may no longer publish end, tracks it may
     /// no longer receive stop.
-    fn set_permission(&mut self, sid: &ParticipantSid, permission: ParticipantPermission, now: Now) {
+    pub(super) fn set_permission(&mut self, sid: &ParticipantSid, permission: ParticipantPermission, now: Now) {
         let Some(participant) = self.participants.get_mut(sid) else { return };
         let was_visible = participant.visible();
         participant.permission = permission;
@@ -175,10 +202,46 @@ impl RoomState {
         self.broadcast(signal_response::Message::Update(update), |other| other.sid != *sid);
     }
 
+    /// Ends somebody's session, for now or for good.
+    fn send_away(
+        &mut self,
+        identity: String,
+        revoke_before_s: Option<u64>,
+        keep_out: bool,
+        now: Now,
+    ) -> Result<(), ModerationError> {
+        let sid = self.identities.get(&identity).cloned();
+        if sid.is_none() && !keep_out {
+            return Err(ModerationError::NotFound);
+        }
+        if keep_out {
+            if self.kept_out.len() >= KEPT_OUT && !self.kept_out.contains(&identity) {
+                return Err(ModerationError::TooMany("identities that are kept out"));
+            }
+            self.kept_out.insert(identity.clone());
+            self.refuse_all_of(&identity, now);
+        }
+        self.revoke(identity, revoke_before_s, now);
+        if let Some(sid) = sid {
+            let action = leave_request::Action::Disconnect;
+            self.remove(&sid, DisconnectReason::ParticipantRemoved, Some(action), now);
+        }
+        Ok(())
+    }
+
+    /// Mutes microphones of those who do not moderate.
+    fn mute_all(&mut self, except: &[String]) {
+        let muted = self.participants.values().filter(|participant| !participant.moderates());
+        let muted = muted.filter(|participant| !except.contains(&participant.identity));
+        let open: Vec<_> = muted.flat_map(|participant| participant.open_microphones()).collect();
+        for (publisher, track) in open {
+            self.set_muted(&publisher, track.as_str(), true, true);
+        }
+    }
+
     /// From now on only a token signed later lets this identity in.
     fn revoke(&mut self, identity: String, before_s: Option<u64>, now: Now) {
-        // A token signed within this second may be the one it has.
-        let next_second = u64::try_from(now.unix_ms / 1000).unwrap_or(0) + 1;
+        let next_second = next_second(now);
         if self.revoked.len() >= REVOKED
             && let Some(oldest) = self.revoked.iter().min_by_key(|(_, before)| **before)
         {
@@ -211,8 +274,15 @@ impl RoomState {
         let mut claims = Box::new(participant.token_claims());
         // Who moderates this room was not said to moderate that one.
         claims.rights.room_admin = false;
+        claims.attributes.retain(|key, _| !is_reserved(key));
         self.effects.push(Effect::Move { connection, claims, moved: Box::new(moved) });
         self.remove(sid, DisconnectReason::Migration, Some(leave_request::Action::Reconnect), now);
         Ok(())
     }
+}
+
+/// The first second, since 1970, in which a token is surely signed later than now: one signed within this second may be
+/// the one somebody has.
+pub(super) fn next_second(now: Now) -> u64 {
+    u64::try_from(now.unix_ms / 1000).unwrap_or(0) + 1
 }

@@ -7,6 +7,7 @@ use livekit_protocol::{
 
 use super::RoomState;
 use crate::effect::MediaCommand;
+use crate::role::without_reserved;
 use crate::sdp::plausible;
 use crate::subscription::{Audience, Setting};
 use crate::text::{baggage_fits, display_name, merge_attributes};
@@ -182,7 +183,7 @@ impl RoomState {
 
 impl crate::participant::Participant {
     /// Takes new name, metadata and attributes, or none of them when one does not fit. Empty fields are left
-    /// alone; an attribute set to the empty string goes.
+    /// alone; an attribute set to the empty string goes. Reserved ones are left alone.
     pub(super) fn apply(&mut self, update: &UpdateParticipantMetadata) -> Result<(), &'static str> {
         let name = match update.name.as_str() {
             "" => None,
@@ -190,7 +191,7 @@ impl crate::participant::Participant {
         };
         let metadata = if update.metadata.is_empty() { &self.metadata } else { &update.metadata };
         let mut attributes = self.attributes.clone();
-        merge_attributes(&mut attributes, &update.attributes);
+        merge_attributes(&mut attributes, &without_reserved(&update.attributes));
         if !baggage_fits(metadata, &attributes) {
             return Err("exceeds metadata and attributes size limit");
         }

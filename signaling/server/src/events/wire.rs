@@ -7,6 +7,7 @@
 use livekit_protocol::{
     DisconnectReason, ParticipantInfo, Room, RoomEndReason, TrackInfo, WebhookEvent, participant_info,
 };
+use serde_json::{Value, json};
 use sluice_rooms::{EndReason, RoomEvent, RoomEventKind};
 use sluice_store::{EventKind, Identity, NewEvent, RoomName, SessionId, UnixMillis};
 
@@ -24,12 +25,17 @@ struct Told {
     participant: Option<ParticipantInfo>,
     track: Option<TrackInfo>,
     end: RoomEndReason,
+    /// Whom it is about, where that is nobody in the room.
+    about: Option<String>,
+    /// What LiveKit's message has no field for: the member `sluice`.
+    more: Option<Value>,
 }
 
 impl Told {
     fn of(kind: RoomEventKind) -> Self {
         let webhook = |name| Self { name, webhook: true, ..Self::default() };
         let of = |name, participant| Self { participant: Some(participant), ..webhook(name) };
+        let logged = |name, more| Self { name, more: Some(more), ..Self::default() };
         match kind {
             RoomEventKind::RoomStarted => webhook("room_started"),
             RoomEventKind::RoomFinished { reason } => Self { end: end(reason), ..webhook("room_finished") },
@@ -49,6 +55,30 @@ impl Told {
             }
             RoomEventKind::TrackUnpublished { participant, track } => {
                 Self { track: Some(track), ..of("track_unpublished", participant) }
+            }
+            RoomEventKind::RoleChanged { participant, from, to } => {
+                Self { participant: Some(participant), ..logged("role_changed", json!({ "from": from, "to": to })) }
+            }
+            RoomEventKind::HandRaised { participant } => Self { webhook: false, ..of("hand_raised", participant) },
+            RoomEventKind::HandLowered { participant } => Self { webhook: false, ..of("hand_lowered", participant) },
+            RoomEventKind::EntryChanged { entry } => {
+                logged("entry_changed", json!({ "lobby": entry.lobby, "locked": entry.locked }))
+            }
+            RoomEventKind::LobbyJoined { identity, name } => {
+                let more = json!({ "identity": identity, "name": name });
+                Self { about: Some(identity), ..logged("lobby_joined", more) }
+            }
+            RoomEventKind::LobbyLeft { identity, name, outcome } => {
+                let more = json!({ "identity": identity, "name": name, "outcome": outcome.name() });
+                Self { about: Some(identity), ..logged("lobby_left", more) }
+            }
+            // What was said is kept with the chat, where it can be deleted.
+            RoomEventKind::ChatMessage { id, identity, name, text: _, bytes } => {
+                let more = json!({ "id": id, "identity": identity, "name": name, "bytes": bytes });
+                Self { about: Some(identity).filter(|who| !who.is_empty()), ..logged("chat_message", more) }
+            }
+            RoomEventKind::SessionChanged { from, to } => {
+                logged("session_changed", json!({ "from": from.name(), "to": to.name() }))
             }
         }
     }
@@ -73,8 +103,9 @@ fn gone(participant: ParticipantInfo, reason: DisconnectReason) -> ParticipantIn
 /// A room's event for the log.
 pub(super) fn event(event: RoomEvent) -> NewEvent {
     let RoomEvent { unix_ms, room, kind, .. } = event;
-    let Told { name, webhook, participant, track, end } = Told::of(kind);
-    let subject = participant.as_ref().map(|participant| Identity::from(participant.identity.as_str()));
+    let Told { name, webhook, participant, track, end, about, more } = Told::of(kind);
+    let subject = participant.as_ref().map(|participant| participant.identity.clone()).or(about);
+    let subject = subject.as_deref().map(Identity::from);
     let session = SessionId::from(room.sid.as_str());
     let room_name = RoomName::from(room.name.as_str());
     let said = WebhookEvent {
@@ -93,7 +124,7 @@ pub(super) fn event(event: RoomEvent) -> NewEvent {
         room: Some(room_name),
         session: Some(session),
         subjects: subject.into_iter().collect(),
-        payload: json(&said),
+        payload: with(more, spelled(&said)),
         webhook,
     }
 }
@@ -116,7 +147,7 @@ pub(super) fn lost(gap: &Gap) -> NewEvent {
         room: gap.room.as_ref().map(|room| RoomName::from(room.name.as_str())),
         session: gap.room.as_ref().map(|room| SessionId::from(room.sid.as_str())),
         subjects: Vec::new(),
-        payload: json(&said),
+        payload: spelled(&said),
         webhook: true,
     }
 }
@@ -127,10 +158,22 @@ fn id() -> String {
 
 /// A client may have said a number that no enumeration knows, and proto3 JSON has names for the known only. Then the
 /// event goes without the details.
-fn json(said: &WebhookEvent) -> String {
+fn spelled(said: &WebhookEvent) -> String {
     serde_json::to_string(said)
         .or_else(|_| serde_json::to_string(&plain(said)))
         .unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Adds what LiveKit's message has no field for.
+fn with(more: Option<Value>, payload: String) -> String {
+    let Some(more) = more else { return payload };
+    match serde_json::from_str(&payload) {
+        Ok(Value::Object(mut members)) => {
+            members.insert("sluice".to_owned(), more);
+            Value::Object(members).to_string()
+        }
+        _ => payload,
+    }
 }
 
 fn plain(said: &WebhookEvent) -> WebhookEvent {
@@ -152,8 +195,6 @@ fn plain(said: &WebhookEvent) -> WebhookEvent {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
     fn told(kind: RoomEventKind) -> (NewEvent, Value) {

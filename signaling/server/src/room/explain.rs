@@ -244,7 +244,7 @@ mod tests {
     use prometheus::Opts;
     use sluice_core::SubscriptionReport;
     use sluice_rooms::{
-        Arrival, Command, ConnectionId, Grants, Join, Now, QualityReport, RoomConfig, RoomLimits, SidSource,
+        Arrival, Command, ConnectionId, Entry, Grants, Join, Now, QualityReport, RoomConfig, RoomLimits, SidSource,
         SignalVersion,
     };
 
@@ -263,6 +263,8 @@ mod tests {
             server_info: ServerInfo::default(),
             ice_servers: Vec::new(),
             remote_unmute: false,
+            entry: Entry::default(),
+            keeps_chat: false,
             asked: RoomConfiguration::default(),
         };
         let mut drawn = 0_u8;

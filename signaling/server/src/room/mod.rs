@@ -250,6 +250,8 @@ impl Rooms {
             },
             ice_servers: Vec::new(),
             remote_unmute: defaults.remote_unmute,
+            entry: sluice_rooms::Entry::default(),
+            keeps_chat: false,
             asked,
         };
         let now = now();

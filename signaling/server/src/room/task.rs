@@ -385,5 +385,15 @@ fn log(kind: &RoomEventKind, sequence: u64) {
         | RoomEventKind::TrackUnpublished { participant, track } => {
             tracing::info!(sequence, participant = %participant.sid, track = %track.sid, codec = %track.mime_type, "{name}");
         }
+        RoomEventKind::RoleChanged { participant, .. }
+        | RoomEventKind::HandRaised { participant }
+        | RoomEventKind::HandLowered { participant } => {
+            tracing::info!(sequence, participant = %participant.sid, "{name}");
+        }
+        RoomEventKind::EntryChanged { entry } => tracing::info!(sequence, ?entry, "{name}"),
+        RoomEventKind::LobbyJoined { .. } => tracing::info!(sequence, "{name}"),
+        RoomEventKind::LobbyLeft { outcome, .. } => tracing::info!(sequence, outcome = outcome.name(), "{name}"),
+        RoomEventKind::ChatMessage { bytes, .. } => tracing::debug!(sequence, bytes, "{name}"),
+        RoomEventKind::SessionChanged { from, to } => tracing::info!(sequence, %from, %to, "{name}"),
     }
 }

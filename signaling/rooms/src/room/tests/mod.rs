@@ -5,7 +5,9 @@
 #![expect(clippy::disallowed_methods, reason = "a test's clock starts anywhere")]
 
 mod adaptation;
+mod entry;
 mod properties;
+mod roles;
 mod server_api;
 mod stories;
 
@@ -125,6 +127,8 @@ impl World {
             server_info: ServerInfo { version: "0.1.0".into(), protocol: 17, ..Default::default() },
             ice_servers: Vec::new(),
             remote_unmute: false,
+            entry: Entry::default(),
+            keeps_chat: false,
             asked: RoomConfiguration::default(),
         };
         change(&mut config);

@@ -214,8 +214,11 @@ impl Run {
                 });
             }
             Step::Remove { who } => {
-                let _ = world
-                    .moderate(Moderation::RemoveParticipant { identity: format!("p{who}"), revoke_before_s: None });
+                let _ = world.moderate(Moderation::RemoveParticipant {
+                    identity: format!("p{who}"),
+                    revoke_before_s: None,
+                    keep_out: false,
+                });
             }
             Step::Move { who } => {
                 let (to, identity) = (Box::default(), format!("p{who}"));

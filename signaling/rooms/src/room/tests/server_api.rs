@@ -31,7 +31,7 @@ fn who_was_sent_away_comes_back_with_a_newer_token_only() {
     let ada = world.join("ada");
     let now_s = u64::try_from(world.now.unix_ms / 1000).unwrap();
     world
-        .moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: None })
+        .moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: None, keep_out: false })
         .unwrap();
     assert!(!world.is_open(&ada));
 
@@ -53,7 +53,7 @@ fn a_back_end_may_say_since_when_tokens_count() {
     let mut world = World::new();
     world.join("ada");
     world
-        .moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: Some(100) })
+        .moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: Some(100), keep_out: false })
         .unwrap();
     for (signed_at_s, enters) in [(99, false), (100, true)] {
         let mut arrival = world.arrival("ada", SignalVersion::V1);
@@ -69,7 +69,7 @@ fn the_memory_of_those_sent_away_is_bounded() {
         let identity = format!("guest {n}");
         world.join(&identity);
         world
-            .moderate(Moderation::RemoveParticipant { identity, revoke_before_s: Some(n + 1) })
+            .moderate(Moderation::RemoveParticipant { identity, revoke_before_s: Some(n + 1), keep_out: false })
             .unwrap();
     }
     let arrival = world.arrival("guest 1999", SignalVersion::V1);

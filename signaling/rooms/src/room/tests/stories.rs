@@ -696,11 +696,15 @@ fn the_server_api_removes_deletes_and_sends() {
     );
     assert_eq!(world.room.snapshot().participants.len(), 2);
     world
-        .moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: None })
+        .moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: None, keep_out: false })
         .unwrap();
     assert_eq!(world.farewell(&ada), Some((DisconnectReason::ParticipantRemoved, leave_request::Action::Disconnect)));
     assert_eq!(
-        world.moderate(Moderation::RemoveParticipant { identity: "ada".into(), revoke_before_s: None }),
+        world.moderate(Moderation::RemoveParticipant {
+            identity: "ada".into(),
+            revoke_before_s: None,
+            keep_out: false
+        }),
         Err(ModerationError::NotFound)
     );
     let track = world.publish(&bob, camera("c"));

@@ -147,7 +147,8 @@ async fn remove_participant(
 ) -> Result<RemoveParticipantResponse, TwirpError> {
     caller.may_administer(&request.room)?;
     let revoke_before_s = u64::try_from(request.revoke_token_ts).ok().filter(|before| *before > 0).map(in_seconds);
-    let removal = Moderation::RemoveParticipant { identity: request.identity.clone(), revoke_before_s };
+    let removal =
+        Moderation::RemoveParticipant { identity: request.identity.clone(), revoke_before_s, keep_out: false };
     caller
         .moderate("participant.remove", &request.room, Some(&request.identity), removal)
         .await?;

@@ -1,0 +1,81 @@
+//! What somebody is in a room beyond its permissions: its role, its raised hand, and the attributes that show both.
+//!
+//! Attributes that begin with [`RESERVED`] are the server's. Only a token signed by an API key and the room itself set
+//! them, so that nobody makes itself a host in the eyes of others.
+
+use std::collections::{BTreeMap, HashMap};
+
+use livekit_protocol::ParticipantPermission;
+
+use crate::{Grants, Rights};
+
+/// Attributes that clients cannot set.
+pub(crate) const RESERVED: &str = "sluice.";
+/// The attribute that names a participant's role.
+pub const ROLE_ATTRIBUTE: &str = "sluice.role";
+/// The attribute that says since when a hand is up: milliseconds since 1970. Not there while it is down.
+pub const HAND_ATTRIBUTE: &str = "sluice.hand";
+/// Longest name of a role in bytes; it is shown beside names.
+pub(crate) const ROLE_BYTES: usize = 64;
+/// Roles given in a room that it remembers. The one given first is forgotten first; its token is the oldest.
+const APPOINTMENTS: usize = 1024;
+
+/// Whether only the server sets this attribute.
+pub(crate) fn is_reserved(attribute: &str) -> bool {
+    attribute.starts_with(RESERVED)
+}
+
+/// What a client may say of itself.
+pub(crate) fn without_reserved(attributes: &HashMap<String, String>) -> HashMap<String, String> {
+    let own = attributes.iter().filter(|(key, _)| !is_reserved(key));
+    own.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// A role that was given in the room.
+#[derive(Debug, Clone)]
+pub(crate) struct Appointment {
+    pub(crate) role: String,
+    pub(crate) permission: ParticipantPermission,
+    pub(crate) rights: Rights,
+    /// Tokens signed before, in seconds since 1970, do not know of it.
+    pub(crate) before_s: u64,
+}
+
+/// Roles given, by identity. A token from before a promotion or demotion is good until it runs out; without this
+/// memory who joins anew with it would be again what it was.
+#[derive(Debug, Default)]
+pub(crate) struct Appointments(BTreeMap<String, Appointment>);
+
+impl Appointments {
+    pub(crate) fn note(&mut self, identity: String, appointment: Appointment) {
+        if self.0.len() >= APPOINTMENTS
+            && !self.0.contains_key(&identity)
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, known)| known.before_s)
+        {
+            let oldest = oldest.0.clone();
+            self.0.remove(&oldest);
+        }
+        self.0.insert(identity, appointment);
+    }
+
+    /// What a token grants in this room: what it says, unless a role was given after it was signed.
+    pub(crate) fn apply(&self, grants: &mut Grants) {
+        let appointment = self.0.get(&grants.identity);
+        let Some(known) = appointment.filter(|known| grants.signed_at_s < known.before_s) else { return };
+        grants.permission = known.permission.clone();
+        grants.rights = known.rights;
+        set(&mut grants.attributes, ROLE_ATTRIBUTE, &known.role);
+    }
+}
+
+/// Sets an attribute; an empty one goes. True when that changed anything.
+pub(crate) fn set(attributes: &mut HashMap<String, String>, key: &str, value: &str) -> bool {
+    if attributes.get(key).map_or("", String::as_str) == value {
+        return false;
+    }
+    match value {
+        "" => drop(attributes.remove(key)),
+        _ => drop(attributes.insert(key.to_owned(), value.to_owned())),
+    }
+    true
+}

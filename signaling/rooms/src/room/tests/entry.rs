@@ -1,0 +1,188 @@
+//! Who gets in: the lobby, the lock, and those who are kept out.
+
+use super::*;
+use crate::lobby::{LobbyOutcome, Standing};
+use crate::{Entry, Rights};
+
+const LOBBY: Entry = Entry { lobby: true, locked: false };
+
+fn knock(ticket: &str) -> Moderation {
+    Moderation::Knock { ticket: ticket.into(), identity: format!("guest {ticket}"), name: ticket.to_uppercase() }
+}
+
+fn still_there(ticket: &str) -> Moderation {
+    Moderation::StillThere { ticket: ticket.into() }
+}
+
+fn admit(ticket: &str) -> Moderation {
+    Moderation::Admit { ticket: ticket.into() }
+}
+
+fn locked(locked: bool) -> Moderation {
+    Moderation::SetEntry { locked: Some(locked), lobby: None }
+}
+
+fn outcomes(world: &World) -> Vec<(&str, LobbyOutcome)> {
+    let left = world.events.iter().filter_map(|event| match &event.kind {
+        RoomEventKind::LobbyLeft { name, outcome, .. } => Some((name.as_str(), *outcome)),
+        _ => None,
+    });
+    left.collect()
+}
+
+fn tries(world: &mut World, identity: &str, change: impl FnOnce(&mut Arrival)) -> Option<Client> {
+    let mut arrival = world.arrival(identity, SignalVersion::V1);
+    change(&mut arrival);
+    world.enter(arrival)
+}
+
+#[test]
+fn who_knocks_waits_in_line_until_a_host_decides() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    for ticket in ["a", "b", "c"] {
+        world.moderate(knock(ticket)).unwrap();
+    }
+    world.moderate(knock("a")).unwrap();
+    assert_eq!(world.room.standing_of("c"), Standing::Waiting { position: 3 });
+    let line: Vec<_> = world.room.waiting().iter().map(|waiting| waiting.name.as_str()).collect();
+    assert_eq!(line, ["A", "B", "C"]);
+
+    world.moderate(admit("a")).unwrap();
+    world.moderate(Moderation::Refuse { ticket: "b".into() }).unwrap();
+    assert_eq!(world.room.standing_of("a"), Standing::Admitted);
+    assert_eq!(world.room.standing_of("b"), Standing::Refused);
+    assert_eq!(world.room.standing_of("c"), Standing::Waiting { position: 1 });
+    world.moderate(Moderation::Withdraw { ticket: "c".into() }).unwrap();
+    assert_eq!(world.room.standing_of("c"), Standing::Gone);
+    assert_eq!(world.moderate(admit("c")), Err(ModerationError::NotFound));
+    let told = [("A", LobbyOutcome::Admitted), ("B", LobbyOutcome::Refused), ("C", LobbyOutcome::Gone)];
+    assert_eq!(outcomes(&world), told);
+
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.room.standing_of("a"), Standing::Gone, "decisions are remembered for a minute");
+}
+
+#[test]
+fn who_does_not_ask_any_more_is_gone() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    world.moderate(knock("patient")).unwrap();
+    world.moderate(knock("silent")).unwrap();
+    for _ in 0..20 {
+        world.pass(Duration::from_secs(2));
+        world.moderate(still_there("patient")).unwrap();
+    }
+    assert_eq!(world.room.standing_of("silent"), Standing::Gone);
+    assert_eq!(world.room.standing_of("patient"), Standing::Waiting { position: 1 });
+    assert_eq!(outcomes(&world), [("SILENT", LobbyOutcome::Gone)]);
+}
+
+#[test]
+fn two_hundred_wait_and_the_next_is_told_so() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    for n in 0..200 {
+        world.moderate(knock(&n.to_string())).unwrap();
+    }
+    assert!(matches!(world.moderate(knock("200")), Err(ModerationError::TooMany(_))));
+    world.moderate(knock("7")).unwrap();
+    world.moderate(admit("7")).unwrap();
+    world.moderate(knock("200")).unwrap();
+}
+
+#[test]
+fn opening_the_door_lets_everybody_in_who_waits() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    world.moderate(knock("a")).unwrap();
+    world.moderate(Moderation::SetEntry { locked: Some(true), lobby: Some(false) }).unwrap();
+    assert_eq!(world.room.standing_of("a"), Standing::Waiting { position: 1 }, "a locked door is not open");
+    world.moderate(locked(false)).unwrap();
+    assert_eq!(world.room.standing_of("a"), Standing::Admitted);
+    // Whoever was on the way to the lobby meanwhile.
+    world.moderate(knock("late")).unwrap();
+    assert_eq!(world.room.standing_of("late"), Standing::Admitted);
+}
+
+#[test]
+fn a_room_at_whose_door_somebody_waits_lives_on_and_ends_after_it() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    world.moderate(knock("early")).unwrap();
+    for _ in 0..200 {
+        world.pass(Duration::from_secs(2));
+        world.moderate(still_there("early")).unwrap();
+    }
+    assert!(!world.finished, "a patient waits for its doctor");
+    world.pass(Duration::from_secs(30 + 60));
+    assert!(world.finished);
+    assert_eq!(outcomes(&world), [("EARLY", LobbyOutcome::Gone)]);
+}
+
+#[test]
+fn a_room_that_ends_leaves_nobody_at_its_door() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    world.moderate(knock("a")).unwrap();
+    world.moderate(Moderation::DeleteRoom).unwrap();
+    assert_eq!(world.event_names(), ["room_started", "lobby_joined", "lobby_left", "room_finished"]);
+    assert_eq!(world.moderate(still_there("a")), Err(ModerationError::Finished));
+    assert_eq!(world.room.standing_of("a"), Standing::Gone);
+}
+
+#[test]
+fn a_locked_room_takes_hosts_and_those_who_were_let_in() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    let ada = world.join("ada");
+    world.moderate(knock("g")).unwrap();
+    world.moderate(locked(true)).unwrap();
+    assert!(tries(&mut world, "bob", |_| {}).is_none());
+    assert!(matches!(world.moderate(knock("other")), Err(ModerationError::NotAllowed(_))));
+    assert!(tries(&mut world, "host", |arrival| arrival.grants.rights.room_admin = true).is_some());
+    let recorder = tries(&mut world, "rec", |arrival| {
+        arrival.grants.kind = livekit_protocol::participant_info::Kind::Egress;
+    });
+    assert!(recorder.is_some());
+
+    world.moderate(admit("g")).unwrap();
+    assert!(tries(&mut world, "guest g", |_| {}).is_some());
+    // Who is here may come anew, as after a reload of the page.
+    let again = world.join("ada");
+    assert_ne!(again.sid, ada.sid);
+    world.moderate(locked(false)).unwrap();
+    assert!(tries(&mut world, "bob", |_| {}).is_some());
+    let changes = world.event_names().iter().filter(|name| **name == "entry_changed").count();
+    assert_eq!(changes, 2);
+}
+
+#[test]
+fn who_is_kept_out_stays_out_whatever_its_token_says() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    let ada = world.join("guest a");
+    world.moderate(knock("a")).unwrap();
+    let away = |keep_out| Moderation::RemoveParticipant { identity: "guest a".into(), revoke_before_s: None, keep_out };
+    world.moderate(away(true)).unwrap();
+    assert_eq!(world.farewell(&ada).unwrap().0, DisconnectReason::ParticipantRemoved);
+    assert_eq!(world.room.standing_of("a"), Standing::Refused, "its other page does not get in either");
+    let from_tomorrow = |arrival: &mut Arrival| {
+        arrival.grants.signed_at_s = u64::MAX;
+        arrival.grants.rights = Rights { room_admin: true, ..Default::default() };
+    };
+    assert!(tries(&mut world, "guest a", from_tomorrow).is_none());
+    assert_eq!(world.resume(&ada).sid, ada.sid);
+    assert_eq!(world.room.occupancy(), 0);
+    assert!(matches!(world.moderate(knock("a")), Err(ModerationError::NotAllowed(_))));
+    // Somebody who has just left can be kept out; otherwise there is nobody to send away.
+    world.moderate(away(true)).unwrap();
+    assert_eq!(world.moderate(away(false)), Err(ModerationError::NotFound));
+
+    world.moderate(Moderation::Readmit { identity: "guest a".into() }).unwrap();
+    assert!(tries(&mut world, "guest a", |_| {}).is_none(), "tokens from before are worthless");
+    assert!(tries(&mut world, "guest a", |arrival| arrival.grants.signed_at_s = u64::MAX).is_some());
+}
+
+#[test]
+fn who_was_let_in_and_then_kept_out_finds_the_door_shut() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    world.moderate(knock("a")).unwrap();
+    world.moderate(admit("a")).unwrap();
+    world
+        .moderate(Moderation::RemoveParticipant { identity: "guest a".into(), revoke_before_s: None, keep_out: true })
+        .unwrap();
+    assert_eq!(world.room.standing_of("a"), Standing::Refused, "no token is given for it any more");
+}

@@ -1,0 +1,169 @@
+//! Roles given in the room, and raised hands.
+
+use std::collections::HashMap;
+
+use livekit_protocol::UpdateParticipantMetadata;
+
+use super::*;
+use crate::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, Rights};
+
+const HOST: Rights = Rights { room_admin: true, room_create: false, room_list: false, room_record: false };
+
+fn role(identity: &str, role: &str, rights: Rights) -> Moderation {
+    Moderation::SetRole { identity: identity.into(), role: role.into(), permission: permission(), rights }
+}
+
+fn shown(world: &World, identity: &str, attribute: &str) -> Option<String> {
+    world.room.participant(identity).unwrap().attributes.get(attribute).cloned()
+}
+
+fn hand(identity: &str, raised: bool) -> Moderation {
+    Moderation::SetHand { identity: identity.into(), raised }
+}
+
+#[test]
+fn a_promotion_counts_at_once_and_everybody_sees_it() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    assert_eq!(world.room.rights_of("ada"), Some(Rights::default()));
+    world.moderate(role("ada", "host", HOST)).unwrap();
+    assert_eq!((world.room.rights_of("ada"), world.room.role_of("ada")), (Some(HOST), Some("host")));
+    let seen = world.updates(&bob).pop().unwrap();
+    assert_eq!(seen.attributes.get(ROLE_ATTRIBUTE).map(String::as_str), Some("host"));
+    let (to, claims) = world.tokens.last().unwrap();
+    assert_eq!((*to, claims.rights), (ada.connection, HOST), "its next token says so too");
+    assert!(matches!(
+        &world.events.last().unwrap().kind,
+        RoomEventKind::RoleChanged { from, to, .. } if from.is_empty() && to == "host"
+    ));
+    assert_eq!(world.room.rights_of("nobody"), None);
+    assert_eq!(world.moderate(role("nobody", "host", HOST)), Err(ModerationError::NotFound));
+}
+
+#[test]
+fn a_demoted_host_does_not_come_back_as_host_with_its_old_token() {
+    let mut world = World::new();
+    let as_host = |world: &mut World, signed_at_s| {
+        let mut arrival = world.arrival("ada", SignalVersion::V1);
+        arrival.grants.rights = HOST;
+        arrival.grants.signed_at_s = signed_at_s;
+        arrival.grants.attributes.insert(ROLE_ATTRIBUTE.into(), "host".into());
+        world.enter(arrival).unwrap()
+    };
+    let ada = as_host(&mut world, 1);
+    assert_eq!(world.room.rights_of("ada"), Some(HOST));
+    let now_s = u64::try_from(world.now.unix_ms / 1000).unwrap();
+    let (can_publish, rights) = (false, Rights::default());
+    let permission = ParticipantPermission { can_publish, ..permission() };
+    world
+        .moderate(Moderation::SetRole { identity: "ada".into(), role: "guest".into(), permission, rights })
+        .unwrap();
+    assert_eq!(world.room.rights_of("ada"), Some(rights));
+    world.resume(&ada);
+    assert_eq!(world.room.rights_of("ada"), Some(rights), "nor by the way of a resume");
+    for signed_at_s in [0, 1, now_s] {
+        as_host(&mut world, signed_at_s);
+        assert_eq!(world.room.rights_of("ada"), Some(rights));
+        assert_eq!(world.room.role_of("ada"), Some("guest"));
+        assert!(!world.room.participant("ada").unwrap().permission.unwrap().can_publish);
+    }
+    as_host(&mut world, now_s + 1);
+    assert_eq!(world.room.rights_of("ada"), Some(HOST), "who signs tokens has the last word");
+}
+
+#[test]
+fn nobody_makes_itself_a_host_in_the_eyes_of_others() {
+    let mut world = World::new();
+    let mut arrival = world.arrival("eve", SignalVersion::V1);
+    let claims = HashMap::from([(ROLE_ATTRIBUTE.to_owned(), "host".to_owned()), ("mood".to_owned(), "sly".to_owned())]);
+    arrival.request.participant_attributes = claims.clone();
+    let eve = world.enter(arrival).unwrap();
+    let update = UpdateParticipantMetadata { attributes: claims, ..Default::default() };
+    world.says(&eve, signal_request::Message::UpdateMetadata(update));
+    assert_eq!(shown(&world, "eve", ROLE_ATTRIBUTE), None);
+    assert_eq!(shown(&world, "eve", "mood").as_deref(), Some("sly"));
+
+    // Nor does anybody throw off what it is.
+    world.moderate(role("eve", "patient", Rights::default())).unwrap();
+    let nothing = HashMap::from([(ROLE_ATTRIBUTE.to_owned(), String::new())]);
+    let update = UpdateParticipantMetadata { attributes: nothing, ..Default::default() };
+    world.says(&eve, signal_request::Message::UpdateMetadata(update));
+    assert_eq!(world.room.role_of("eve"), Some("patient"));
+}
+
+#[test]
+fn a_role_has_a_short_plain_name() {
+    let mut world = World::new();
+    world.join("ada");
+    for name in ["a\u{202E}b", "a\nb", &"x".repeat(65)] {
+        assert!(matches!(world.moderate(role("ada", name, HOST)), Err(ModerationError::Invalid(_))));
+    }
+    assert_eq!(world.room.rights_of("ada"), Some(Rights::default()), "nothing has changed then");
+}
+
+#[test]
+fn hands_go_up_in_order_and_down() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    world.moderate(hand("ada", true)).unwrap();
+    world.pass(Duration::from_millis(700));
+    world.moderate(hand("bob", true)).unwrap();
+    world.moderate(hand("ada", true)).unwrap();
+    let since = |world: &World, who| shown(world, who, HAND_ATTRIBUTE).unwrap().parse::<i64>().unwrap();
+    assert_eq!(since(&world, "ada"), 1_800_000_000_000, "raised again it keeps its place");
+    assert_eq!(since(&world, "bob"), 1_800_000_000_700);
+    assert!(
+        world
+            .updates(&bob)
+            .iter()
+            .any(|info| info.sid == ada.sid.as_str() && !info.attributes.is_empty())
+    );
+    world.moderate(hand("ada", false)).unwrap();
+    assert_eq!(shown(&world, "ada", HAND_ATTRIBUTE), None);
+    let hands: Vec<_> = world.event_names().into_iter().filter(|name| name.starts_with("hand")).collect();
+    assert_eq!(hands, ["hand_raised", "hand_raised", "hand_lowered"]);
+}
+
+#[test]
+fn a_hand_is_not_carried_into_another_session() {
+    let mut world = World::new();
+    let ada = world.join("ada");
+    world.moderate(hand("ada", true)).unwrap();
+    world.moderate(role("ada", "pupil", Rights::default())).unwrap();
+    let claims = world.tokens.last().unwrap().1.clone();
+    assert_eq!(claims.attributes, HashMap::from([(ROLE_ATTRIBUTE.to_owned(), "pupil".to_owned())]));
+    world.says(&ada, signal_request::Message::Leave(Default::default()));
+    let mut arrival = world.arrival("ada", SignalVersion::V1);
+    arrival.grants.attributes = HashMap::from([(HAND_ATTRIBUTE.to_owned(), "1".to_owned())]);
+    world.enter(arrival).unwrap();
+    assert_eq!(shown(&world, "ada", HAND_ATTRIBUTE), None);
+}
+
+#[test]
+fn a_host_of_one_room_is_nobody_in_the_next() {
+    let mut world = World::new();
+    world.join("ada");
+    world.moderate(role("ada", "host", HOST)).unwrap();
+    world
+        .moderate(Moderation::MoveParticipant { identity: "ada".into(), to: Box::default(), others: Vec::new() })
+        .unwrap();
+    let (_, claims, _) = world.moves.last().unwrap();
+    assert_eq!((claims.rights, claims.attributes.len()), (Rights::default(), 0));
+}
+
+#[test]
+fn muting_all_spares_those_who_moderate() {
+    let mut world = World::new();
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(|who| world.join(who));
+    world.moderate(role("ada", "host", HOST)).unwrap();
+    let [host, guest, spared] = [&ada, &bob, &eve].map(|who| world.publish(who, microphone("m")));
+    let picture = world.publish(&bob, camera("c"));
+    world.moderate(Moderation::MuteAll { except: vec!["eve".into()] }).unwrap();
+    assert_eq!(world.muted, BTreeSet::from([guest]));
+    assert!(!world.muted.contains(&host) && !world.muted.contains(&spared) && !world.muted.contains(&picture));
+    let told = world.heard(&bob, |message| match message {
+        signal_response::Message::Mute(mute) => Some(mute.muted),
+        _ => None,
+    });
+    assert_eq!(told, [true]);
+}
