@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod accounts;
 mod auth;
 mod config;
 mod doors;
@@ -44,6 +45,7 @@ use sluice_rooms::ConnectionId;
 use sluice_store::{Store, StoreError};
 use tokio::sync::watch;
 
+use crate::accounts::Accounts;
 use crate::auth::Keys;
 use crate::events::EventTasks;
 use crate::gate::Gate;
@@ -51,6 +53,7 @@ use crate::metrics::Metrics;
 use crate::roles::Roles;
 use crate::room::Rooms;
 
+pub use accounts::{AccountError, Directory, NewUser, ProviderError, UserChange};
 pub use auth::{KeyError, TrustError};
 pub use config::{AccountsConfig, Limits, OidcConfig, Rates, Role, RoomDefaults, ServerConfig, Timeouts, Webhook};
 pub use events::WebhookError;
@@ -70,6 +73,9 @@ pub enum ServerError {
     /// Webhooks cannot be posted as configured.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
+    /// The provider of sign-in cannot be used as configured.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// The store does not answer.
     #[error("cannot use storage: {0}")]
     Storage(#[from] StoreError),
@@ -91,7 +97,8 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError::Keys`] when one of the keys cannot be used, [`ServerError::Metrics`] when a metric of that name is
-    /// registered already, [`ServerError::Webhooks`] when a receiver cannot be posted to, [`ServerError::Storage`] when
+    /// registered already, [`ServerError::Webhooks`] when a receiver cannot be posted to, [`ServerError::Provider`] when nobody
+    /// could sign in by the provider, [`ServerError::Storage`] when
     /// the store does not answer.
     pub async fn start(
         config: ServerConfig,
@@ -108,9 +115,11 @@ impl Server {
         let gate = Gate::new(&config);
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
         let roles = Roles::new(&config.roles);
+        let accounts = Accounts::new(&config, &store)?;
         let app = App {
             config,
             keys,
+            accounts,
             roles,
             rooms,
             store,
@@ -177,7 +186,9 @@ impl Server {
 struct App {
     config: ServerConfig,
     keys: Arc<Keys>,
-    #[allow(dead_code, reason = "doors of rooms and accounts come to ask it")]
+    /// `Some` where people sign in.
+    accounts: Option<Accounts>,
+    #[allow(dead_code, reason = "doors of rooms come to ask it")]
     roles: Roles,
     rooms: Arc<Rooms>,
     store: Store,

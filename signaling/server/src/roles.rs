@@ -2,7 +2,7 @@
 //!
 //! Knows neither who somebody is nor how they came by their role.
 
-#![allow(dead_code, reason = "doors of rooms and accounts come to ask it")]
+#![allow(dead_code, reason = "doors of rooms come to ask it")]
 
 use std::collections::BTreeMap;
 

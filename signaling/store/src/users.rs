@@ -65,6 +65,27 @@ impl Transaction {
             _ => Ok(()),
         }
     }
+
+    /// The same, unless the account was changed since `seen`, when it was last changed before it was read. `updated` must
+    /// be later.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody changed or deleted it meanwhile; [`StoreError::Exists`] when the login or the
+    /// foreign account is another's.
+    pub async fn update_seen_user(&mut self, user: &User, seen: UnixMillis) -> Result<(), StoreError> {
+        let query = Query::new(
+            "UPDATE users SET login = $2, name = $3, password_hash = $4, issuer = $5, issuer_subject = $6, roles = $7,
+             disabled = $8, updated_ms = $9 WHERE id = $1 AND updated_ms = $10",
+        );
+        match self
+            .execute(fields(query, user).bind(seen))
+            .await
+            .map_err(|error| error.about("account"))?
+        {
+            0 => Err(StoreError::Conflict { what: "the account was changed meanwhile" }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Store {
@@ -76,6 +97,20 @@ impl Store {
         let mut transaction = self.begin().await?;
         transaction.create_user(user).await?;
         transaction.commit().await
+    }
+
+    /// Deletes an account with its refresh tokens. Rooms it made stay, as nobody's.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`].
+    pub async fn delete_user(&self, id: &UserId) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let query = Query::new("UPDATE rooms SET created_by = NULL WHERE created_by = $1");
+        transaction.execute(query.bind(id)).await?;
+        match transaction.execute(Query::new("DELETE FROM users WHERE id = $1").bind(id)).await? {
+            0 => Err(StoreError::Missing { what: "account" }),
+            _ => transaction.commit().await,
+        }
     }
 
     /// An account by its id.

@@ -360,6 +360,21 @@ async fn accounts_have_logins_of_their_own() {
         let mut transaction = store.begin().await.unwrap();
         assert!(matches!(transaction.update_user(&bob).await, Err(StoreError::Exists { .. })));
         drop(transaction);
+
+        // Two read her account and change it: the second is told.
+        let (mut first, mut second) = (ann.clone(), ann.clone());
+        (first.disabled, first.updated) = (true, later(1));
+        (second.name, second.updated) = ("Anna".to_owned(), later(2));
+        let mut transaction = store.begin().await.unwrap();
+        transaction.update_seen_user(&first, ann.updated).await.unwrap();
+        let told = transaction.update_seen_user(&second, ann.updated).await;
+        assert!(matches!(told, Err(StoreError::Conflict { .. })), "{}: {told:?}", database.name);
+        transaction.commit().await.unwrap();
+        assert_eq!(store.user(&ann.id).await.unwrap(), Some(first));
+
+        store.delete_user(&ann.id).await.unwrap();
+        assert_eq!(store.user_by_login("ann").await.unwrap(), None);
+        assert!(matches!(store.delete_user(&ann.id).await, Err(StoreError::Missing { what: "account" })));
         store.close().await;
     }
 }

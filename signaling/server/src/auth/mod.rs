@@ -15,9 +15,10 @@ use sluice_rooms::{Grants, TokenClaims, valid_identity, valid_room_name};
 use crate::App;
 use crate::config::ServerConfig;
 use claims::Claims;
-pub(crate) use jwt::sign;
-use jwt::{Key, Unverified, Validity};
+use jwt::Validity;
+pub(crate) use jwt::{Key, Unverified, sign};
 pub use trusted::TrustError;
+pub(crate) use trusted::from_jwks;
 
 /// Life of the tokens signed here. A client in a room gets a fresh one when it comes and every 5 minutes.
 const TOKEN_LIFE: Duration = Duration::from_secs(10 * 60);

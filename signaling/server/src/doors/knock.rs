@@ -3,10 +3,12 @@
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use sluice_store::StoreError;
 
 use super::Peer;
 use super::error::ApiError;
 use crate::App;
+use crate::accounts::{Accounts, Shown};
 use crate::auth::{AuthError, Keys};
 use crate::gate::{Asked, ClientAddress, Denied, TooOften};
 
@@ -93,6 +95,35 @@ pub(super) fn checked<T>(
         Denied::Auth(error)
     })?;
     app.gate.with_key(asked, key(&shown)).map_err(limited("key"))?;
+    Ok(shown)
+}
+
+/// One more attempt to sign in, from there and as that; whether or not there is such an account.
+pub(super) fn may_sign_in(app: &App, Client(client): Client, login: &str) -> Result<(), TooOften> {
+    let limited = |bound: &'static str| {
+        move |too_often| {
+            app.metrics.rate_limited.with_label_values(&["login", bound]).inc();
+            too_often
+        }
+    };
+    app.gate.sign_in_from(client).map_err(limited("address"))?;
+    app.gate.sign_in_as(login).map_err(limited("login"))
+}
+
+/// What an account's access token is worth, unless too many tokens from there were wrong.
+pub(super) async fn looked_at(
+    app: &App,
+    accounts: &Accounts,
+    Client(client): Client,
+    token: &str,
+) -> Result<Result<Shown, StoreError>, TooOften> {
+    app.gate.may_try_token(client).inspect_err(|_| {
+        app.metrics.rate_limited.with_label_values(&[Asked::Api.name(), "failed_tokens"]).inc();
+    })?;
+    let shown = accounts.look_at(token).await;
+    if matches!(shown, Ok(Shown::Forged)) {
+        app.gate.token_failed(client);
+    }
     Ok(shown)
 }
 

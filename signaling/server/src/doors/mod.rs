@@ -37,7 +37,8 @@ pub(crate) struct Peer {
 
 /// All doors of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    // Tokens, not cookies, open rooms, so a page gains nothing by who looks at it. The header is set outside of everything:
+    // Tokens, not cookies, open rooms, so a page gains nothing by who looks at it. Credentials are not allowed: the cookie of
+    // accounts is for pages of this server alone. The header is set outside of everything:
     // SDKs fall back to the older protocol only when their script may read the 404 (livekit-contract, trap 1).
     // `*` would not cover `Authorization` (Fetch standard), so the headers a page asks for are named.
     let cors = CorsLayer::new()

@@ -26,6 +26,9 @@ pub(crate) use origin::Origins;
 /// to any one node.
 const BUCKETS: usize = 16 * 1024;
 
+/// Letters of a login that tell it from others; longer ones are nobody's.
+const LOGIN_CHARS: usize = 128;
+
 /// What is asked for: each has bounds of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -104,6 +107,8 @@ pub(crate) struct Gate {
     failed_tokens: Bound<ClientAddress>,
     key_joins: Bound<String>,
     key_api_requests: Bound<String>,
+    logins: Bound<ClientAddress>,
+    login_names: Bound<String>,
 }
 
 impl Gate {
@@ -119,6 +124,8 @@ impl Gate {
             failed_tokens: Bound::new(rates.failed_tokens_per_ip),
             key_joins: Bound::new(rates.joins_per_key),
             key_api_requests: Bound::new(rates.api_requests_per_key),
+            logins: Bound::new(rates.logins_per_ip),
+            login_names: Bound::new(rates.logins_per_login),
         }
     }
 
@@ -156,6 +163,17 @@ impl Gate {
         if let Some(client) = client {
             let _ = self.failed_tokens.take(&client);
         }
+    }
+
+    /// One more attempt to sign in from there.
+    pub(crate) fn sign_in_from(&self, client: Option<ClientAddress>) -> Result<(), TooOften> {
+        client.map_or(Ok(()), |client| self.logins.take(&client))
+    }
+
+    /// One more attempt with this login, right or wrong, from anywhere: many addresses guess no faster than one.
+    pub(crate) fn sign_in_as(&self, login: &str) -> Result<(), TooOften> {
+        let login = login.trim().to_lowercase().chars().take(LOGIN_CHARS).collect();
+        self.login_names.take(&login)
     }
 
     /// One more request with a token of this key, whose signature holds: a name alone would let anybody use a key up.

@@ -1,7 +1,7 @@
 //! Which web pages may use this server from a browser (the Fetch standard's CORS, RFC 6454 origins).
 //!
-//! Only browsers send `Origin`; an SDK of another kind has none and is not concerned. Cookies are never used, so a page
-//! gains nothing by its visitor's presence: it needs a token either way.
+//! Only browsers send `Origin`; an SDK of another kind has none and is not concerned. The one cookie that signs
+//! anybody in is not sent for other pages, so such a page gains nothing by its visitor's presence: it needs a token either way.
 
 use axum::http::HeaderValue;
 

@@ -100,7 +100,6 @@ pub(crate) struct Destination {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    #[allow(dead_code, reason = "webhooks read none, sign-in by a provider comes to do so")]
     pub(crate) body: Bytes,
 }
 

@@ -9,7 +9,10 @@ use crate::fixture::{Fixture, join_request, wrap};
 async fn a_link_becomes_a_call() {
     let server = Fixture::start().await;
     let info = server.get("/api/info").await.json();
-    assert_eq!(info, json!({ "name": "sluice", "version": env!("CARGO_PKG_VERSION"), "dev": true }));
+    let accounts = json!({ "enabled": false, "registration": false, "oidc": null });
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = json!({ "name": "sluice", "version": version, "dev": true, "accounts": accounts, "guests": true });
+    assert_eq!(info, expected);
 
     let created = server.post("/api/rooms", &json!({ "name": " Weekly\u{202E} " })).await;
     assert_eq!(created.status, 201);

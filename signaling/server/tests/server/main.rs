@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot unwrap has failed")]
 
+mod accounts;
 mod api;
 mod audit;
 mod calls;

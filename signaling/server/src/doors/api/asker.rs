@@ -1,4 +1,4 @@
-//! Who asks the native API, and what they may. Knows tokens and their grants; what somebody is in a room at the moment,
+//! Who asks the native API, and what they may. Knows tokens and their grants, and accounts with their roles; what somebody is in a room at the moment,
 //! the room knows.
 
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 
 use crate::App;
+use crate::accounts::{Account, AccountError, Shown, is_access_token};
 use crate::auth::AuthError;
 use crate::auth::claims::Claims;
 use crate::doors::error::ApiError;
-use crate::doors::knock::{Client, checked};
+use crate::doors::knock::{Client, checked, looked_at};
 use crate::gate::{Asked, Denied};
 
 pub(super) const NO_TOKEN: ApiError =
@@ -26,24 +27,35 @@ pub(super) const NOT_PERMITTED: ApiError =
 pub(super) enum Asker {
     /// A bearer of a LiveKit token: a participant, a back end, or both.
     Token(Box<Claims>),
+    /// Somebody who signed in.
+    Account(Box<Account>),
     /// Nobody showed anything, on a server in development mode: there everybody may everything.
     Developer,
 }
 
 impl Asker {
-    /// May see every room and all that happened (`roomList`).
-    pub(super) fn oversees(&self) -> bool {
+    /// May everything (role `admin`).
+    pub(super) fn is_admin(&self) -> bool {
         match self {
-            Self::Token(claims) => claims.video.room_list,
+            Self::Token(_) => false,
+            Self::Account(account) => account.is_admin(),
             Self::Developer => true,
         }
     }
 
-    /// May steer the room by what was shown alone (`roomAdmin`). A host whom the room made one shows nothing of it.
+    /// May see every room and all that happened (`roomList`, role `admin`).
+    pub(super) fn oversees(&self) -> bool {
+        match self {
+            Self::Token(claims) => claims.video.room_list,
+            Self::Account(_) | Self::Developer => self.is_admin(),
+        }
+    }
+
+    /// May steer the room by what was shown alone (`roomAdmin`, role `admin`). A host whom the room made one shows nothing of it.
     pub(super) fn administers(&self, room: &str) -> bool {
         match self {
             Self::Token(claims) => claims.video.room_admin && claims.video.room == room,
-            Self::Developer => true,
+            Self::Account(_) | Self::Developer => self.is_admin(),
         }
     }
 
@@ -51,7 +63,7 @@ impl Asker {
     pub(super) fn identity_in(&self, room: &str) -> Option<&str> {
         match self {
             Self::Token(claims) if claims.video.room_join && claims.video.room == room => Some(&claims.sub),
-            Self::Token(_) | Self::Developer => None,
+            Self::Token(_) | Self::Account(_) | Self::Developer => None,
         }
     }
 }
@@ -76,6 +88,13 @@ impl OptionalFromRequestParts<Arc<App>> for Asker {
             return Ok(app.config.dev.then_some(Self::Developer));
         };
         let client = parts.extensions.get::<Client>().copied().unwrap_or_default();
+        if let Some(accounts) = app.accounts.as_ref().filter(|_| is_access_token(token)) {
+            return match looked_at(app, accounts, client, token).await? {
+                Ok(Shown::Good(account)) => Ok(Some(Self::Account(account))),
+                Ok(Shown::Over | Shown::Forged) => Err(BAD_TOKEN),
+                Err(error) => Err(AccountError::from(error).into()),
+            };
+        }
         let claims = checked(app, client, Asked::Api, |keys| keys.verify(Some(token)), |claims| &claims.iss);
         claims.map(|claims| Some(Self::Token(Box::new(claims)))).map_err(|denied| match denied {
             Denied::Auth(AuthError::Missing) => NO_TOKEN,

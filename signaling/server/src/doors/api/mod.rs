@@ -3,10 +3,13 @@
 //! [`asker`] says who asks and what they may; the others are one kind of thing each. They hold no room logic: a room
 //! decides what happens in it, the store keeps what lasts.
 
+mod accounts;
 mod asker;
+mod browser;
 mod events;
 mod insight;
 mod rooms;
+mod users;
 
 use std::sync::Arc;
 
@@ -34,6 +37,8 @@ pub(super) fn routes(limits: &Limits) -> Router<Arc<App>> {
         .merge(rooms::routes())
         .merge(events::routes())
         .merge(insight::routes())
+        .merge(accounts::routes())
+        .merge(users::routes())
         .layer(DefaultBodyLimit::max(limits.body_bytes))
 }
 

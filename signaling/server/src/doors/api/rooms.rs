@@ -11,6 +11,7 @@ use livekit_protocol::{ParticipantPermission, participant_info};
 use serde::{Deserialize, Serialize};
 use sluice_rooms::{NameError, Rights, TokenClaims, display_name, valid_identity};
 
+use super::accounts::AccountsInfo;
 use super::{INTERNAL, NOT_WRITTEN, ROOM_NOT_FOUND, body};
 use crate::App;
 use crate::doors::Peer;
@@ -84,10 +85,19 @@ struct Info {
     name: &'static str,
     version: &'static str,
     dev: bool,
+    accounts: AccountsInfo,
+    /// Whether people without an account may make rooms and join them.
+    guests: bool,
 }
 
 async fn info(State(app): State<Arc<App>>) -> Json<Info> {
-    Json(Info { name: "sluice", version: env!("CARGO_PKG_VERSION"), dev: app.config.dev })
+    Json(Info {
+        name: "sluice",
+        version: env!("CARGO_PKG_VERSION"),
+        dev: app.config.dev,
+        accounts: AccountsInfo::of(&app),
+        guests: app.config.open_rooms,
+    })
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,0 +1,372 @@
+//! Accounts: people who sign in, here with a password or by a provider of OpenID Connect, and what they show afterwards.
+//!
+//! Whoever signed in has an *access token* for a quarter of an hour, which the doors take, and a *refresh token*, which is
+//! used once for the next pair. An access token is looked at anew at each request, against the store and without a cache: an
+//! account that was disabled, or whose password was changed, is out with its next request.
+//!
+//! One function for each thing somebody does. Knows neither HTTP nor cookies (the doors do), nor rooms.
+//! [`directory`] is what administrators do, [`access`] the tokens, [`credentials`] what may be typed, [`oidc`] the provider.
+
+mod access;
+mod credentials;
+mod directory;
+mod oidc;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sluice_store::{
+    Identity, PasswordError, PasswordHash, RefreshToken, Rotation, Store, StoreError, TokenFamily, Transaction,
+    UnixMillis, User, UserId,
+};
+use tokio::sync::OnceCell;
+
+use crate::auth::KeyError;
+use crate::config::{AccountsConfig, ServerConfig};
+use crate::random::random_id;
+use crate::roles::ADMIN;
+use access::{AccessClaims, OwnKey};
+pub use directory::{Directory, NewUser, UserChange};
+pub use oidc::ProviderError;
+pub(crate) use oidc::{Callback, OidcError, Provider, TICKET_LIFE_S};
+
+/// Letters of ids nobody types.
+const ID_LETTERS: usize = 20;
+
+/// Why something was not done with an account. Each message is for people.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// A login of another form.
+    #[error("a login has 1 to 128 bytes: letters, digits and . _ - + @")]
+    BadLogin,
+    /// A name of another form.
+    #[error("a name has 1 to 64 letters and at most 256 bytes")]
+    BadName,
+    /// A password that is too short, or far too long.
+    #[error("a password has at least 8 characters and at most 1024 bytes")]
+    BadPassword,
+    /// A role nobody defined.
+    #[error("there is no such role: `[roles]` of the configuration defines those besides host, participant and admin")]
+    UnknownRole,
+    /// Somebody else has it.
+    #[error("there is already an account with this login")]
+    LoginTaken,
+    /// It is not there, or not any more.
+    #[error("there is no such account")]
+    NoUser,
+    /// Nobody is told which of the two, nor that an account is disabled.
+    #[error("no account has this login and this password")]
+    WrongCredentials,
+    /// By an administrator.
+    #[error("this account cannot be used: ask an administrator")]
+    Disabled,
+    /// It signs in elsewhere.
+    #[error("this account has no password: it signs in by a provider")]
+    NoPassword,
+    /// No refresh token, or none that counts.
+    #[error("nobody is signed in: sign in again")]
+    NotSignedIn,
+    /// It was used before.
+    #[error("this sign-in was ended, since its refresh token came twice: sign in again")]
+    Reused,
+    /// Accounts are made by administrators.
+    #[error("accounts are made by administrators here")]
+    RegistrationClosed,
+    /// Out of memory, or the process ends.
+    #[error("that could not be done now: try again")]
+    Busy,
+    /// The store does not answer.
+    #[error("storage does not answer: {0}")]
+    Storage(#[from] StoreError),
+    /// A token could not be signed.
+    #[error("cannot sign a token: {0}")]
+    Sign(#[from] serde_json::Error),
+}
+
+impl From<PasswordError> for AccountError {
+    fn from(_: PasswordError) -> Self {
+        Self::Busy
+    }
+}
+
+/// Somebody who shows an access token that counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    /// As the store has it at this request.
+    pub(crate) user: User,
+    claims: AccessClaims,
+}
+
+impl Account {
+    /// May everything, in every room.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.user.roles.iter().any(|role| role == ADMIN)
+    }
+}
+
+/// What an access token is worth.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// It counts.
+    Good(Box<Account>),
+    /// It did, once.
+    Over,
+    /// Nobody here signed it.
+    Forged,
+}
+
+/// Somebody who has just signed in, or stays.
+pub(crate) struct Session {
+    pub(crate) user: User,
+    pub(crate) access_token: String,
+    /// Used once, for the next pair.
+    pub(crate) refresh_token: String,
+}
+
+/// The accounts of this server.
+pub(crate) struct Accounts {
+    pub(crate) config: AccountsConfig,
+    pub(crate) directory: Directory,
+    store: Store,
+    key: OwnKey,
+    provider: Option<Provider>,
+    /// The hash of a password nobody has: to look as long for a login that is not there.
+    decoy: OnceCell<PasswordHash>,
+}
+
+impl Accounts {
+    /// `None` where nobody signs in.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKeys`]; [`ProviderError`] when the provider cannot be used as configured.
+    pub(crate) fn new(config: &ServerConfig, store: &Store) -> Result<Option<Self>, crate::ServerError> {
+        if !config.accounts.enabled {
+            return Ok(None);
+        }
+        let (_, secret) = config.keys.first().ok_or(KeyError::NoKeys)?;
+        let provider = config.accounts.oidc.clone();
+        Ok(Some(Self {
+            config: config.accounts.clone(),
+            directory: Directory::new(store.clone(), config),
+            store: store.clone(),
+            key: OwnKey::derive(secret, "access tokens"),
+            provider: provider
+                .map(|oidc| Provider::new(oidc, OwnKey::derive(secret, "sign-in by a provider")))
+                .transpose()?,
+            decoy: OnceCell::new(),
+        }))
+    }
+
+    /// Who else vouches for people.
+    pub(crate) fn provider(&self) -> Option<&Provider> {
+        self.provider.as_ref()
+    }
+
+    /// What an access token is worth now. Nothing is remembered from one request to the next.
+    pub(crate) async fn look_at(&self, token: &str) -> Result<Shown, StoreError> {
+        let Some(claims) = self.key.open::<AccessClaims>(token).filter(AccessClaims::is_for_us) else {
+            return Ok(Shown::Forged);
+        };
+        if claims.expires() <= now() {
+            return Ok(Shown::Over);
+        }
+        let id = claims.user();
+        let identity = Identity::from(id.as_str());
+        let is_revoked = self
+            .store
+            .token_revoked(Some(&claims.jti), &directory::no_room(), &identity, Some(claims.issued()))
+            .await?;
+        match self.store.user(&id).await? {
+            Some(user) if !user.disabled && !is_revoked => Ok(Shown::Good(Box::new(Account { user, claims }))),
+            _ => Ok(Shown::Over),
+        }
+    }
+
+    /// Signs in with a password. It takes as long whether there is such a login or not.
+    pub(crate) async fn sign_in(&self, login: &str, password: &str) -> Result<Session, AccountError> {
+        let user = match credentials::login(login) {
+            Ok(login) => self.store.user_by_login(&login).await?,
+            Err(_) => None,
+        };
+        match self.checked(user, password).await? {
+            Some(user) => self.begin(user).await,
+            None => Err(AccountError::WrongCredentials),
+        }
+    }
+
+    /// The account, if that is its password and it can be used.
+    async fn checked(&self, user: Option<User>, password: &str) -> Result<Option<User>, AccountError> {
+        let hash = user.as_ref().and_then(|user| user.password_hash.as_ref());
+        let decoy = self.decoy.get_or_try_init(|| async {
+            let nobodys: [u8; 32] = random_secret();
+            PasswordHash::new(&URL_SAFE_NO_PAD.encode(nobodys), random_secret()).await
+        });
+        let decoy = decoy.await?;
+        let matches = hash.unwrap_or(decoy).matches(password).await?;
+        Ok(user.filter(|user| matches && user.password_hash.is_some() && !user.disabled))
+    }
+
+    /// Makes an account for whoever asks, and signs it in.
+    pub(crate) async fn register(&self, new: NewUser) -> Result<Session, AccountError> {
+        if !self.config.registration {
+            return Err(AccountError::RegistrationClosed);
+        }
+        if new.password.is_none() {
+            return Err(AccountError::BadPassword);
+        }
+        let user = self.directory.create(NewUser { roles: Vec::new(), ..new }).await?;
+        self.begin(user).await
+    }
+
+    /// Signs in whom the provider vouched for. Who comes for the first time gets an account; it is theirs by what the
+    /// provider calls them for good (`iss` and `sub`), never by a login or a mail address.
+    pub(crate) async fn sign_in_vouched(&self, vouched: oidc::Vouched) -> Result<Session, AccountError> {
+        let roles = vouched.roles.map(|roles| self.directory.only_known(roles));
+        let user = match self.store.user_by_foreign(&vouched.account).await? {
+            Some(user) if user.disabled => return Err(AccountError::Disabled),
+            Some(user) => match roles {
+                // The provider decides who is what, at each sign-in.
+                Some(roles) if roles != user.roles => {
+                    let change = UserChange { roles: Some(roles), ..UserChange::default() };
+                    self.directory.change(&user.id, change).await?
+                }
+                _ => user,
+            },
+            None => {
+                self.welcome(&vouched.account, vouched.login.as_deref(), vouched.name.as_deref(), roles)
+                    .await?
+            }
+        };
+        self.begin(user).await
+    }
+
+    async fn welcome(
+        &self,
+        account: &sluice_store::ForeignAccount,
+        login: Option<&str>,
+        name: Option<&str>,
+        roles: Option<Vec<String>>,
+    ) -> Result<User, AccountError> {
+        let roles = roles.unwrap_or_default();
+        for is_taken in [false, true] {
+            let login = directory::foreign_login(login, is_taken);
+            let user = directory::new_foreign(account.clone(), login, name, roles.clone());
+            match self.directory.insert(&user).await {
+                Ok(()) => return Ok(user),
+                Err(AccountError::LoginTaken) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        // Somebody signed in as the same person at the same moment.
+        self.store.user_by_foreign(account).await?.ok_or(AccountError::LoginTaken)
+    }
+
+    /// The next pair of tokens. A refresh token that comes twice has been copied: then all that came of this sign-in ends.
+    pub(crate) async fn refresh(&self, token: &str) -> Result<Session, AccountError> {
+        let now = now();
+        let mut transaction = self.store.begin().await?;
+        match transaction.use_refresh_token(token, now).await? {
+            Rotation::Used { user, family } => {
+                let refresh_token = self.give(&mut transaction, &user, family, now).await?;
+                transaction.commit().await?;
+                let user = self.store.user(&user).await?.filter(|user| !user.disabled);
+                self.session(user.ok_or(AccountError::NotSignedIn)?, refresh_token)
+            }
+            Rotation::Reused { user } => {
+                transaction.commit().await?;
+                tracing::warn!(user = %user, "a refresh token came twice: the sign-in it belonged to is ended");
+                Err(AccountError::Reused)
+            }
+            Rotation::Refused => Err(AccountError::NotSignedIn),
+        }
+    }
+
+    /// Signs out here: neither the refresh token nor the access token counts any more.
+    pub(crate) async fn sign_out(
+        &self,
+        refresh_token: Option<&str>,
+        account: Option<&Account>,
+    ) -> Result<(), AccountError> {
+        let now = now();
+        let mut transaction = self.store.begin().await?;
+        if let Some(token) = refresh_token {
+            // Used without a successor: whatever comes of it, it is over.
+            transaction.use_refresh_token(token, now).await?;
+        }
+        if let Some(Account { claims, .. }) = account {
+            transaction.revoke_token(&claims.jti, claims.expires()).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Changes one's own password. Everybody who is signed in to the account is signed out, but for who does it.
+    pub(crate) async fn change_password(
+        &self,
+        account: &Account,
+        old: &str,
+        new: &str,
+    ) -> Result<Session, AccountError> {
+        if account.user.password_hash.is_none() {
+            return Err(AccountError::NoPassword);
+        }
+        let hash = directory::hash(new).await?;
+        let user = self.checked(Some(account.user.clone()), old).await?;
+        let user = user.ok_or(AccountError::WrongCredentials)?;
+        let user = self
+            .directory
+            .edit(&user.id, true, |user| {
+                user.password_hash = Some(hash.clone());
+                Ok(())
+            })
+            .await?;
+        self.begin(user).await
+    }
+
+    async fn begin(&self, user: User) -> Result<Session, AccountError> {
+        let mut transaction = self.store.begin().await?;
+        let family = TokenFamily::from(random_id(ID_LETTERS));
+        let refresh_token = self.give(&mut transaction, &user.id, family, now()).await?;
+        transaction.commit().await?;
+        self.session(user, refresh_token)
+    }
+
+    async fn give(
+        &self,
+        transaction: &mut Transaction,
+        user: &UserId,
+        family: TokenFamily,
+        now: UnixMillis,
+    ) -> Result<String, AccountError> {
+        let secret: [u8; 32] = random_secret();
+        let secret = URL_SAFE_NO_PAD.encode(secret);
+        let expires = now.plus(self.config.refresh_life);
+        let token = RefreshToken { user: user.clone(), family, issued: now, expires };
+        transaction.give_refresh_token(&secret, &token).await?;
+        Ok(secret)
+    }
+
+    fn session(&self, user: User, refresh_token: String) -> Result<Session, AccountError> {
+        let life_s = i64::try_from(self.config.access_life.as_secs()).unwrap_or(i64::MAX);
+        let claims = AccessClaims::new(&user.id, random_id(ID_LETTERS), now(), life_s);
+        Ok(Session { access_token: self.key.sign(&claims)?, user, refresh_token })
+    }
+}
+
+/// Whether a token says to be an account's.
+pub(crate) fn is_access_token(token: &str) -> bool {
+    access::is_one(token)
+}
+
+fn now() -> UnixMillis {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// So many random bytes, from the system's randomness.
+fn random_secret<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system's randomness is there once the process runs");
+    bytes
+}

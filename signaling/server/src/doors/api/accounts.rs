@@ -1,0 +1,404 @@
+//! Signing in, staying so, signing out.
+//!
+//! The access token goes to the page, which keeps it in its memory; the refresh token into a cookie that no script reads and
+//! no other page's request carries. Who is no browser may send it as `refresh_token` instead, and gets the next one back so.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use serde::{Deserialize, Serialize};
+use sluice_store::User;
+
+use super::asker::{Asker, NO_TOKEN};
+use super::browser::{REFRESH, TICKET, is_own_page, is_secure, own_url};
+use super::{INTERNAL, body};
+use crate::App;
+use crate::accounts::{
+    Account, AccountError, Accounts, Callback, NewUser, OidcError, Provider, Session, TICKET_LIFE_S,
+};
+use crate::doors::Peer;
+use crate::doors::error::ApiError;
+use crate::doors::knock::{Client, may_sign_in};
+
+/// Where a provider sends people back to.
+const CALLBACK: &str = "/api/accounts/oidc/callback";
+
+const ACCOUNTS_OFF: ApiError =
+    ApiError::new(StatusCode::NOT_FOUND, "accounts_off", "nobody signs in at this server: `accounts.enabled` is false");
+const NO_PROVIDER: ApiError =
+    ApiError::new(StatusCode::NOT_FOUND, "no_provider", "no provider is configured: `accounts.oidc.issuer` names one");
+const NOT_AN_ACCOUNT: ApiError = ApiError::new(
+    StatusCode::FORBIDDEN,
+    "not_an_account",
+    "this is for accounts: sign in, and send the access token that comes back",
+);
+const BAD_QUERY: ApiError =
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "the query is not the one that is expected here");
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/accounts/login", post(login))
+        .route("/api/accounts/register", post(register))
+        .route("/api/accounts/refresh", post(refresh))
+        .route("/api/accounts/logout", post(logout))
+        .route("/api/accounts/me", get(me))
+        .route("/api/accounts/password", post(password))
+        .route("/api/accounts/oidc/start", get(start))
+        .route(CALLBACK, get(callback))
+}
+
+/// What everybody may know of how to sign in.
+#[derive(Debug, Serialize)]
+pub(super) struct AccountsInfo {
+    enabled: bool,
+    registration: bool,
+    oidc: Option<ProviderInfo>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProviderInfo {
+    /// What the button says.
+    name: String,
+}
+
+impl AccountsInfo {
+    pub(super) fn of(app: &App) -> Self {
+        let accounts = app.accounts.as_ref();
+        let provider = accounts.and_then(Accounts::provider);
+        Self {
+            enabled: accounts.is_some(),
+            registration: accounts.is_some_and(|accounts| accounts.config.registration),
+            oidc: provider.map(|provider| ProviderInfo { name: provider.name().to_owned() }),
+        }
+    }
+}
+
+/// An account as the API shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct UserView {
+    id: String,
+    login: String,
+    name: String,
+    roles: Vec<String>,
+    disabled: bool,
+    /// Milliseconds since 1970.
+    created_at: i64,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            login: user.login,
+            name: user.name,
+            roles: user.roles,
+            disabled: user.disabled,
+            created_at: user.created.0,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct SignedIn {
+    access_token: String,
+    expires_in_s: u64,
+    user: UserView,
+    /// For those who showed theirs in the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+}
+
+/// The accounts, where there are any.
+pub(super) fn on(app: &App) -> Result<&Accounts, ApiError> {
+    app.accounts.as_ref().ok_or(ACCOUNTS_OFF)
+}
+
+fn provider(app: &App) -> Result<&Provider, ApiError> {
+    on(app)?.provider().ok_or(NO_PROVIDER)
+}
+
+fn account(asker: Option<Asker>) -> Result<Account, ApiError> {
+    match asker {
+        Some(Asker::Account(account)) => Ok(*account),
+        Some(Asker::Token(_)) => Err(NOT_AN_ACCOUNT),
+        Some(Asker::Developer) | None => Err(NO_TOKEN),
+    }
+}
+
+/// The answer to somebody who is signed in now, with the refresh token as a cookie.
+fn welcome(
+    status: StatusCode,
+    app: &App,
+    peer: Peer,
+    headers: &HeaderMap,
+    session: Session,
+) -> Result<Response, ApiError> {
+    let config = &on(app)?.config;
+    let secure = is_secure(app, peer, headers);
+    let cookie = REFRESH
+        .set(&session.refresh_token, config.refresh_life.as_secs(), secure)
+        .ok_or(INTERNAL)?;
+    Ok((status, [(header::SET_COOKIE, cookie)], secret(signed_in(app, session, false)?)).into_response())
+}
+
+fn signed_in(app: &App, session: Session, in_body: bool) -> Result<SignedIn, ApiError> {
+    Ok(SignedIn {
+        access_token: session.access_token,
+        expires_in_s: on(app)?.config.access_life.as_secs(),
+        user: session.user.into(),
+        refresh_token: in_body.then_some(session.refresh_token),
+    })
+}
+
+/// JSON that nobody on its way keeps.
+fn secret<T: Serialize>(answer: T) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(answer))
+}
+
+#[derive(Deserialize)]
+struct Login {
+    login: String,
+    password: String,
+}
+
+async fn login(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    json: Result<Json<Login>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let accounts = on(&app)?;
+    let Login { login, password } = body(json)?;
+    may_sign_in(&app, client, &login)?;
+    let session = accounts.sign_in(&login, &password).await?;
+    welcome(StatusCode::OK, &app, peer, &headers, session)
+}
+
+#[derive(Deserialize)]
+struct Register {
+    login: String,
+    password: String,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+async fn register(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    json: Result<Json<Register>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let accounts = on(&app)?;
+    let Register { login, password, name } = body(json)?;
+    may_sign_in(&app, client, &login)?;
+    let new = NewUser { login, name, password: Some(password), roles: Vec::new() };
+    let session = accounts.register(new).await?;
+    welcome(StatusCode::CREATED, &app, peer, &headers, session)
+}
+
+#[derive(Deserialize)]
+struct Refresh {
+    refresh_token: String,
+}
+
+/// A refresh token that was shown.
+enum Refreshing {
+    Cookie(String),
+    Body(String),
+}
+
+/// The one in the body, where there is a body; else the cookie, of an own page.
+fn refreshing(headers: &HeaderMap, bytes: &Bytes) -> Result<Option<Refreshing>, ApiError> {
+    if !bytes.is_empty() {
+        let Refresh { refresh_token } = body(Json::from_bytes(bytes))?;
+        return Ok(Some(Refreshing::Body(refresh_token)));
+    }
+    let cookie = REFRESH.of(headers).filter(|_| is_own_page(headers));
+    Ok(cookie.map(|token| Refreshing::Cookie(token.to_owned())))
+}
+
+async fn refresh(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, ApiError> {
+    let accounts = on(&app)?;
+    match refreshing(&headers, &bytes)?.ok_or(AccountError::NotSignedIn)? {
+        Refreshing::Cookie(token) => {
+            let session = accounts.refresh(&token).await?;
+            welcome(StatusCode::OK, &app, peer, &headers, session)
+        }
+        Refreshing::Body(token) => {
+            let session = accounts.refresh(&token).await?;
+            Ok(secret(signed_in(&app, session, true)?).into_response())
+        }
+    }
+}
+
+/// Always done, whatever is shown: who signs out wants to be out.
+async fn logout(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    asker: Result<Option<Asker>, ApiError>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, ApiError> {
+    let accounts = on(&app)?;
+    let token = refreshing(&headers, &bytes)?.map(|refreshing| match refreshing {
+        Refreshing::Cookie(token) | Refreshing::Body(token) => token,
+    });
+    let account = asker.ok().flatten().and_then(|asker| account(Some(asker)).ok());
+    accounts.sign_out(token.as_deref(), account.as_ref()).await?;
+    let cookie = REFRESH.set("", 0, is_secure(&app, peer, &headers)).ok_or(INTERNAL)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+async fn me(State(app): State<Arc<App>>, asker: Option<Asker>) -> Result<Response, ApiError> {
+    on(&app)?;
+    Ok(secret(UserView::from(account(asker)?.user)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Password {
+    old: String,
+    new: String,
+}
+
+async fn password(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
+    asker: Option<Asker>,
+    headers: HeaderMap,
+    json: Result<Json<Password>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let accounts = on(&app)?;
+    let account = account(asker)?;
+    let Password { old, new } = body(json)?;
+    // Whoever found a page left open guesses no faster than others.
+    may_sign_in(&app, client, &account.user.login)?;
+    let session = accounts.change_password(&account, &old, &new).await?;
+    welcome(StatusCode::OK, &app, peer, &headers, session)
+}
+
+#[derive(Deserialize)]
+struct Start {
+    #[serde(default)]
+    next: Option<String>,
+}
+
+async fn start(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    query: Result<Query<Start>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let provider = provider(&app)?;
+    let Query(Start { next }) = query.map_err(|_| BAD_QUERY)?;
+    let redirect_uri = format!("{}{CALLBACK}", own_url(&app, peer, &headers));
+    let started = provider.start(redirect_uri, next.as_deref().unwrap_or("/")).await?;
+    let life_s = u64::try_from(TICKET_LIFE_S).unwrap_or(0);
+    let ticket = TICKET.set(&started.ticket, life_s, is_secure(&app, peer, &headers)).ok_or(INTERNAL)?;
+    go(&started.location, [ticket])
+}
+
+async fn callback(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    query: Result<Query<Callback>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let (accounts, provider) = (on(&app)?, provider(&app)?);
+    let Query(callback) = query.map_err(|_| BAD_QUERY)?;
+    let (vouched, next) = provider.finish(TICKET.of(&headers), &callback).await?;
+    let session = accounts.sign_in_vouched(vouched).await?;
+    let secure = is_secure(&app, peer, &headers);
+    let refresh = REFRESH.set(&session.refresh_token, accounts.config.refresh_life.as_secs(), secure);
+    go(&next, [refresh.ok_or(INTERNAL)?, TICKET.set("", 0, secure).ok_or(INTERNAL)?])
+}
+
+/// Sends a browser on.
+fn go<const N: usize>(location: &str, cookies: [HeaderValue; N]) -> Result<Response, ApiError> {
+    let location = HeaderValue::from_str(location).map_err(|_| INTERNAL)?;
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let (status, code, message) = match &error {
+            AccountError::BadLogin => (400, "bad_login", "a login has 1 to 128 bytes: letters, digits and . _ - + @"),
+            AccountError::BadName => (400, "bad_name", "a name has 1 to 64 letters and at most 256 bytes"),
+            AccountError::BadPassword => {
+                (400, "bad_password", "a password has at least 8 characters and at most 1024 bytes")
+            }
+            AccountError::UnknownRole => (
+                400,
+                "unknown_role",
+                "there is no such role: `[roles]` defines those besides host, participant and admin",
+            ),
+            AccountError::LoginTaken => (409, "login_taken", "there is already an account with this login"),
+            AccountError::NoUser => (404, "user_not_found", "there is no such account"),
+            AccountError::WrongCredentials => (401, "wrong_credentials", "no account has this login and this password"),
+            AccountError::Disabled => (403, "account_disabled", "this account cannot be used: ask an administrator"),
+            AccountError::NoPassword => (409, "no_password", "this account has no password: it signs in by a provider"),
+            AccountError::NotSignedIn => (401, "not_signed_in", "nobody is signed in: sign in again"),
+            AccountError::Reused => {
+                (401, "session_ended", "this sign-in was ended, since its refresh token came twice: sign in again")
+            }
+            AccountError::RegistrationClosed => {
+                (403, "registration_closed", "accounts are made by administrators here")
+            }
+            AccountError::Busy => (503, "busy", "that could not be done now: try again"),
+            AccountError::Storage(source) => {
+                tracing::error!(error = %source, "cannot use the accounts in storage");
+                (503, "storage_unavailable", "accounts cannot be read now: try again")
+            }
+            AccountError::Sign(source) => {
+                tracing::error!(error = %source, "cannot sign a token");
+                return INTERNAL;
+            }
+        };
+        Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message)
+    }
+}
+
+impl From<OidcError> for ApiError {
+    fn from(error: OidcError) -> Self {
+        let (status, code, message) = match &error {
+            OidcError::BadNext => (StatusCode::BAD_REQUEST, "bad_next", "`next` has to be a path of this server"),
+            OidcError::BadState => (
+                StatusCode::BAD_REQUEST,
+                "bad_state",
+                "this browser did not begin that sign-in, or too long ago: begin again",
+            ),
+            OidcError::Declined => (StatusCode::FORBIDDEN, "sign_in_declined", "the provider did not sign you in"),
+            OidcError::Silent(_) => {
+                tracing::warn!(%error, "sign-in by the provider failed");
+                (StatusCode::BAD_GATEWAY, "provider_unavailable", "the provider could not be asked: try again later")
+            }
+            OidcError::Untrue(_) => {
+                tracing::warn!(%error, "sign-in by the provider failed");
+                (StatusCode::UNAUTHORIZED, "provider_not_believed", "what the provider said is not right: begin again")
+            }
+            OidcError::Sign(source) => {
+                tracing::error!(error = %source, "cannot sign a ticket");
+                return INTERNAL;
+            }
+        };
+        Self::new(status, code, message)
+    }
+}
