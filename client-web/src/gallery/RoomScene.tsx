@@ -3,8 +3,10 @@ import { ChatPanel } from '../room/ChatPanel';
 import { ControlBar, type Panel } from '../room/ControlBar';
 import { GridView } from '../room/GridView';
 import { InviteCard } from '../room/InviteCard';
+import { LobbySection } from '../room/LobbySection';
 import { PeoplePanel } from '../room/PeoplePanel';
 import { PicturePanel } from '../room/PicturePanel';
+import { Reactions } from '../room/Reactions';
 import { ReconnectingBanner } from '../room/ReconnectingBanner';
 import { RoomFrame } from '../room/RoomFrame';
 import { StageView } from '../room/StageView';
@@ -14,6 +16,7 @@ import { TopBar } from '../room/TopBar';
 import type { Explanation, Reason } from '../api/types';
 import type { Polled } from '../room/usePolled';
 import { explained, track } from '../test/explanation';
+import { addReaction, NO_REACTIONS, REACTIONS } from '../state/reactions';
 import { addNotice, addPresence, NO_TOASTS } from '../state/toasts';
 import { FakeScreen, FakeVideo } from './FakeVideo';
 import { chatLines, people, toTile, type Person } from './people';
@@ -41,6 +44,10 @@ export function RoomScene({ query }: { query: URLSearchParams }) {
           layout={stage ? 'stage' : 'grid'}
           onLayout={nothing}
           onCopy={nothing}
+          locked={query.has('locked')}
+          session={query.has('recording') ? 'Recording' : undefined}
+          onSettings={nothing}
+          onHost={query.has('host') ? nothing : undefined}
         />
       }
       banner={query.has('reconnecting') && <ReconnectingBanner />}
@@ -54,11 +61,28 @@ export function RoomScene({ query }: { query: URLSearchParams }) {
           <ChatPanel
             lines={lines}
             encrypted={query.has('lock')}
+            keeps
+            onDelete={query.has('host') ? nothing : undefined}
             onSend={() => Promise.resolve(true)}
             onClose={nothing}
           />
         ) : panel === 'people' ? (
-          <PeoplePanel people={crowd} onCopy={nothing} onClose={nothing} />
+          <PeoplePanel
+            people={crowd}
+            lobby={
+              query.has('host') && (
+                <LobbySection
+                  waiting={atTheDoor()}
+                  onAdmit={nothing}
+                  onRefuse={nothing}
+                  onAdmitAll={nothing}
+                />
+              )
+            }
+            onAction={query.has('host') ? nothing : undefined}
+            onCopy={nothing}
+            onClose={nothing}
+          />
         ) : query.has('picture') ? (
           <PicturePanel
             caption={presenter?.name ?? 'Ada'}
@@ -79,8 +103,11 @@ export function RoomScene({ query }: { query: URLSearchParams }) {
           onMic={nothing}
           onCamera={nothing}
           onShare={nothing}
+          handUp={query.has('hand')}
+          waiting={query.has('host') ? 3 : 0}
+          onHand={nothing}
+          onReact={nothing}
           onPanel={nothing}
-          onSettings={nothing}
           onLeave={nothing}
         />
       }
@@ -102,6 +129,7 @@ export function RoomScene({ query }: { query: URLSearchParams }) {
           {crowd.map((person, index) => tile(person, { index }))}
         </GridView>
       )}
+      {query.has('reactions') && <Reactions reactions={someReactions()} />}
     </RoomFrame>
   );
 }
@@ -131,6 +159,24 @@ function pictureReport(reason: string): Polled<Explanation> {
     status: 'ready',
     value: explained([track(reason === '' ? {} : { reason: reason as Reason })]),
   };
+}
+
+function atTheDoor() {
+  return ['Rosalind Franklin', 'Wolfeschlegelsteinhausenbergerdorff', 'نور'].map((name, index) => ({
+    ticket: String(index),
+    name,
+    identity: `waiting-${String(index)}`,
+    since: OPENED,
+  }));
+}
+
+function someReactions() {
+  const later = OPENED + 1e9;
+  return REACTIONS.reduce(
+    (state, { emoji }, index) =>
+      addReaction(state, { emoji, from: String(index), name: index === 2 ? 'You' : 'Ada' }, later),
+    NO_REACTIONS,
+  ).shown;
 }
 
 function someToasts() {

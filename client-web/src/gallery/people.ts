@@ -38,6 +38,8 @@ export function people(count: number): Person[] {
       sharing: false,
       speaking: index === 2 || (count < 3 && index === 1),
       quality: QUALITIES[index % QUALITIES.length] ?? 'good',
+      role: index === 0 ? 'host' : index === 3 ? 'therapist' : 'participant',
+      turn: { 2: 2, 5: 1, 6: 3 }[index],
     };
   });
 }
@@ -53,6 +55,7 @@ export function toTile(person: Person, source: TileModel['source'] = 'camera'): 
     speaking: person.speaking,
     quality: person.quality,
     paused: person.quality === 'lost',
+    turn: person.turn,
   };
 }
 
@@ -76,6 +79,7 @@ export function chatLines(crowd: readonly Person[]): ChatLine[] {
       local: person?.local ?? false,
       text,
       at: start + minutes * 60_000,
+      kept: index < 3,
     };
   });
 }

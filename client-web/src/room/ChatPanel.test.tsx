@@ -53,4 +53,25 @@ describe('the chat panel', () => {
     const link = screen.getByRole('link', { name: 'https://example.org' });
     expect(link).toHaveAttribute('rel', 'noopener noreferrer');
   });
+
+  it('marks what was written before one came, and lets a host take a message away', async () => {
+    const onDelete = vi.fn();
+    render(
+      <ChatPanel
+        lines={[
+          { ...hello, kept: true },
+          { ...hello, id: '2', text: 'Just now' },
+        ]}
+        encrypted={false}
+        keeps
+        onDelete={onDelete}
+        onSend={() => Promise.resolve(true)}
+        onClose={() => undefined}
+      />,
+    );
+    const log = screen.getByRole('log');
+    expect(log.textContent).toMatch(/Written before.*example.org.*Since you joined.*Just now/);
+    await userEvent.click(screen.getByRole('button', { name: /Delete for everybody: Just now/ }));
+    expect(onDelete).toHaveBeenCalledExactlyOnceWith('2');
+  });
 });

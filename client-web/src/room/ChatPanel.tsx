@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { Fragment, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { groupLines, linkify, type ChatGroup, type ChatLine } from '../state/chat';
 import { Icon } from '../ui/Icon';
 import { IconButton } from '../ui/IconButton';
@@ -7,21 +7,29 @@ import { SidePanel } from './SidePanel';
 interface ChatPanelProps {
   lines: readonly ChatLine[];
   encrypted: boolean;
+  /** The room keeps what is written here. */
+  keeps?: boolean;
+  /** Takes a message away for everybody; for hosts. */
+  onDelete?: ((id: string) => void) | undefined;
   /** Resolves to whether it went out; if not, the text stays to be sent again. */
   onSend: (text: string) => Promise<boolean>;
   onClose: () => void;
 }
 
-export function ChatPanel({ lines, encrypted, onSend, onClose }: ChatPanelProps) {
+export function ChatPanel({ onSend, onClose, ...list }: ChatPanelProps) {
   return (
     <SidePanel title="Chat" onClose={onClose}>
-      <MessageList lines={lines} encrypted={encrypted} />
+      <MessageList {...list} />
       <Composer onSend={onSend} />
     </SidePanel>
   );
 }
 
-function MessageList({ lines, encrypted }: { lines: readonly ChatLine[]; encrypted: boolean }) {
+type MessageListProps = Omit<ChatPanelProps, 'onSend' | 'onClose'>;
+
+function MessageList({ lines, encrypted, keeps = false, onDelete }: MessageListProps) {
+  const groups = groupLines(lines);
+  const lastKept = groups.findLastIndex((group) => group.kept);
   const ref = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   // Follow new messages, unless somebody has scrolled up to read.
@@ -49,16 +57,28 @@ function MessageList({ lines, encrypted }: { lines: readonly ChatLine[]; encrypt
           <br />
           {encrypted
             ? 'Messages are end-to-end encrypted and gone after the call.'
-            : 'Messages are seen by everybody here and gone after the call.'}
+            : keeps
+              ? 'Messages are seen by everybody here and kept for those who come later.'
+              : 'Messages are seen by everybody here and gone after the call.'}
         </p>
       ) : (
-        groupLines(lines).map((group) => <Group key={group.key} group={group} />)
+        groups.map((group, index) => (
+          <Fragment key={group.key}>
+            {index === 0 && group.kept && (
+              <p className="chat-mark" data-testid="chat-kept">
+                Written before you came
+              </p>
+            )}
+            <Group group={group} onDelete={onDelete} />
+            {index === lastKept && <p className="chat-mark">Since you joined</p>}
+          </Fragment>
+        ))
       )}
     </div>
   );
 }
 
-function Group({ group }: { group: ChatGroup }) {
+function Group({ group, onDelete }: { group: ChatGroup } & Pick<ChatPanelProps, 'onDelete'>) {
   return (
     <section className={group.local ? 'chat-group chat-mine' : 'chat-group'}>
       <h3>
@@ -66,7 +86,13 @@ function Group({ group }: { group: ChatGroup }) {
         <time dateTime={new Date(group.at).toISOString()}>{clock(group.at)}</time>
       </h3>
       {group.lines.map((line) => (
-        <p key={line.id} className="chat-line" data-testid="chat-message" data-from={line.from}>
+        <p
+          key={line.id}
+          className="chat-line"
+          data-testid="chat-message"
+          data-from={line.from}
+          data-kept={group.kept}
+        >
           {linkify(line.text).map((part, index) =>
             part.type === 'text' ? (
               part.text
@@ -75,6 +101,18 @@ function Group({ group }: { group: ChatGroup }) {
                 {part.text}
               </a>
             ),
+          )}
+          {onDelete && (
+            <IconButton
+              className="chat-delete"
+              icon="trash"
+              iconSize={16}
+              label={`Delete for everybody: ${line.text.slice(0, 40)}`}
+              data-testid="chat-delete"
+              onClick={() => {
+                onDelete(line.id);
+              }}
+            />
           )}
         </p>
       ))}

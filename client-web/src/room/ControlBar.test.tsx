@@ -11,11 +11,14 @@ function show(change: Partial<ControlBarProps> = {}) {
     canShare: true,
     panel: 'none',
     unread: 0,
+    handUp: false,
+    waiting: 0,
     onMic: vi.fn(),
     onCamera: vi.fn(),
     onShare: vi.fn(),
+    onHand: vi.fn(),
+    onReact: vi.fn(),
     onPanel: vi.fn(),
-    onSettings: vi.fn(),
     onLeave: vi.fn(),
     ...change,
   };
@@ -47,4 +50,19 @@ it('pressing an open panel’s button closes it, the other one switches', async 
   expect(onPanel).toHaveBeenLastCalledWith('none');
   await userEvent.click(screen.getByTestId('control-people'));
   expect(onPanel).toHaveBeenLastCalledWith('people');
+});
+
+it('somebody at the door is seen and heard', () => {
+  show({ waiting: 2 });
+  expect(screen.getByTestId('control-people')).toHaveAccessibleName('People, 2 waiting to come in');
+});
+
+it('a hand goes up and down; a reaction is two keys away', async () => {
+  const { onHand, onReact } = show({ handUp: true });
+  expect(screen.getByTestId('control-hand')).toHaveAccessibleName('Lower your hand');
+  await userEvent.click(screen.getByTestId('control-hand'));
+  expect(onHand).toHaveBeenCalledOnce();
+  screen.getByTestId('control-react').focus();
+  await userEvent.keyboard('{Enter}{ArrowRight}{Enter}');
+  expect(onReact).toHaveBeenCalledExactlyOnceWith('👏');
 });

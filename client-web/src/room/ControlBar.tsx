@@ -1,4 +1,5 @@
 import { IconButton } from '../ui/IconButton';
+import { ReactionMenu } from './Reactions';
 
 export type Panel = 'none' | 'chat' | 'people';
 
@@ -9,11 +10,15 @@ export interface ControlBarProps {
   canShare: boolean;
   panel: Panel;
   unread: number;
+  handUp: boolean;
+  /** People in the lobby, for those who let them in. */
+  waiting: number;
   onMic: () => void;
   onCamera: () => void;
   onShare: () => void;
+  onHand: () => void;
+  onReact: (emoji: string) => void;
   onPanel: (panel: Panel) => void;
-  onSettings: () => void;
   onLeave: () => void;
 }
 
@@ -56,6 +61,16 @@ export function ControlBar(props: ControlBarProps) {
       )}
       <span className="controls-gap" aria-hidden="true" />
       <IconButton
+        icon="hand"
+        tone={props.handUp ? 'active' : 'plain'}
+        label={props.handUp ? 'Lower your hand' : 'Raise your hand'}
+        shortcut="H"
+        data-testid="control-hand"
+        data-on={props.handUp}
+        onClick={props.onHand}
+      />
+      <ReactionMenu onReact={props.onReact} />
+      <IconButton
         icon="chat"
         tone={panel === 'chat' ? 'active' : 'plain'}
         label="Chat"
@@ -70,15 +85,11 @@ export function ControlBar(props: ControlBarProps) {
         tone={panel === 'people' ? 'active' : 'plain'}
         label="People"
         shortcut="P"
+        badge={props.waiting}
+        badgeWord="waiting to come in"
         aria-expanded={panel === 'people'}
         data-testid="control-people"
         onClick={toggle('people')}
-      />
-      <IconButton
-        icon="settings"
-        label="Settings"
-        data-testid="control-settings"
-        onClick={props.onSettings}
       />
       <span className="controls-gap" aria-hidden="true" />
       <IconButton

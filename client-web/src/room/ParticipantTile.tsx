@@ -16,12 +16,13 @@ interface ParticipantTileProps {
   trackRef: TrackReferenceOrPlaceholder;
   pinned?: boolean;
   compact?: boolean;
+  turn?: number | undefined;
   onPin?: (() => void) | undefined;
   onInspect?: (() => void) | undefined;
 }
 
 /** livekit's state of one track, turned into a TileView. */
-export function ParticipantTile({ trackRef, onInspect, ...rest }: ParticipantTileProps) {
+export function ParticipantTile({ trackRef, turn, onInspect, ...rest }: ParticipantTileProps) {
   const { participant } = trackRef;
   const { name } = useParticipantInfo({ participant });
   const { quality } = useConnectionQualityIndicator({ participant });
@@ -46,6 +47,7 @@ export function ParticipantTile({ trackRef, onInspect, ...rest }: ParticipantTil
         speaking: speaking && !share,
         paused,
         quality: quality,
+        turn,
       }}
       {...(isShowing(trackRef) && !videoMuted
         ? { video: <VideoTrack trackRef={trackRef} className={mirrored ? 'mirrored' : ''} /> }

@@ -1,10 +1,11 @@
 import { act, render, screen, within } from '@testing-library/react';
 import userEvent, { type UserEvent } from '@testing-library/user-event';
-import { ConnectionState, Room, RoomEvent } from 'livekit-client';
+import { ConnectionState, RemoteParticipant, Room, RoomEvent } from 'livekit-client';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { preferences } from '../state/preferences';
 import { RoomControl } from '../media/roomControl';
 import { failure } from '../state/failure';
+import { respond } from '../test/respond';
 import { RoomView } from './RoomView';
 
 const info = {
@@ -39,6 +40,14 @@ function enter({
     />,
   );
   return { room, onLeave, user };
+}
+
+/** The room itself says something: a packet without a sender. */
+function say(room: Room, notice: object) {
+  const packet = new TextEncoder().encode(JSON.stringify(notice));
+  act(() => {
+    room.emit(RoomEvent.DataReceived, packet, undefined, undefined, 'sluice.room');
+  });
 }
 
 beforeEach(() => {
@@ -126,5 +135,89 @@ describe('a call, seen from the page', () => {
     const { onLeave, user } = enter();
     await user.click(screen.getByTestId('control-leave'));
     expect(onLeave).toHaveBeenCalledOnce();
+  });
+
+  it('a hand goes up by a key, as a question to the server about oneself', async () => {
+    const { user } = enter();
+    const asked = respond({});
+    await user.keyboard('h');
+    expect(asked).toMatchObject([
+      {
+        method: 'POST',
+        path: expect.stringMatching(/^\/api\/rooms\/k3m9x2qa\/participants\/.*\/hand$/) as string,
+        body: { raised: true },
+        headers: { authorization: 'Bearer token' },
+      },
+    ]);
+    // What the server refuses is said.
+    expect(await screen.findByText(/The server is not answering/)).toBeVisible();
+  });
+
+  it('a host may ask; only the person unmutes', async () => {
+    const { room, user } = enter();
+    const unmute = vi
+      .spyOn(room.localParticipant, 'setMicrophoneEnabled')
+      .mockResolvedValue(undefined);
+    const ask = () => {
+      say(room, { type: 'unmute_request', source: 'microphone', by: 'ada' });
+    };
+    ask();
+    await user.click(screen.getByTestId('unmute-decline'));
+    expect(unmute).not.toHaveBeenCalled();
+    ask();
+    await user.click(screen.getByTestId('unmute-accept'));
+    expect(unmute).toHaveBeenCalledWith(true);
+    expect(screen.queryByTestId('unmute-accept')).toBeNull();
+  });
+
+  it('nobody but the server is believed about the room', () => {
+    const { room } = enter();
+    const packet = new TextEncoder().encode('{"type":"entry","locked":true,"lobby":false}');
+    const mallory = new RemoteParticipant(room.engine.client, 'PA_m', 'mallory');
+    act(() => {
+      room.emit(RoomEvent.DataReceived, packet, mallory, undefined, 'sluice.room');
+    });
+    expect(screen.queryByTestId('room-locked')).toBeNull();
+    say(room, { type: 'entry', locked: true, lobby: false });
+    expect(screen.getByTestId('room-locked')).toBeVisible();
+  });
+
+  it('somebody who moderates sees who waits, and lets them in', async () => {
+    const { room, user } = enter();
+    const asked = respond({
+      'GET /api/rooms/k3m9x2qa/lobby': {
+        status: 200,
+        body: { waiting: [{ ticket: 't-1', name: 'Grace', identity: 'grace', since: 0 }] },
+      },
+      'POST /api/rooms/k3m9x2qa/lobby/t-1/admit': { status: 200, body: {} },
+    });
+    say(room, { type: 'lobby', waiting: 1 });
+    expect(await screen.findByText('Somebody is waiting to come in')).toBeVisible();
+    await user.click(screen.getByTestId('control-people'));
+    await user.click(await screen.findByRole('button', { name: 'Admit Grace' }));
+    expect(asked.at(-1)?.path).toBe('/api/rooms/k3m9x2qa/lobby/t-1/admit');
+    say(room, { type: 'lobby', waiting: 0 });
+    expect(screen.queryByTestId('lobby-panel')).toBeNull();
+  });
+
+  it('ending the call for all asks twice', async () => {
+    const { room, user } = enter();
+    say(room, { type: 'lobby', waiting: 0 });
+    const asked = respond({ 'POST /api/rooms/k3m9x2qa/end': { status: 200, body: {} } });
+    await user.click(screen.getByTestId('control-host'));
+    await user.click(screen.getByTestId('host-end'));
+    expect(asked).toEqual([]);
+    await user.click(screen.getByTestId('host-end-confirm'));
+    expect(asked).toMatchObject([{ path: '/api/rooms/k3m9x2qa/end' }]);
+  });
+
+  it('a reaction floats up and is said', async () => {
+    const { room, user } = enter();
+    const sent = vi.spyOn(room.localParticipant, 'publishData').mockResolvedValue(undefined);
+    await user.click(screen.getByTestId('control-react'));
+    await user.click(screen.getByTestId('react-applause'));
+    expect(sent).toHaveBeenCalledOnce();
+    expect(screen.getByTestId('reaction')).toHaveTextContent('👏');
+    expect(screen.getByText('You reacted with applause')).toHaveAttribute('aria-live', 'polite');
   });
 });

@@ -1,31 +1,41 @@
-import { RoomAudioRenderer, RoomContext, useConnectionState } from '@livekit/components-react';
+import {
+  RoomAudioRenderer,
+  RoomContext,
+  useConnectionState,
+  useRoomContext,
+} from '@livekit/components-react';
 import { ConnectionState } from 'livekit-client';
-import { useCallback, useState } from 'react';
+import { useState } from 'react';
 import type { RoomInfo } from '../api/types';
 import { failureFromDevice } from '../media/livekitFailure';
 import type { CallSession } from '../media/session';
 import { inviteLink } from '../state/joinLink';
-import { effectiveLayout, type LayoutChoice } from '../state/layout';
 import { copyText } from '../ui/clipboard';
 import { useTitle } from '../ui/PageShell';
 import { AudioUnlock } from './AudioUnlock';
 import { ChatPanel } from './ChatPanel';
 import { CurrentPeople } from './CurrentPeople';
-import { ControlBar, type Panel } from './ControlBar';
+import { ControlBar } from './ControlBar';
 import { HelpDialog } from './HelpDialog';
+import { carryOut, HostDialogs, type HostQuestion } from './HostDesk';
 import { InviteCard } from './InviteCard';
 import { InspectedPicture } from './InspectedPicture';
+import { Reactions } from './Reactions';
 import { ReconnectingBanner } from './ReconnectingBanner';
 import { RoomFrame } from './RoomFrame';
 import { SettingsDialog } from './SettingsDialog';
 import { Tiles } from './Tiles';
 import { Toasts } from './Toasts';
 import { TopBar } from './TopBar';
+import { useArrangement } from './useArrangement';
 import { useChatLines } from './useChatLines';
 import { useControls } from './useControls';
 import { useRoomShape } from './useRoomShape';
-import { useRoomNotices } from './useRoomNotices';
+import { useDesk } from './useDesk';
+import { useReactions } from './useReactions';
+import { useLobbyNotices, useRoomNotices } from './useRoomNotices';
 import { useShortcuts } from './useShortcuts';
+import { useStanding } from './useStanding';
 import { useToasts } from './useToasts';
 import { useWakeLock } from './useWakeLock';
 
@@ -48,50 +58,46 @@ export function RoomView(props: RoomViewProps) {
 function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
   useTitle(roomInfo.name === '' ? roomInfo.id : roomInfo.name);
   useWakeLock();
-  const [panel, setPanel] = useState<Panel>('none');
   const [dialog, setDialog] = useState<'none' | 'settings' | 'help'>('none');
-  const [layoutChoice, setLayoutChoice] = useState<LayoutChoice>('auto');
-  const [pinnedKey, setPinnedKey] = useState<string>();
-  const [inspectedKey, setInspectedKey] = useState<string>();
+  const [question, setQuestion] = useState<HostQuestion>({ type: 'none' });
+
+  const { alone, sharing } = useRoomShape();
+  const { layout, panel, inspectedKey, pinnedKey, ...arrange } = useArrangement(sharing);
+  const { showPanel } = arrange;
 
   const { toasts, notify, presence, dismiss } = useToasts();
   const connection = useConnectionState();
   const controls = useControls(notify);
-  const chat = useChatLines(panel === 'chat');
-  const { alone, sharing } = useRoomShape();
+  const me = useRoomContext().localParticipant.identity;
+  const desk = useDesk(roomInfo.id, session.token, notify);
+  const [standing, control] = useStanding(session.control);
+  const waiting = standing.moderates ? (control.waiting ?? 0) : 0;
+  const keepsChat = roomInfo.keeps_chat === true && !session.encrypted;
+  const chat = useChatLines({
+    open: panel === 'chat',
+    desk,
+    keeps: keepsChat,
+    deleted: control.deleted,
+    identity: me,
+  });
+  const { reactions, react } = useReactions();
   useRoomNotices(session, notify, presence);
+  useLobbyNotices(waiting, panel === 'people', notify);
 
-  const layout = effectiveLayout(layoutChoice, sharing);
   const link = inviteLink(window.location.origin, roomInfo.id, encryptionKey);
 
-  const switchLayout = () => {
-    setPinnedKey(undefined);
-    setLayoutChoice(layout === 'grid' ? 'stage' : 'grid');
-  };
-  const pin = useCallback((key: string | undefined) => {
-    setPinnedKey(key);
-    setLayoutChoice(key === undefined ? 'auto' : 'stage');
-  }, []);
   const copy = async () => {
     const copied = await copyText(link);
     notify(copied ? 'Invite link copied' : `Copy this link: ${link}`, copied ? 'info' : 'problem');
-  };
-  // One panel at a time: there is one place for it.
-  const showPanel = useCallback((which: Panel) => {
-    setInspectedKey(undefined);
-    setPanel(which);
-  }, []);
-  const inspect = useCallback((key: string) => {
-    setPanel('none');
-    setInspectedKey((before) => (before === key ? undefined : key));
-  }, []);
-  const togglePanel = (which: Panel) => {
-    showPanel(panel === which ? 'none' : which);
   };
   const send = async (text: string) => {
     const sent = await chat.send(text);
     if (!sent) notify('Your message could not be sent. Try again.', 'problem');
     return sent;
+  };
+
+  const toggleHand = () => {
+    desk.act(desk.raiseHand(me, !standing.handUp));
   };
 
   useShortcuts((action) => {
@@ -102,11 +108,13 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
         return controls.toggleCamera();
       case 'share':
         return controls.canShare ? controls.toggleShare() : undefined;
+      case 'hand':
+        return toggleHand();
       case 'chat':
       case 'people':
-        return togglePanel(action);
+        return arrange.togglePanel(action);
       case 'layout':
-        return switchLayout();
+        return arrange.switchLayout();
       case 'copy':
         return void copy();
       case 'help':
@@ -132,8 +140,20 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
             encrypted={session.encrypted}
             joinedAt={session.joinedAt}
             layout={layout}
-            onLayout={switchLayout}
+            onLayout={arrange.switchLayout}
             onCopy={() => void copy()}
+            locked={control.entry?.locked ?? roomInfo.locked === true}
+            session={control.session}
+            onSettings={() => {
+              setDialog('settings');
+            }}
+            onHost={
+              standing.moderates
+                ? () => {
+                    setQuestion({ type: 'room' });
+                  }
+                : undefined
+            }
           />
         }
         banner={isInterrupted(connection) ? <ReconnectingBanner /> : <AudioUnlock />}
@@ -144,11 +164,31 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
               key="chat"
               lines={chat.lines}
               encrypted={session.encrypted}
+              keeps={keepsChat}
+              onDelete={
+                standing.moderates && keepsChat
+                  ? (id) => {
+                      desk.act(desk.deleteMessage(id));
+                    }
+                  : undefined
+              }
               onSend={send}
               onClose={close}
             />
           ) : panel === 'people' ? (
-            <CurrentPeople key="people" onCopy={() => void copy()} onClose={close} />
+            <CurrentPeople
+              key="people"
+              desk={desk}
+              moderates={standing.moderates}
+              waiting={waiting}
+              lobbyNews={control.lobbyNews}
+              onAction={(person, action) => {
+                if (action.type === 'remove') setQuestion({ type: 'remove', person });
+                else carryOut(desk, person, action);
+              }}
+              onCopy={() => void copy()}
+              onClose={close}
+            />
           ) : inspectedKey !== undefined ? (
             <InspectedPicture
               key={inspectedKey}
@@ -167,17 +207,34 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
             onMic={controls.toggleMic}
             onCamera={controls.toggleCamera}
             onShare={controls.toggleShare}
+            handUp={standing.handUp}
+            waiting={waiting}
+            onHand={toggleHand}
+            onReact={react}
             onPanel={showPanel}
-            onSettings={() => {
-              setDialog('settings');
-            }}
             onLeave={onLeave}
           />
         }
         toasts={<Toasts toasts={toasts} onDismiss={dismiss} />}
       >
-        <Tiles layout={layout} pinnedKey={pinnedKey} onPin={pin} onInspect={inspect} />
+        <Tiles
+          layout={layout}
+          pinnedKey={pinnedKey}
+          onPin={arrange.pin}
+          onInspect={arrange.inspect}
+        />
+        <Reactions reactions={reactions} />
       </RoomFrame>
+      <HostDialogs
+        question={question}
+        control={control}
+        roomControl={session.control}
+        desk={desk}
+        controls={controls}
+        onClose={() => {
+          setQuestion({ type: 'none' });
+        }}
+      />
       {dialog === 'help' && <HelpDialog onClose={closeDialog} />}
       {dialog === 'settings' && (
         <SettingsDialog

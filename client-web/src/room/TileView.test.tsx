@@ -65,3 +65,11 @@ it('my own tile says "You"; my own screen says so', () => {
   rerender(<TileView tile={{ ...ada, local: true, source: 'screen_share' }} />);
   expect(screen.getByText('Your screen')).toBeVisible();
 });
+
+it('a raised hand says whose turn it is, on the face and not on the screen', () => {
+  const { rerender } = render(<TileView tile={{ ...ada, turn: 2 }} />);
+  expect(screen.getByTestId('tile-hand')).toHaveTextContent('2');
+  expect(screen.getByTestId('tile')).toHaveAccessibleName(/hand raised, number 2 in line/);
+  rerender(<TileView tile={{ ...ada, turn: 2, source: 'screen_share' }} />);
+  expect(screen.queryByTestId('tile-hand')).toBeNull();
+});

@@ -16,6 +16,8 @@ export interface TileModel {
   quality: Quality;
   /** The server holds the picture back for want of bandwidth. */
   paused?: boolean;
+  /** Whose turn it is among raised hands, from 1; `undefined` while the hand is down. */
+  turn?: number | undefined;
 }
 
 interface TileViewProps {
@@ -68,6 +70,17 @@ export function TileView({
           <p>Paused to save bandwidth</p>
         </div>
       )}
+      {!share && tile.turn !== undefined && (
+        <div
+          className="tile-hand"
+          data-testid="tile-hand"
+          data-turn={tile.turn}
+          title="Hand raised"
+        >
+          <Icon name="hand" size={18} />
+          {tile.turn}
+        </div>
+      )}
       <div className="tile-caption">
         {!share && tile.micMuted && (
           <span className="tile-muted">
@@ -108,6 +121,7 @@ function describe(tile: TileModel, caption: string): string {
     tile.micMuted ? 'muted' : '',
     tile.speaking ? 'speaking' : '',
     tile.paused ? 'picture paused' : '',
+    tile.turn === undefined ? '' : `hand raised, number ${String(tile.turn)} in line`,
   ]
     .filter(Boolean)
     .join(', ');

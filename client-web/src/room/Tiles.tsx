@@ -6,6 +6,7 @@ import { capacityOfWindow, GridView } from './GridView';
 import { ParticipantTile } from './ParticipantTile';
 import { StageView } from './StageView';
 import { tileKey, toStageable } from './trackReference';
+import { useHandOrder } from './useHandOrder';
 import { useLastSpeaker } from './useLastSpeaker';
 
 interface TilesProps {
@@ -27,6 +28,7 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin, onInspect }
     { onlySubscribed: false, updateOnlyOn: [RoomEvent.ActiveSpeakersChanged] },
   );
   const speaker = useLastSpeaker();
+  const turns = useHandOrder();
   const capacity = useSyncExternalStore(onResize, capacityOfWindow);
   const pagination = usePagination(capacity, trackRefs);
 
@@ -53,6 +55,7 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin, onInspect }
           <ParticipantTile
             key={tileKey(trackRef)}
             trackRef={trackRef}
+            turn={turns.get(trackRef.participant.identity)}
             onPin={trackRefs.length > 1 ? togglePin(tileKey(trackRef)) : undefined}
             onInspect={inspect(tileKey(trackRef))}
           />
@@ -70,6 +73,7 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin, onInspect }
           <ParticipantTile
             key={mainKey}
             trackRef={main}
+            turn={turns.get(main.participant.identity)}
             pinned={mainKey === pinnedKey}
             onPin={mainKey === pinnedKey ? togglePin(tileKey(main)) : undefined}
             onInspect={inspect(tileKey(main))}
@@ -82,6 +86,7 @@ export const Tiles = memo(function Tiles({ layout, pinnedKey, onPin, onInspect }
           <ParticipantTile
             key={tileKey(trackRef)}
             trackRef={trackRef}
+            turn={turns.get(trackRef.participant.identity)}
             compact
             onPin={togglePin(tileKey(trackRef))}
             onInspect={inspect(tileKey(trackRef))}

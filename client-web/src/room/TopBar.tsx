@@ -7,10 +7,16 @@ interface TopBarProps {
   roomId: string;
   roomName: string;
   encrypted: boolean;
+  locked: boolean;
+  /** What the session does beside being there, such as being recorded. */
+  session: string | undefined;
   joinedAt: number;
   layout: 'grid' | 'stage';
   onLayout: () => void;
   onCopy: () => void;
+  onSettings: () => void;
+  /** Absent for those who do not moderate. */
+  onHost?: (() => void) | undefined;
 }
 
 export function TopBar(props: TopBarProps) {
@@ -28,6 +34,16 @@ export function TopBar(props: TopBarProps) {
             data-testid="e2ee-lock"
           >
             <Icon name="lock" size={17} />
+          </span>
+        )}
+        {props.locked && (
+          <span className="tag" title="Nobody new comes in" data-testid="room-locked">
+            Locked
+          </span>
+        )}
+        {props.session === 'Recording' && (
+          <span className="tag tag-recording" data-testid="room-recording">
+            Recording
           </span>
         )}
         <Elapsed since={props.joinedAt} />
@@ -48,6 +64,22 @@ export function TopBar(props: TopBarProps) {
           shortcut="L"
           data-testid="control-copy"
           onClick={props.onCopy}
+        />
+        {props.onHost && (
+          <IconButton
+            icon="shield"
+            iconSize={20}
+            label="Host controls"
+            data-testid="control-host"
+            onClick={props.onHost}
+          />
+        )}
+        <IconButton
+          icon="settings"
+          iconSize={20}
+          label="Settings"
+          data-testid="control-settings"
+          onClick={props.onSettings}
         />
       </div>
     </header>

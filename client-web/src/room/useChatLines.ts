@@ -1,6 +1,7 @@
 import { useChat } from '@livekit/components-react';
-import { useCallback, useMemo, useState } from 'react';
-import { unreadCount, type ChatLine } from '../state/chat';
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { mergeLines, unreadCount, type ChatLine } from '../state/chat';
+import type { Desk } from './useDesk';
 import { displayName } from '../state/people';
 
 export interface ChatState {
@@ -9,10 +10,21 @@ export interface ChatState {
   send: (text: string) => Promise<boolean>;
 }
 
-/** livekit's chat (text streams on topic `lk.chat`), and how much of it has been seen. */
-export function useChatLines(open: boolean): ChatState {
+interface ChatOptions {
+  open: boolean;
+  desk: Desk;
+  /** The room keeps what is written, so what was written before can be read. */
+  keeps: boolean;
+  deleted: ReadonlySet<string>;
+  /** Who I am: what I wrote before a reload is mine. */
+  identity: string;
+}
+
+/** livekit's chat (text streams on topic `lk.chat`), what was kept of it, and how much has been seen. */
+export function useChatLines({ open, desk, keeps, deleted, identity }: ChatOptions): ChatState {
   const { chatMessages, send } = useChat();
-  const lines = useMemo(
+  const kept = useKeptLines(desk, keeps, identity);
+  const live = useMemo(
     () =>
       chatMessages.map((message): ChatLine => {
         const identity = message.from?.identity ?? '';
@@ -27,9 +39,10 @@ export function useChatLines(open: boolean): ChatState {
       }),
     [chatMessages],
   );
+  const lines = useMemo(() => mergeLines(kept, live, deleted), [kept, live, deleted]);
   const [seen, setSeen] = useState(0);
   // Adjusted while rendering: an effect would flash the badge for one frame.
-  if (open && seen !== lines.length) setSeen(lines.length);
+  if (open && seen !== live.length) setSeen(live.length);
 
   const sendText = useCallback(
     async (text: string) => {
@@ -42,5 +55,35 @@ export function useChatLines(open: boolean): ChatState {
     },
     [send],
   );
-  return { lines, unread: open ? 0 : unreadCount(lines, seen), send: sendText };
+  return { lines, unread: open ? 0 : unreadCount(live, seen), send: sendText };
+}
+
+/** What was written before I came. Without an answer the chat is as in a room that keeps nothing. */
+function useKeptLines(desk: Desk, keeps: boolean, identity: string): readonly ChatLine[] {
+  const [kept, setKept] = useState<readonly ChatLine[]>([]);
+  useEffect(() => {
+    if (!keeps) return;
+    let current = true;
+    desk.chat().then(
+      (messages) => {
+        if (!current) return;
+        setKept(
+          messages.map((one) => ({
+            id: one.id,
+            from: one.identity,
+            name: displayName(one.name, one.identity),
+            local: one.identity === identity,
+            text: one.message,
+            at: one.timestamp,
+            kept: true,
+          })),
+        );
+      },
+      () => undefined,
+    );
+    return () => {
+      current = false;
+    };
+  }, [desk, keeps, identity]);
+  return kept;
 }

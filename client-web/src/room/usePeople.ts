@@ -1,9 +1,14 @@
 import { useParticipants } from '@livekit/components-react';
+import { handOf, handOrder, roleOf } from '../state/notices';
 import { displayName } from '../state/people';
 import type { PersonModel } from './PeoplePanel';
 
 export function usePeople(): PersonModel[] {
-  return useParticipants().map((one) => ({
+  const participants = useParticipants();
+  const turns = handOrder(
+    participants.map(({ identity, attributes }) => ({ identity, hand: handOf(attributes) })),
+  );
+  return participants.map((one) => ({
     identity: one.identity,
     name: displayName(one.name, one.identity),
     local: one.isLocal,
@@ -12,5 +17,7 @@ export function usePeople(): PersonModel[] {
     sharing: one.isScreenShareEnabled,
     speaking: one.isSpeaking,
     quality: one.connectionQuality,
+    role: roleOf(one.attributes),
+    turn: turns.get(one.identity),
   }));
 }

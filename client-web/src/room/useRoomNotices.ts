@@ -1,6 +1,7 @@
 import { useRoomContext } from '@livekit/components-react';
-import { RoomEvent, type RemoteParticipant } from 'livekit-client';
-import { useEffect } from 'react';
+import { RoomEvent, type Participant, type RemoteParticipant } from 'livekit-client';
+import { useEffect, useRef } from 'react';
+import { HAND_ATTRIBUTE, ROLE_ATTRIBUTE } from '../state/notices';
 import { displayName } from '../state/people';
 import type { CallSession } from '../media/session';
 import type { ToastControl } from './useToasts';
@@ -26,12 +27,24 @@ export function useRoomNotices(
         'problem',
       );
     };
+    const onAttributes = (changed: Record<string, string>, one: Participant) => {
+      const hand = changed[HAND_ATTRIBUTE] ?? '';
+      if (hand !== '' && !one.isLocal) {
+        notify(`${displayName(one.name, one.identity)} raised a hand`);
+      }
+      const role = changed[ROLE_ATTRIBUTE];
+      if (role !== undefined && one.isLocal) {
+        notify(role === 'host' ? 'You are a host now' : 'You are not a host any more');
+      }
+    };
     room
+      .on(RoomEvent.ParticipantAttributesChanged, onAttributes)
       .on(RoomEvent.ParticipantConnected, onJoin)
       .on(RoomEvent.ParticipantDisconnected, onLeave)
       .on(RoomEvent.EncryptionError, onEncryption);
     return () => {
       room
+        .off(RoomEvent.ParticipantAttributesChanged, onAttributes)
         .off(RoomEvent.ParticipantConnected, onJoin)
         .off(RoomEvent.ParticipantDisconnected, onLeave)
         .off(RoomEvent.EncryptionError, onEncryption);
@@ -48,4 +61,23 @@ export function useRoomNotices(
       current = false;
     };
   }, [session, notify]);
+}
+
+/** For hosts: somebody came to the door. Not while one looks at it, and not when somebody was let in. */
+export function useLobbyNotices(
+  waiting: number,
+  looking: boolean,
+  notify: ToastControl['notify'],
+): void {
+  const before = useRef(0);
+  useEffect(() => {
+    if (waiting > before.current && !looking) {
+      notify(
+        waiting === 1
+          ? 'Somebody is waiting to come in'
+          : `${String(waiting)} people are waiting to come in`,
+      );
+    }
+    before.current = waiting;
+  }, [waiting, looking, notify]);
 }

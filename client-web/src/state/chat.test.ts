@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { groupLines, linkify, unreadCount, type ChatLine } from './chat';
+import { groupLines, linkify, mergeLines, unreadCount, type ChatLine } from './chat';
 
 function line(from: string, text: string, at: number): ChatLine {
   return { id: `${from}${String(at)}`, from, name: from, local: from === 'me', text, at };
@@ -58,4 +58,28 @@ it('unread counts what others said since I looked', () => {
   expect(unreadCount(lines, 0)).toBe(3);
   expect(unreadCount(lines, 2)).toBe(2);
   expect(unreadCount(lines, 4)).toBe(0);
+});
+
+describe('a room that keeps its chat', () => {
+  const said = (id: string, at: number, rest: Partial<ChatLine> = {}): ChatLine => ({
+    id,
+    from: 'ada',
+    name: 'Ada',
+    local: false,
+    text: id,
+    at,
+    ...rest,
+  });
+  const kept = [said('a', 0, { kept: true }), said('b', 1, { kept: true })];
+
+  it('shows what was written before, once, and then what follows', () => {
+    const lines = mergeLines(kept, [said('b', 1), said('c', 2)], new Set());
+    expect(lines.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+    expect(groupLines(lines).map((group) => group.lines.length)).toEqual([2, 1]);
+  });
+
+  it('and not what a host took away', () => {
+    const lines = mergeLines(kept, [said('c', 2)], new Set(['a', 'c']));
+    expect(lines.map(({ id }) => id)).toEqual(['b']);
+  });
 });

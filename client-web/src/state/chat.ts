@@ -7,6 +7,8 @@ export interface ChatLine {
   local: boolean;
   text: string;
   at: number;
+  /** Written before one came, and kept by the room. */
+  kept?: boolean;
 }
 
 export interface ChatGroup {
@@ -15,6 +17,7 @@ export interface ChatGroup {
   name: string;
   local: boolean;
   at: number;
+  kept: boolean;
   lines: ChatLine[];
 }
 
@@ -25,14 +28,26 @@ export function groupLines(lines: readonly ChatLine[]): ChatGroup[] {
   for (const line of lines) {
     const last = groups.at(-1);
     const previous = last?.lines.at(-1);
-    if (last && previous && last.from === line.from && line.at - previous.at < SAME_BREATH_MS) {
-      last.lines.push(line);
-    } else {
-      const { from, name, local, at } = line;
-      groups.push({ key: line.id, from, name, local, at, lines: [line] });
-    }
+    const { from, name, local, at, kept = false } = line;
+    const continues =
+      last?.from === from && last.kept === kept && previous && at - previous.at < SAME_BREATH_MS;
+    if (continues) last.lines.push(line);
+    else groups.push({ key: line.id, from, name, local, at, kept, lines: [line] });
   }
   return groups;
+}
+
+/**
+ * What was kept, then what one heard oneself, without what a host took away. A message that was on its
+ * way while the kept ones were read is in both, and is shown once, as kept.
+ */
+export function mergeLines(
+  kept: readonly ChatLine[],
+  live: readonly ChatLine[],
+  deleted: ReadonlySet<string>,
+): ChatLine[] {
+  const known = new Set(kept.map(({ id }) => id));
+  return [...kept, ...live.filter(({ id }) => !known.has(id))].filter(({ id }) => !deleted.has(id));
 }
 
 export type TextPart =

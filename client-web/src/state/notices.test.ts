@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { handOf, handOrder, NO_CONTROL, parseNotice, reduceControl, type Notice } from './notices';
+import {
+  handOf,
+  handOrder,
+  moderates,
+  NO_CONTROL,
+  parseNotice,
+  reduceControl,
+  type Notice,
+} from './notices';
 
 const packet = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const after = (...notices: Notice[]) => notices.reduce(reduceControl, NO_CONTROL);
@@ -37,6 +45,23 @@ describe('what a room says', () => {
     );
     expect(control).toMatchObject({ waiting: 1, entry: { locked: true, lobby: true } });
     expect([...control.deleted]).toEqual(['a', 'b']);
+  });
+});
+
+describe('who moderates', () => {
+  const told = after({ type: 'lobby', waiting: 0 });
+
+  it.each([
+    ['host', NO_CONTROL, true],
+    ['admin', NO_CONTROL, true],
+    ['participant', NO_CONTROL, false],
+    // A host who is one no more, with what it was told before.
+    ['participant', told, false],
+    ['therapist', told, true],
+    ['patient', NO_CONTROL, false],
+    ['', told, true],
+  ] as const)('%s', (role, control, may) => {
+    expect(moderates(role, control)).toBe(may);
   });
 });
 

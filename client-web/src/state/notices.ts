@@ -18,8 +18,10 @@ export type Notice =
 /** What the page knows of the room's control, apart from what its participants carry. */
 export interface Control {
   entry: Entry | undefined;
-  /** People in the lobby; 0 for those who do not moderate. */
-  waiting: number;
+  /** People in the lobby, as those who moderate are told; `undefined` for the others. */
+  waiting: number | undefined;
+  /** Grows with each such notice: one may come as another goes. */
+  lobbyNews: number;
   session: string | undefined;
   /** A host asks; answered or put aside it is `undefined`. */
   request: { source: Source; by: string } | undefined;
@@ -28,7 +30,8 @@ export interface Control {
 
 export const NO_CONTROL: Control = {
   entry: undefined,
-  waiting: 0,
+  waiting: undefined,
+  lobbyNews: 0,
   session: undefined,
   request: undefined,
   deleted: new Set(),
@@ -67,7 +70,7 @@ export function parseNotice(payload: Uint8Array): Notice | undefined {
 export function reduceControl(control: Control, notice: Notice): Control {
   switch (notice.type) {
     case 'lobby':
-      return { ...control, waiting: notice.waiting };
+      return { ...control, waiting: notice.waiting, lobbyNews: control.lobbyNews + 1 };
     case 'unmute_request':
       return { ...control, request: { source: notice.source, by: notice.by } };
     case 'entry':
@@ -88,8 +91,15 @@ export function roleName(role: string): string {
   return role === 'host' ? 'Host' : role === 'admin' ? 'Admin' : role;
 }
 
+/** Empty for somebody who came with a token of a back end that names no role. */
 export function roleOf(attributes: Readonly<Record<string, string>>): string {
-  return attributes[ROLE_ATTRIBUTE] ?? 'participant';
+  return attributes[ROLE_ATTRIBUTE] ?? '';
+}
+
+/** May steer the room. Only the server knows what other roles may; it tells those about its lobby. */
+export function moderates(role: string, control: Control): boolean {
+  if (role === 'host' || role === 'admin') return true;
+  return role !== 'participant' && control.waiting !== undefined;
 }
 
 /** When the hand went up, in Unix milliseconds; `undefined` while it is down. */

@@ -20,6 +20,7 @@ describe('shortcuts', () => {
     ['M', 'mic'],
     ['v', 'camera'],
     ['s', 'share'],
+    ['h', 'hand'],
     ['c', 'chat'],
     ['p', 'people'],
     ['l', 'copy'],

@@ -1,12 +1,13 @@
 /** Which key means what, and when a key press is typing rather than a command. */
 
 export type ShortcutAction =
-  'mic' | 'camera' | 'share' | 'chat' | 'people' | 'copy' | 'layout' | 'help' | 'close';
+  'mic' | 'camera' | 'share' | 'hand' | 'chat' | 'people' | 'copy' | 'layout' | 'help' | 'close';
 
 export const SHORTCUTS: readonly { key: string; label: string; action: ShortcutAction }[] = [
   { key: 'm', label: 'Mute or unmute microphone', action: 'mic' },
   { key: 'v', label: 'Camera on or off', action: 'camera' },
   { key: 's', label: 'Share your screen', action: 'share' },
+  { key: 'h', label: 'Raise or lower your hand', action: 'hand' },
   { key: 'c', label: 'Open or close chat', action: 'chat' },
   { key: 'p', label: 'Open or close people', action: 'people' },
   { key: 'g', label: 'Switch grid and stage', action: 'layout' },
@@ -36,10 +37,12 @@ export function shortcutFor(press: KeyPress): ShortcutAction | undefined {
   return SHORTCUTS.find((shortcut) => shortcut.key === key)?.action;
 }
 
-/** Text fields take letters; a focused select jumps to the option that starts with them. */
+/** Text fields take letters; a focused select or menu jumps to what starts with them. */
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof Element)) return false;
   return (
-    target.closest('input, textarea, select, [contenteditable="true"], [role="textbox"]') !== null
+    target.closest(
+      'input, textarea, select, [contenteditable="true"], [role="textbox"], [role="menu"]',
+    ) !== null
   );
 }

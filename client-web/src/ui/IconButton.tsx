@@ -9,6 +9,8 @@ interface IconButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   /** `off` = a device that is off, `active` = a panel or share that is on, `danger` = leave. */
   tone?: 'plain' | 'off' | 'active' | 'danger';
   badge?: number;
+  /** What the badge counts. */
+  badgeWord?: string;
   iconSize?: number;
 }
 
@@ -18,6 +20,7 @@ export function IconButton({
   shortcut,
   tone = 'plain',
   badge = 0,
+  badgeWord = 'unread',
   iconSize,
   ...rest
 }: IconButtonProps) {
@@ -26,7 +29,7 @@ export function IconButton({
       type="button"
       {...rest}
       className={`icon-button icon-button-${tone} ${rest.className ?? ''}`}
-      aria-label={badge > 0 ? `${label}, ${String(badge)} unread` : label}
+      aria-label={badge > 0 ? `${label}, ${String(badge)} ${badgeWord}` : label}
       aria-keyshortcuts={shortcut}
       title={shortcut === undefined ? label : `${label} (${shortcut})`}
     >

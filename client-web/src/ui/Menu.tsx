@@ -4,7 +4,9 @@ import { menuPlace } from './menuPlace';
 
 export interface MenuItem {
   label: string;
-  icon: IconName;
+  icon?: IconName;
+  /** In place of an icon and of words, in a row of such. */
+  emoji?: string;
   danger?: boolean;
   testId?: string;
   onSelect: () => void;
@@ -20,10 +22,20 @@ interface MenuProps {
   testId?: string;
   /** A line above the items that says whose menu it is. */
   heading?: string;
+  /** `row` for emojis side by side. */
+  layout?: 'list' | 'row';
 }
 
 /** A button and what one can do with it: arrows move, Escape closes, the focus comes back. */
-export function Menu({ label, children, items, className, testId, heading }: MenuProps) {
+export function Menu({
+  label,
+  children,
+  items,
+  className,
+  testId,
+  heading,
+  layout = 'list',
+}: MenuProps) {
   const [place, setPlace] = useState<ReturnType<typeof menuPlace>>();
   const button = useRef<HTMLButtonElement>(null);
   const id = useId();
@@ -32,7 +44,7 @@ export function Menu({ label, children, items, className, testId, heading }: Men
   const toggle = () => {
     if (open || !button.current) return setPlace(undefined);
     const box = button.current.getBoundingClientRect();
-    const lines = items.length + (heading === undefined ? 0 : 1);
+    const lines = (layout === 'row' ? 1 : items.length) + (heading === undefined ? 0 : 1);
     setPlace(menuPlace(box, lines, { width: window.innerWidth, height: window.innerHeight }));
   };
   const close = (focus: boolean) => {
@@ -61,6 +73,7 @@ export function Menu({ label, children, items, className, testId, heading }: Men
           id={id}
           label={label}
           heading={heading}
+          layout={layout}
           items={items}
           place={place}
           close={close}
@@ -74,12 +87,13 @@ interface MenuListProps {
   id: string;
   label: string;
   heading: string | undefined;
+  layout: 'list' | 'row';
   items: readonly MenuItem[];
   place: ReturnType<typeof menuPlace>;
   close: (focus: boolean) => void;
 }
 
-function MenuList({ id, label, heading, items, place, close }: MenuListProps) {
+function MenuList({ id, label, heading, layout, items, place, close }: MenuListProps) {
   const ref = useRef<HTMLDivElement>(null);
   const latestClose = useRef(close);
   useEffect(() => {
@@ -108,7 +122,14 @@ function MenuList({ id, label, heading, items, place, close }: MenuListProps) {
   const onKeyDown = (event: KeyboardEvent) => {
     const all = [...(ref.current?.querySelectorAll<HTMLElement>('[role="menuitem"]') ?? [])];
     const at = all.findIndex((one) => one === document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    const to = {
+      ArrowDown: at + 1,
+      ArrowRight: at + 1,
+      ArrowUp: at - 1,
+      ArrowLeft: at - 1,
+      Home: 0,
+      End: all.length - 1,
+    }[event.key];
     if (to !== undefined) {
       event.preventDefault();
       all[(to + all.length) % all.length]?.focus();
@@ -126,7 +147,7 @@ function MenuList({ id, label, heading, items, place, close }: MenuListProps) {
     <div
       ref={ref}
       id={id}
-      className="menu"
+      className={layout === 'row' ? 'menu menu-row' : 'menu'}
       role="menu"
       tabIndex={-1}
       aria-label={label}
@@ -151,8 +172,16 @@ function MenuList({ id, label, heading, items, place, close }: MenuListProps) {
             item.onSelect();
           }}
         >
-          <Icon name={item.icon} size={18} />
-          <span>{item.label}</span>
+          {item.emoji === undefined ? (
+            <>
+              {item.icon && <Icon name={item.icon} size={18} />}
+              <span>{item.label}</span>
+            </>
+          ) : (
+            <span role="img" aria-label={item.label} title={item.label}>
+              {item.emoji}
+            </span>
+          )}
         </button>
       ))}
     </div>
