@@ -209,6 +209,21 @@ pub enum Command {
         /// What will come.
         expected: ExpectedTrack,
     },
+    /// A track of another room is to be in this one, too, as if somebody published it here: a mirror of it, under names
+    /// of its own. It is muted when its original is, and goes with it, by [`Command::RemoveTrack`] or with the room. Whose
+    /// it is here has no connection, and need not be added.
+    BorrowTrack {
+        /// The room that is to have it.
+        room: RoomId,
+        /// Whose it is there.
+        participant: ParticipantId,
+        /// Its id there.
+        track: TrackId,
+        /// Its id where it is published.
+        of: TrackId,
+        /// The worker its publisher is on, which may be the same.
+        from: WorkerId,
+    },
     /// The control plane takes a track away (moderation, permission revoked).
     RemoveTrack {
         /// Which.

@@ -42,7 +42,9 @@ pub use ids::{ParticipantId, RoomId, TrackId, WorkerId};
 pub use outgoing::{Outgoing, Train};
 pub use path::{Path, Protocol};
 pub use random::Random;
-pub use relay::{Announcement, MirrorKey, OriginKey, RelayMessage, RelayedCounts, RelayedLevel, RelayedPacket, Wish};
+pub use relay::{
+    Announcement, Loan, MirrorKey, OriginKey, RelayMessage, RelayedCounts, RelayedLevel, RelayedPacket, Wish,
+};
 pub use span::{Populated, RoomSpan};
 pub use transport::is_media;
 pub use worker::{Certificate, Intake, Worker, WorkerConfig, WorkerStats};

@@ -18,6 +18,10 @@
 //! tracks left out replace what was said before. So they may be repeated at will, and a worker that meets another
 //! says [`RelayMessage::Hello`] without knowing who of the two is newer.
 //!
+//! A track may have mirrors in other rooms as well, on other workers or its own: whoever is to have one asks the origin
+//! for it ([`RelayMessage::Borrow`]) and is told of the track under the names it has there. What a worker says to itself
+//! goes through no queue of others, but is said in the same words.
+//!
 //! This module has the words, and the origin's memory of one mirror. Who says them when is `worker/relays.rs` (origin)
 //! and `worker/mirrors.rs` (mirror). What carries them, and what happens when it is full, is whoever owns the workers:
 //! packets may be lost and are repaired like any loss, everything else must not be, and comes in order.
@@ -76,11 +80,29 @@ pub enum RelayMessage {
     Withdraw {
         /// Which.
         track: OriginKey,
+        /// In which room.
+        room: RoomId,
+    },
+    /// A track is to be in another room, too: its origin announces it there.
+    Borrow {
+        /// Which, by its name where it is published.
+        of: TrackId,
+        /// What it is in the other room.
+        loan: Loan,
+    },
+    /// It is in that room no more.
+    Return {
+        /// Which, by its name where it is published.
+        of: TrackId,
+        /// The other room.
+        room: RoomId,
     },
     /// What is wanted of a track, as of now.
     Wish {
         /// Which.
         track: OriginKey,
+        /// The room of the mirror.
+        room: RoomId,
         /// Where its packets shall go.
         mirror: MirrorKey,
         /// What.
@@ -114,6 +136,8 @@ pub enum RelayMessage {
     Levels {
         /// Which room.
         room: RoomId,
+        /// The room they are published in: the same, but for tracks that are borrowed.
+        of: RoomId,
         /// What was not silent.
         levels: Vec<RelayedLevel>,
     },
@@ -124,6 +148,14 @@ pub enum RelayMessage {
         /// Which tracks.
         tracks: Arc<BTreeSet<TrackId>>,
     },
+}
+
+/// A track as another room has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loan {
+    pub(crate) room: RoomId,
+    pub(crate) publisher: ParticipantId,
+    pub(crate) track: TrackId,
 }
 
 /// All there is to know of a track before its first packet.
@@ -166,26 +198,52 @@ pub struct Wish {
     pub(crate) needs_backup: bool,
 }
 
+impl Announcement {
+    /// The same track as another room has it.
+    pub(crate) fn lent(mut self, loan: &Loan) -> Self {
+        (self.room, self.publisher) = (loan.room.clone(), loan.publisher.clone());
+        for codec in std::iter::once(&mut self.codec).chain(self.backup.as_mut().map(|backup| &mut backup.codec)) {
+            codec.expected.track = loan.track.clone();
+        }
+        self
+    }
+}
+
 /// A mirror as its origin knows it: one of the three kinds of sink a track has.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) worker: WorkerId,
+    /// The room of the mirror.
+    pub(crate) room: RoomId,
     pub(crate) mirror: MirrorKey,
     pub(crate) wish: Wish,
+    /// The mirror is no more. What it wanted is given up in its own time, as if nobody wanted it there.
+    is_over: bool,
     /// The layers that are sent. More at once, less after a while: who steps down goes on with the larger layer until the
     /// smaller one shows a key frame.
     carried: Dynacast,
 }
 
 impl Relay {
-    pub(crate) fn new(worker: WorkerId, mirror: MirrorKey, now: Instant) -> Self {
-        Self { worker, mirror, wish: Wish::default(), carried: Dynacast::off(now) }
+    pub(crate) fn new((worker, room): (WorkerId, RoomId), mirror: MirrorKey, now: Instant) -> Self {
+        Self { worker, room, mirror, wish: Wish::default(), is_over: false, carried: Dynacast::off(now) }
     }
 
     /// Something else is wanted from now on.
     pub(crate) fn set_wish(&mut self, mirror: MirrorKey, wish: Wish, now: Instant) {
-        (self.mirror, self.wish) = (mirror, wish);
+        (self.mirror, self.wish, self.is_over) = (mirror, wish, false);
         self.carried.update(wish.max_spatial, now);
+    }
+
+    /// The mirror is no more.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.set_wish(self.mirror, Wish::default(), now);
+        self.is_over = true;
+    }
+
+    /// Nothing is left to do for it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_over && self.carried.told().is_none()
     }
 
     /// Time went by.
@@ -197,7 +255,7 @@ impl Relay {
     /// shown where all are larger than wanted. Layers within an encoding share its numbers, and all go: what nobody
     /// there wants must be known to be left out, or its number would be taken for a loss.
     pub(crate) fn admits(&self, packet: &PacketInfo, lowest: u8) -> bool {
-        let carried = self.carried.told().filter(|_| !self.wish.is_left_out);
+        let carried = self.carried.told().filter(|_| !self.wish.is_left_out && !self.is_over);
         carried.is_some_and(|carried| !packet.is_simulcast || packet.stream <= carried.max(lowest))
     }
 }

@@ -5,9 +5,9 @@
 //! it leaves one only when the room ends or the worker does, because a participant cannot move: its keys, its sockets and
 //! its numbers are where it is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::{Command, ParticipantId, RoomId, RoomLimits, WorkerId};
+use crate::{Command, ParticipantId, RoomId, RoomLimits, TrackId, WorkerId};
 
 /// A worker of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct RoomSpan {
     next_part: u16,
     places: HashMap<ParticipantId, WorkerId>,
     limits: RoomLimits,
+    /// What each of its workers was told to borrow, by the tracks' ids here.
+    borrowed: BTreeMap<TrackId, Command>,
 }
 
 impl RoomSpan {
@@ -40,6 +42,7 @@ impl RoomSpan {
             next_part: 1,
             places: HashMap::new(),
             limits: RoomLimits::default(),
+            borrowed: BTreeMap::new(),
         }
     }
 
@@ -107,8 +110,17 @@ impl RoomSpan {
                 self.limits = limits;
                 self.tell_all(&command, &mut to);
             }
+            // Each has a mirror of its own.
+            Command::BorrowTrack { ref track, .. } => {
+                self.tell_all(&command, &mut to);
+                self.borrowed.insert(track.clone(), command);
+            }
+            Command::RemoveTrack { ref track } => {
+                self.borrowed.remove(track);
+                self.tell_all(&command, &mut to);
+            }
             // Who publishes the track acts, others pass it over: that is cheaper than to know who does.
-            Command::RemoveTrack { .. } | Command::MuteTrack { .. } | Command::CloseRoom { .. } => {
+            Command::MuteTrack { .. } | Command::CloseRoom { .. } => {
                 self.tell_all(&command, &mut to);
             }
             // Said by this one, to nobody's order.
@@ -142,6 +154,7 @@ impl RoomSpan {
         if self.limits != RoomLimits::default() {
             to(worker, Command::LimitRoom { room: self.room.clone(), limits: self.limits });
         }
+        self.borrowed.values().for_each(|borrow| to(worker, borrow.clone()));
     }
 
     fn tell_span(&self, to: &mut impl FnMut(WorkerId, Command)) {
@@ -169,8 +182,6 @@ impl RoomSpan {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -218,6 +229,21 @@ mod tests {
             (3, "AddParticipant".into()),
         ];
         assert_eq!(said, told);
+    }
+
+    #[test]
+    fn a_worker_that_is_new_hears_what_the_others_borrowed_and_have_not_given_back() {
+        let mut span = RoomSpan::new("RM_1".into(), WorkerId(0));
+        route(&mut span, add("PA_a"), 0);
+        for track in ["TR_given_back", "TR_kept"] {
+            let (participant, of, from) = ("PA_guest".into(), format!("{track}_there").into(), WorkerId(7));
+            let borrow = Command::BorrowTrack { room: "RM_1".into(), participant, track: track.into(), of, from };
+            assert_eq!(route(&mut span, borrow, 0), [(0, "BorrowTrack".into())]);
+        }
+        route(&mut span, Command::RemoveTrack { track: "TR_given_back".into() }, 0);
+        let said = route(&mut span, add("PA_b"), 1);
+        let borrowed: Vec<_> = said.iter().filter(|(_, what)| what == "BorrowTrack").collect();
+        assert_eq!(borrowed, [&(1, "BorrowTrack".into())]);
     }
 
     #[test]

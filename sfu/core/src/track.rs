@@ -18,7 +18,7 @@ use crate::policer::Policer;
 use crate::publications::Binding;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::redundancy::Redundancy;
-use crate::relay::{OriginKey, Relay, Wish};
+use crate::relay::{Loan, OriginKey, Relay, Wish};
 use crate::transport::{OutFormat, Packet, video_codec};
 use crate::{
     BackupPolicy, ExpectedTrack, Kind, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId, TrackKey,
@@ -56,8 +56,10 @@ pub(crate) struct Track {
     /// It was offered in several encodings.
     pub(crate) is_simulcast: bool,
     pub(crate) subscriptions: Vec<SubscriptionKey>,
-    /// Its mirrors on other workers that ever wanted it: at most one each.
+    /// Its mirrors that ever wanted it: at most one for each worker and room.
     pub(crate) relays: Vec<Relay>,
+    /// Other rooms that have it, and the workers they are on.
+    pub(crate) loans: Vec<(WorkerId, Loan)>,
     pub(crate) levels: LevelMeter,
     /// Of sound, since that is never paused.
     pub(crate) sound: Policer,
@@ -249,6 +251,7 @@ impl Track {
             is_simulcast,
             subscriptions: Vec::new(),
             relays: Vec::new(),
+            loans: Vec::new(),
             levels: LevelMeter::default(),
             sound: Policer::of_sound(),
             dynacast: Dynacast::default(),

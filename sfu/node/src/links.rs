@@ -74,11 +74,11 @@ impl Links {
         self.stats
     }
 
-    /// Hands a message over. To a worker that is lost there is nothing to say.
-    pub(crate) fn send(&mut self, to: WorkerId, message: RelayMessage) {
-        let Some(other) = self.others.get_mut(to.index()) else { return };
+    /// Hands a message over. False when the worker is lost: there is nothing to say to it.
+    pub(crate) fn send(&mut self, to: WorkerId, message: RelayMessage) -> bool {
+        let Some(other) = self.others.get_mut(to.index()) else { return false };
         if other.link.mailbox.pulse().is_lost() {
-            return;
+            return false;
         }
         let is_packet = matches!(message, RelayMessage::Packet { .. });
         let queue = if is_packet { &other.link.packets } else { &other.link.control };
@@ -88,6 +88,7 @@ impl Links {
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => other.link.mailbox.pulse().give_up(),
         }
         other.is_due = true;
+        true
     }
 
     /// Wakes whoever something was handed to.
@@ -154,6 +155,7 @@ mod tests {
         assert!(!mailbox.pulse().is_lost());
         a.send(WorkerId(1), hello());
         assert!(mailbox.pulse().is_lost(), "rooms see it as well");
+        assert!(!a.send(WorkerId(1), hello()), "so does whoever speaks to it");
         assert_eq!(b.receive().count(), CONTROL_LEN);
         a.send(WorkerId(1), hello());
         assert_eq!(b.receive().count(), 0, "nobody speaks to it any more");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_core::{Command, Event, Failure, RoomId, RoomSpan, WorkerId};
+use sluice_core::{Command, Event, Failure, ParticipantId, RoomId, RoomSpan, WorkerId};
 
 use crate::placement::{Load, choose};
 use crate::rooms::Rooms;
@@ -60,6 +60,12 @@ impl RoomLink {
             |worker, command| routed.push((worker, Some(command))),
         );
         self.deliver(routed)
+    }
+
+    /// The worker somebody of the room is on, for other rooms that borrow its tracks.
+    #[must_use]
+    pub fn worker_of(&self, participant: &ParticipantId) -> Option<WorkerId> {
+        self.span.place_of(participant)
     }
 
     /// Looks whether the room's workers are there: to be called when an [`Event::WorkerLost`] came.
@@ -132,7 +138,7 @@ fn place(span: &RoomSpan, loads: &[(WorkerId, Load)], most: usize) -> WorkerId {
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::{Client, Connection, ParticipantId};
+    use sluice_core::{Client, Connection};
 
     use super::*;
 

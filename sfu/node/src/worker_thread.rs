@@ -123,7 +123,7 @@ impl WorkerThread {
                 tracing::error!(worker = self.place.id.0, "this worker was stuck and is given up: it ends");
                 return;
             }
-            self.give_out();
+            self.give_out(now);
             let is_idle = self.worker.poll_timeout().is_none_or(|at| at > now + PUBLISH_INTERVAL);
             if is_idle || now.saturating_duration_since(published_at) >= PUBLISH_INTERVAL {
                 published_at = now;
@@ -154,9 +154,11 @@ impl WorkerThread {
     }
 
     /// All that is to leave. What other workers are to get goes first: they go to work on it while this one sends.
-    fn give_out(&mut self) {
+    fn give_out(&mut self, now: Instant) {
         while let Some((to, message)) = self.worker.poll_relay() {
-            self.place.links.send(to, message);
+            if !self.place.links.send(to, message) {
+                self.worker.handle_lost(to, now);
+            }
         }
         self.place.links.wake();
         self.send();

@@ -204,10 +204,11 @@ impl Stamp {
     }
 }
 
-/// A short name of a track for its stamps.
+/// A short name of a track for its stamps. What follows `@` says in which other room it is, and is the same track.
 #[must_use]
 pub fn tag(track: &str) -> u32 {
     track
         .bytes()
+        .take_while(|byte| *byte != b'@')
         .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use sluice_core::{
-    BackupPolicy, Certificate, Command, Connection, DataChannel, Demand, Event, Failure, Kind, ParticipantId, TrackId,
-    Worker, WorkerConfig, WorkerStats,
+    BackupPolicy, Certificate, Command, Connection, DataChannel, Demand, Event, Failure, Kind, ParticipantId, RoomId,
+    TrackId, Worker, WorkerConfig, WorkerStats,
 };
 
 use crate::client::{Client, End};
@@ -30,6 +30,7 @@ use crate::workers::Workers;
 const SIGNAL_DELAY: Duration = Duration::from_millis(15);
 /// Steps without time moving on: more is a machine that spins.
 const MAX_STEPS_AT_ONCE: usize = 10_000;
+/// The room people are in unless a test says otherwise.
 const ROOM: &str = "RM_1";
 
 /// A room, its people and their networks.
@@ -55,6 +56,8 @@ pub struct Simulation {
     publishers: BTreeSet<String>,
     /// Something that went up was lost on a way that is no more.
     was_harmed: bool,
+    /// The room people join from now on.
+    pub room: RoomId,
     /// Everybody takes every track as it appears, as LiveKit rooms do. On unless switched off.
     pub auto_subscribe: bool,
     /// Who takes no track unless somebody subscribes for them.
@@ -126,7 +129,7 @@ impl Simulation {
             seed,
             start,
             now: start,
-            workers: Workers::new(ROOM.into(), (0..workers).map(worker).collect()),
+            workers: Workers::new((0..workers).map(worker).collect()),
             address,
             clients: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -139,6 +142,7 @@ impl Simulation {
             published: BTreeMap::new(),
             publishers: BTreeSet::new(),
             was_harmed: false,
+            room: ROOM.into(),
             auto_subscribe: true,
             takes_nothing: BTreeSet::new(),
             takes_trailers: BTreeSet::new(),
@@ -211,7 +215,7 @@ impl Simulation {
         let takes_trailers = self.takes_trailers.contains(name);
         let client =
             sluice_core::Client { connection, takes_trailers, allows_pauses: !self.forbids_pauses.contains(name) };
-        self.command(Command::AddParticipant { room: ROOM.into(), participant: id, client });
+        self.command(Command::AddParticipant { room: self.room.clone(), participant: id, client });
         if self.auto_subscribe && !self.takes_nothing.contains(name) {
             for track in self.published.keys().cloned().collect::<Vec<_>>() {
                 self.subscribe(name, &track);

@@ -1,6 +1,6 @@
-//! The workers of the room and the links between them: one worker, unless a test wants more.
+//! The workers of the rooms and the links between them: one worker and one room, unless a test wants more.
 //!
-//! Who is where is [`RoomSpan`]'s, as in the product; newcomers take turns among the workers. Messages between workers
+//! Who is where is [`RoomSpan`]'s, as in the product; newcomers take turns among the workers, whichever room they come to. Messages between workers
 //! take [`HOP`], come in order, and those that are packets find room for so many at each worker, or are lost.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,7 +18,7 @@ const RING_LEN: usize = 4096;
 pub(crate) struct Workers {
     /// `None` once killed.
     workers: Vec<Option<Worker>>,
-    span: RoomSpan,
+    spans: BTreeMap<RoomId, RoomSpan>,
     /// Where everybody is or was.
     places: BTreeMap<ParticipantId, WorkerId>,
     turn: usize,
@@ -35,12 +35,12 @@ struct Link {
 }
 
 impl Workers {
-    pub(crate) fn new(room: RoomId, workers: Vec<Worker>) -> Self {
+    pub(crate) fn new(workers: Vec<Worker>) -> Self {
         let link = || Link { delay: HOP, ring_len: RING_LEN, waiting: VecDeque::new(), packets: 0 };
         Self {
             links: workers.iter().map(|_| link()).collect(),
-            workers: workers.into_iter().map(Some).collect(),
-            span: RoomSpan::new(room, WorkerId(0)),
+            workers: WorkerId::all().zip(workers).map(|(id, worker)| Some(worker.with_id(id))).collect(),
+            spans: BTreeMap::new(),
             places: BTreeMap::new(),
             turn: 0,
             lost_packets: 0,
@@ -112,10 +112,41 @@ impl Workers {
         let alive: Vec<usize> = (0..self.workers.len()).filter(|place| self.workers[*place].is_some()).collect();
         let turn = WorkerId(alive[self.turn % alive.len()] as u8);
         self.turn += usize::from(newcomer.is_some());
+        let closed = match &command {
+            Command::CloseRoom { room } => Some(room.clone()),
+            _ => None,
+        };
         let mut routed = Vec::new();
-        self.span.route(command, |_| turn, |worker, command| routed.push((worker, command)));
-        if let Some((newcomer, place)) = newcomer.and_then(|who| Some((who.clone(), self.span.place_of(&who)?))) {
-            self.places.insert(newcomer, place);
+        match &command {
+            // A room begins where the first comes to it.
+            Command::AddParticipant { room, .. }
+            | Command::BorrowTrack { room, .. }
+            | Command::LimitRoom { room, .. }
+            | Command::SpanRoom { room, .. }
+            | Command::CloseRoom { room } => {
+                let first = if self.spans.is_empty() { WorkerId(0) } else { turn };
+                let span = self.spans.entry(room.clone()).or_insert_with(|| RoomSpan::new(room.clone(), first));
+                span.route(command, |_| turn, |worker, command| routed.push((worker, command)));
+                if let Some(room) = closed {
+                    self.spans.remove(&room);
+                } else if let Some((newcomer, place)) =
+                    newcomer.and_then(|who| Some((who.clone(), span.place_of(&who)?)))
+                {
+                    self.places.insert(newcomer, place);
+                }
+            }
+            // Data stays in one room.
+            Command::SendData { .. } => {
+                let span = self.spans.values_mut().next();
+                span.into_iter().for_each(|span| {
+                    span.route(command.clone(), |_| turn, |worker, command| routed.push((worker, command)));
+                });
+            }
+            _ => {
+                for span in self.spans.values_mut() {
+                    span.route(command.clone(), |_| turn, |worker, command| routed.push((worker, command)));
+                }
+            }
         }
         for (worker, command) in routed {
             if let Some(worker) = self.worker(worker) {
@@ -129,7 +160,11 @@ impl Workers {
         self.workers[place] = None;
         let id = WorkerId(place as u8);
         let mut routed = Vec::new();
-        let gone = self.span.lose(id, |worker, command| routed.push((worker, command)));
+        let gone = self
+            .spans
+            .values_mut()
+            .flat_map(|span| span.lose(id, |worker, command| routed.push((worker, command))));
+        let gone = gone.collect();
         for (worker, command) in routed {
             if let Some(worker) = self.worker(worker) {
                 worker.handle_command(command, now);
@@ -187,8 +222,14 @@ impl Workers {
 
     /// Takes what workers have for each other and puts it on its way.
     fn carry(&mut self, now: Instant) {
+        let places = WorkerId::all().zip(&self.workers);
+        let alive: Vec<WorkerId> = places.filter(|(_, worker)| worker.is_some()).map(|(id, _)| id).collect();
         for from in 0..self.workers.len() {
             while let Some((to, message)) = self.workers[from].as_mut().and_then(Worker::poll_relay) {
+                if let Some(worker) = self.workers[from].as_mut().filter(|_| !alive.contains(&to)) {
+                    worker.handle_lost(to, now);
+                    continue;
+                }
                 let link = &mut self.links[to.index()];
                 if matches!(message, RelayMessage::Packet { .. }) {
                     if link.packets >= link.ring_len {

@@ -48,8 +48,9 @@ impl Worker {
         self.next_balance_at = is_due.then_some(now + allocator::PERIOD);
         let takers = self.participants.iter().filter(|(_, p)| !p.subscriptions.is_empty()).map(|(key, _)| key);
         self.unbalanced.extend(takers);
-        for relay in self.tracks.values_mut().flat_map(|track| &mut track.relays) {
-            relay.handle_timeout(now);
+        for track in self.tracks.values_mut() {
+            track.relays.retain(|relay| !relay.is_done());
+            track.relays.iter_mut().for_each(|relay| relay.handle_timeout(now));
         }
         let due: Vec<TrackKey> = self
             .tracks

@@ -22,8 +22,8 @@ pub(super) struct Limits {
     ruling: Ruling,
     /// Participants on other workers, in the order they came. Known at the home only.
     elsewhere: Vec<(ParticipantId, WorkerId)>,
-    /// What each other worker last reported, and when. Known at the home only.
-    heard: BTreeMap<WorkerId, (Instant, Vec<RelayedLevel>)>,
+    /// What each other worker last reported of tracks published in which room, and when. Known at the home only.
+    heard: BTreeMap<(WorkerId, RoomId), (Instant, Vec<RelayedLevel>)>,
 }
 
 /// Who decides.
@@ -64,7 +64,7 @@ impl Limits {
         // Reports of others come as often as this is asked, and now and then two or none in between.
         let is_fresh = |at: Instant| now.saturating_duration_since(at) < LEVELS_INTERVAL * 2;
         let others = self.heard.iter().filter(|(_, (at, _))| is_fresh(*at));
-        let others = others.flat_map(|(worker, (_, levels))| {
+        let others = others.flat_map(|((worker, _), (_, levels))| {
             let mirror = &mirror;
             levels
                 .iter()
@@ -76,7 +76,7 @@ impl Limits {
 
     /// Nothing more is known of a worker.
     pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.heard.remove(&worker);
+        self.heard.retain(|(of, _), _| *of != worker);
         let (gone, there) = std::mem::take(&mut self.elsewhere).into_iter().partition(|(_, of)| *of == worker);
         self.elsewhere = there;
         if let Ruling::Here(limited) = &mut self.ruling {
@@ -175,6 +175,15 @@ impl Worker {
         }
     }
 
+    /// Somebody of another room has no tracks in this one any more.
+    pub(super) fn forget_owner(&mut self, id: &RoomId, participant: &ParticipantId) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        if let Ruling::Here(limited) = &mut room.limits.ruling {
+            limited.remove_participant(participant);
+            self.follow_limits(id);
+        }
+    }
+
     /// The same, on another worker. It may be said again.
     pub(super) fn hear_presence(&mut self, from: WorkerId, id: &RoomId, participant: ParticipantId, is_there: bool) {
         let Some(room) = self.rooms.get_mut(id) else { return };
@@ -194,8 +203,18 @@ impl Worker {
     }
 
     /// How loud the tracks of another worker were.
-    pub(super) fn hear_levels(&mut self, from: WorkerId, id: &RoomId, levels: Vec<RelayedLevel>, now: Instant) {
+    pub(super) fn hear_levels(
+        &mut self,
+        from: (WorkerId, RoomId),
+        id: &RoomId,
+        levels: Vec<RelayedLevel>,
+        now: Instant,
+    ) {
         let Some(room) = self.rooms.get_mut(id) else { return };
+        if from.1 != *id && !matches!(room.limits.ruling, Ruling::Here(_)) {
+            // Who lends a track tells all who have it.
+            return;
+        }
         room.limits.heard.insert(from, (now, levels));
         // Nobody may sound here.
         self.next_levels_at.get_or_insert(now + LEVELS_INTERVAL);

@@ -35,21 +35,27 @@ impl Worker {
             RelayMessage::Packet { track, packet } => self.mirror_packet(track, &packet.0, now),
             RelayMessage::Counts { track, counts } => self.mirror_counts(track, counts, now),
             RelayMessage::Hello { room } if self.has_peer(&room, from) => self.tell_everything(&room, from),
-            RelayMessage::Announce(announcement) if self.has_peer(&announcement.room, from) => {
+            RelayMessage::Announce(announcement)
+                if self.has_peer(&announcement.room, from) || self.borrows(&announcement, from) =>
+            {
                 self.mirror(from, *announcement, now);
             }
-            RelayMessage::Withdraw { track } => {
-                if let Some(key) = self.mirrors.get(&(from, track)) {
+            RelayMessage::Borrow { of, loan } => self.lend(from, &of, loan),
+            RelayMessage::Return { of, room } => self.take_back(from, &of, &room, now),
+            RelayMessage::Withdraw { track, room } => {
+                if let Some(key) = self.mirrors.get(&(from, track, room)) {
                     self.remove_track(*key);
                 }
             }
-            RelayMessage::Wish { track, mirror, wish } => self.hear_wish(from, track.0, (mirror, wish), now),
+            RelayMessage::Wish { track, room, mirror, wish } => {
+                self.hear_wish((from, room), track.0, (mirror, wish), now);
+            }
             RelayMessage::Keyframe { track, stream } => self.hear_keyframe_request(track.0, stream, now),
             RelayMessage::Presence { room, participant, is_there } if self.has_peer(&room, from) => {
                 self.hear_presence(from, &room, participant, is_there);
             }
-            RelayMessage::Levels { room, levels } if self.has_peer(&room, from) => {
-                self.hear_levels(from, &room, levels, now);
+            RelayMessage::Levels { room, of, levels } if room != of || self.has_peer(&room, from) => {
+                self.hear_levels((from, of), &room, levels, now);
             }
             RelayMessage::LeftOut { room, tracks } if self.has_peer(&room, from) => self.hear_left_out(&room, tracks),
             RelayMessage::Hello { .. }
@@ -80,7 +86,8 @@ impl Worker {
 
     /// Makes a mirror, or brings it up to date.
     fn mirror(&mut self, from: WorkerId, announced: Announcement, now: Instant) {
-        if let Some(key) = self.mirrors.get(&(from, announced.codec.track)).copied() {
+        let place = (from, announced.codec.track, announced.room.clone());
+        if let Some(key) = self.mirrors.get(&place).copied() {
             return self.update_mirror(key, announced, now);
         }
         let Announcement { room, publisher, is_muted, codec, backup } = announced;
@@ -91,13 +98,13 @@ impl Worker {
         }
         let origin =
             |codec: &AnnouncedCodec| Origin::Elsewhere { worker: from, track: codec.track, told: Wish::default() };
-        let (here, there) = (origin(&codec), codec.track);
+        let here = origin(&codec);
         let AnnouncedCodec { expected, mime_type, is_simulcast, .. } = codec;
         let mut track = Track::new(expected, (room, publisher), here, is_simulcast);
         (track.mime_type, track.is_muted) = (mime_type, is_muted);
         let key = self.tracks.insert(track);
         self.tracks_by_id.insert(id, key);
-        self.mirrors.insert((from, there), key);
+        self.mirrors.insert(place, key);
         if let Some(AnnouncedBackup { codec, policy, has_moved, .. }) = backup {
             let origin = origin(&codec);
             let mut backup = Track::backup_of(key, &self.tracks[key], origin, codec.mime_type, now);
@@ -158,21 +165,23 @@ impl Worker {
         let is_left_out = max_spatial.is_some() && limits.is_some_and(|limits| limits.leave_out(primary, &track.id));
         let depends = |key| self.subscriptions.get(key).is_some_and(|s| s.lacks_primary && !s.lacks_backup);
         let needs_backup = !is_backup && self.takers(key).into_iter().any(depends);
-        let wish = Wish { max_spatial, is_left_out, needs_backup };
+        let (wish, room) = (Wish { max_spatial, is_left_out, needs_backup }, track.room.clone());
         if wish == told {
             return;
         }
         if let Some(track) = self.tracks.get_mut(key) {
             track.origin = Origin::Elsewhere { worker, track: origin, told: wish };
         }
-        self.relayed
-            .push_back((worker, RelayMessage::Wish { track: origin, mirror: MirrorKey(key), wish }));
+        self.say(worker, RelayMessage::Wish { track: origin, room, mirror: MirrorKey(key), wish });
     }
 
-    /// Takes out the mirrors of a room, of some workers; their subscriptions end.
-    pub(super) fn remove_mirrors(&mut self, room: &RoomId, is_of: impl Fn(WorkerId) -> bool) {
-        let of_room = |key: &TrackKey| self.tracks.get(*key).is_some_and(|track| track.room == *room);
-        let mirrors = self.mirrors.iter().filter(|((worker, _), key)| is_of(*worker) && of_room(key));
+    /// Takes out the mirrors of a room, of some workers; their subscriptions end. Borrowed tracks are not meant.
+    pub(super) fn remove_mirrors(&mut self, id: &RoomId, is_of: impl Fn(WorkerId) -> bool) {
+        let is_own = |key: &TrackKey| self.tracks.get(*key).is_some_and(|track| !self.borrowed.contains_key(&track.id));
+        let mirrors = self
+            .mirrors
+            .iter()
+            .filter(|((worker, _, room), key)| room == id && is_of(*worker) && is_own(key));
         for key in mirrors.map(|(_, key)| *key).collect::<Vec<_>>() {
             self.remove_track(key);
         }

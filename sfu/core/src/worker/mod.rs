@@ -13,6 +13,7 @@ mod ahead;
 mod allocation;
 mod codecs;
 mod limits;
+mod loans;
 mod mirrors;
 mod negotiation;
 mod path;
@@ -44,6 +45,7 @@ use slotmap::SlotMap;
 use str0m::config::DtlsCert;
 
 use limits::Limits;
+use loans::Borrowed;
 
 /// How often sound levels are reported, as LiveKit does.
 const LEVELS_INTERVAL: Duration = Duration::from_millis(300);
@@ -152,8 +154,10 @@ pub struct Worker {
     participants_by_id: HashMap<ParticipantId, ParticipantKey>,
     tracks: SlotMap<TrackKey, Track>,
     tracks_by_id: HashMap<TrackId, TrackKey>,
-    /// Tracks of other workers, by what they are there.
-    mirrors: BTreeMap<(WorkerId, OriginKey), TrackKey>,
+    /// Tracks of other workers and of other rooms, by what they are there and the room they are in here.
+    mirrors: BTreeMap<(WorkerId, OriginKey, RoomId), TrackKey>,
+    /// Tracks of other rooms, by their ids here.
+    borrowed: BTreeMap<TrackId, Borrowed>,
     subscriptions: SlotMap<SubscriptionKey, Subscription>,
     rooms: BTreeMap<RoomId, Room>,
     deadlines: Deadlines<TransportKey>,
@@ -173,6 +177,8 @@ pub struct Worker {
     events: VecDeque<(RoomId, Event)>,
     /// For other workers. Drained after each batch, so it holds no more than what a batch brought.
     relayed: VecDeque<(WorkerId, RelayMessage)>,
+    /// For this one: a room of it has a track of another. Heard before the batch ends.
+    own: VecDeque<RelayMessage>,
     stats: WorkerStats,
 }
 
@@ -216,6 +222,7 @@ impl Worker {
             tracks: SlotMap::with_key(),
             tracks_by_id: HashMap::new(),
             mirrors: BTreeMap::new(),
+            borrowed: BTreeMap::new(),
             subscriptions: SlotMap::with_key(),
             rooms: BTreeMap::new(),
             deadlines: Deadlines::default(),
@@ -230,6 +237,7 @@ impl Worker {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             relayed: VecDeque::new(),
+            own: VecDeque::new(),
             stats: WorkerStats::default(),
         }
     }
@@ -343,6 +351,9 @@ impl Worker {
             Command::ExpectTrack { participant, expected } => self.with(&participant, |worker, key| {
                 worker.expect_track(key, expected, now);
             }),
+            Command::BorrowTrack { room, participant, track, of, from } => {
+                self.borrow_track(track, Borrowed { room, participant, of, from });
+            }
             Command::RemoveTrack { track } => self.retire_track(&track),
             Command::MuteTrack { track, muted } => self.mute_track(&track, muted),
             Command::Subscribe { subscriber, track, kind, stream } => self.with(&subscriber, |worker, key| {
@@ -368,6 +379,7 @@ impl Worker {
                 for key in self.rooms.get(&room).map(|room| room.participants.clone()).unwrap_or_default() {
                     self.remove_participant(key);
                 }
+                self.return_all(&room);
                 self.remove_mirrors(&room, |_| true);
                 self.rooms.remove(&room);
             }
@@ -394,10 +406,12 @@ impl Worker {
 
     /// Sends what was written since the last flush. Call after each batch of input.
     pub fn flush(&mut self, now: Instant) {
+        self.hear_itself(now);
         self.settle(now);
         self.reconsider(now);
         self.balance(now);
-        // Flushing one transport may write to another (a key frame request to a publisher), once.
+        // Flushing one transport may write to another (a key frame request to a publisher), once. So may a word to a
+        // track of another room here.
         for _ in 0..MAX_FLUSH_ROUNDS {
             let mut due = std::mem::take(&mut self.due);
             std::mem::swap(&mut due, &mut self.dirty);
@@ -405,7 +419,11 @@ impl Worker {
                 self.flush_transport(key, now);
             }
             self.due = due;
-            if self.dirty.is_empty() {
+            if self.hear_itself(now) {
+                self.reconsider(now);
+                self.balance(now);
+            }
+            if self.dirty.is_empty() && self.own.is_empty() {
                 break;
             }
         }

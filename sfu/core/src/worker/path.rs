@@ -239,7 +239,7 @@ impl Worker {
             }
             Origin::Here(Section { mid: None, .. }) => {}
             Origin::Elsewhere { worker, track, .. } => {
-                self.relayed.push_back((worker, RelayMessage::Keyframe { track, stream }));
+                self.say(worker, RelayMessage::Keyframe { track, stream });
             }
         }
     }

@@ -43,10 +43,11 @@ impl Worker {
 
     /// A room is on that worker no more, by its will or by its end: all that came from there goes.
     fn forget_peer(&mut self, id: &RoomId, worker: WorkerId, now: Instant) {
+        // What is borrowed from there stays: the worker may be there all the same.
         self.remove_mirrors(id, |origin| origin == worker);
         for (key, track) in self.tracks.iter_mut().filter(|(_, track)| track.room == *id) {
             let count = track.relays.len();
-            track.relays.retain(|relay| relay.worker != worker);
+            track.relays.retain(|relay| relay.worker != worker || relay.room != *id);
             if track.relays.len() < count {
                 self.reconsidered.insert(key);
             }
@@ -82,16 +83,23 @@ impl Worker {
             Some(Role::Only | Role::Primary { .. }) => key,
             None => return,
         };
-        let room = self.tracks.get(key).and_then(|track| self.rooms.get(&track.room));
-        let Some(span) = room.and_then(|room| room.span.as_ref()) else { return };
+        let Some(track) = self.tracks.get(key) else { return };
+        let room = self.rooms.get(&track.room);
+        let peers = room.and_then(|room| room.span.as_ref()).map_or(&[][..], |span| &span.peers);
+        if peers.is_empty() && track.loans.is_empty() {
+            return;
+        }
         let Some(announcement) = self.announcement(key) else { return };
-        for peer in &span.peers {
+        for peer in peers {
             self.relayed.push_back((*peer, RelayMessage::Announce(Box::new(announcement.clone()))));
+        }
+        for (worker, loan) in track.loans.clone() {
+            self.say(worker, RelayMessage::Announce(Box::new(announcement.clone().lent(&loan))));
         }
     }
 
     /// What is to be known of a track; `None` of a mirror, of which its origin speaks.
-    fn announcement(&self, key: TrackKey) -> Option<Announcement> {
+    pub(super) fn announcement(&self, key: TrackKey) -> Option<Announcement> {
         let track = self.tracks.get(key).filter(|track| track.section().is_some())?;
         let codec = |key: TrackKey, track: &Track| AnnouncedCodec {
             track: OriginKey(key),
@@ -122,18 +130,28 @@ impl Worker {
         if track.section().is_none() {
             return;
         }
+        let withdrawn = |room: &RoomId| RelayMessage::Withdraw { track: OriginKey(key), room: room.clone() };
+        for (worker, loan) in &track.loans {
+            self.say(*worker, withdrawn(&loan.room));
+        }
         let Some(span) = self.rooms.get(&track.room).and_then(|room| room.span.as_ref()) else { return };
         for peer in &span.peers {
-            self.relayed.push_back((*peer, RelayMessage::Withdraw { track: OriginKey(key) }));
+            self.relayed.push_back((*peer, withdrawn(&track.room)));
         }
     }
 
     /// A mirror wants more or less of a track.
-    pub(super) fn hear_wish(&mut self, from: WorkerId, key: TrackKey, (mirror, wish): (MirrorKey, Wish), now: Instant) {
+    pub(super) fn hear_wish(
+        &mut self,
+        (from, room): (WorkerId, RoomId),
+        key: TrackKey,
+        (mirror, wish): (MirrorKey, Wish),
+        now: Instant,
+    ) {
         let Some(track) = self.tracks.get_mut(key) else { return };
-        let place = track.relays.iter().position(|relay| relay.worker == from);
+        let place = track.relays.iter().position(|relay| relay.worker == from && relay.room == room);
         let place = place.unwrap_or_else(|| {
-            track.relays.push(Relay::new(from, mirror, now));
+            track.relays.push(Relay::new((from, room), mirror, now));
             track.relays.len() - 1
         });
         if let Some(relay) = track.relays.get_mut(place) {
@@ -141,7 +159,7 @@ impl Worker {
         }
         if wish.max_spatial.is_some() && !wish.is_left_out && track.has_come() {
             let counts = RelayedCounts(track.counts());
-            self.relayed.push_back((from, RelayMessage::Counts { track: mirror, counts }));
+            self.say(from, RelayMessage::Counts { track: mirror, counts });
         }
         // Less takes effect after a while.
         self.next_balance_at.get_or_insert(now + allocator::PERIOD);
@@ -165,8 +183,11 @@ impl Worker {
         for relay in track.relays.iter().filter(|relay| relay.admits(&ingested.info, lowest)) {
             self.stats.packets_relayed += 1;
             let packet = RelayedPacket(Arc::clone(ingested));
-            self.relayed
-                .push_back((relay.worker, RelayMessage::Packet { track: relay.mirror, packet }));
+            let message = RelayMessage::Packet { track: relay.mirror, packet };
+            match relay.worker == self.shared.worker {
+                true => self.own.push_back(message),
+                false => self.relayed.push_back((relay.worker, message)),
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::loans::lent_levels;
 use super::{LEVELS_INTERVAL, Worker};
 use crate::event::{AudioLevel, QualityReport};
 use crate::relay::{OriginKey, RelayMessage, RelayedLevel};
@@ -41,10 +42,18 @@ impl Worker {
                 let levels = readings
                     .iter()
                     .map(|(key, reading)| RelayedLevel { track: OriginKey(*key), reading: *reading });
-                let (room, levels) = (id.clone(), levels.collect());
-                self.relayed.push_back((home, RelayMessage::Levels { room, levels }));
+                let levels = levels.collect();
+                let message = RelayMessage::Levels { room: id.clone(), of: id.clone(), levels };
+                self.relayed.push_back((home, message));
             }
-            let mirror = |worker, track| self.mirrors.get(&(worker, track)).copied();
+            for (worker, room, levels) in lent_levels(&readings, &self.tracks) {
+                let message = RelayMessage::Levels { room, of: id.clone(), levels };
+                match worker == self.shared.worker {
+                    true => self.own.push_back(message),
+                    false => self.relayed.push_back((worker, message)),
+                }
+            }
+            let mirror = |worker, track| self.mirrors.get(&(worker, track, id.clone())).copied();
             if room.limits.handle_levels(readings, mirror, now) {
                 limited.push(id.clone());
             }

@@ -68,7 +68,7 @@ impl Worker {
         let track = self.tracks.remove(key)?;
         self.tracks_by_id.remove(&track.id);
         if let Origin::Elsewhere { worker, track: origin, .. } = track.origin {
-            self.mirrors.remove(&(worker, origin));
+            self.mirrors.remove(&(worker, origin, track.room.clone()));
         }
         let backup = match track.role {
             Role::Primary { backup, .. } => self.tracks.remove(backup),
@@ -83,6 +83,9 @@ impl Worker {
     }
 
     pub(super) fn retire_track(&mut self, id: &TrackId) {
+        if self.return_track(id) {
+            return;
+        }
         if let Some(key) = self.tracks_by_id.get(id).copied() {
             // A mirror goes when its origin says so.
             let Some(Section { publisher, .. }) = self.tracks[key].section() else { return };
