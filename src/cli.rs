@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use sluice_config::{Config, ConfigError, File, Setting};
 
-use crate::{audit, keys, serve, token};
+use crate::{audit, keys, serve, token, user};
 
 /// A selective forwarding unit for browsers and apps: rooms with audio, video and data, for every LiveKit SDK.
 #[derive(Debug, Parser)]
@@ -37,6 +37,9 @@ enum Command {
     /// Read an audit trail
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Keep accounts: the first administrator, and whoever is locked out
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Load a LiveKit-compatible server with synthetic participants and report how it served them
     Loadtest(sluice_loadtest::cli::LoadtestArgs),
 }
@@ -62,6 +65,7 @@ impl Cli {
             Command::Token(TokenCommand::Create(args)) => token::create(&args),
             Command::Keys(KeysCommand::Generate) => keys::generate(),
             Command::Audit(command) => audit::run(&command),
+            Command::User(command) => user::run(&command),
             Command::Loadtest(args) => Ok(args.run()?),
         }
     }

@@ -26,7 +26,8 @@ pub(crate) fn generate() -> anyhow::Result<()> {
     std::io::stdout().write_all(toml.as_bytes()).context("cannot write to standard output")
 }
 
-fn random_text(chars: usize) -> anyhow::Result<String> {
+/// So many letters and digits of [`ALPHABET`].
+pub(crate) fn random_text(chars: usize) -> anyhow::Result<String> {
     let mut text = String::with_capacity(chars);
     while text.len() < chars {
         let mut bytes = [0; 64];

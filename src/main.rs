@@ -13,6 +13,7 @@ mod storage;
 mod tls;
 mod token;
 mod trail;
+mod user;
 
 use std::process::ExitCode;
 

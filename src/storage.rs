@@ -53,6 +53,27 @@ impl Storage {
     }
 }
 
+/// The store that a server may be using at this moment: nothing of what it holds is taken from it.
+///
+/// # Errors
+/// As [`Storage::open`]; and that temporary storage is its server's alone.
+pub(crate) async fn beside_a_server(url: &StorageUrl) -> anyhow::Result<Store> {
+    let address = match url {
+        StorageUrl::Postgres(url) => url.reveal().to_owned(),
+        StorageUrl::Sqlite(path) => {
+            make_folder(path, "storage (`storage.url`)")?;
+            sqlite(path)
+        }
+        StorageUrl::Temporary => anyhow::bail!(
+            "temporary storage is its server's alone (`storage.url`)\n  \
+             give --config, or SLUICE_STORAGE__URL with the storage that the server uses"
+        ),
+    };
+    Store::open(&address, &StoreOptions::default())
+        .await
+        .context("cannot open storage (`storage.url`)")
+}
+
 fn sqlite(path: &Path) -> String {
     format!("sqlite:{}", path.display())
 }

@@ -3,7 +3,9 @@
 
 mod serving;
 
-use std::process::Output;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Output, Stdio};
 
 use livekit_token::{Claims, TokenVerifier};
 
@@ -264,4 +266,70 @@ fn creator() -> String {
         .with_grants(grants)
         .to_jwt()
         .unwrap()
+}
+
+#[test]
+fn the_first_administrator_is_made_here_and_locked_out_beside_a_running_server() {
+    let home = tempfile::tempdir().unwrap();
+    let storage = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let user = |arguments: &[&str], typed: &str| {
+        let mut command = sluice(&[&["user"], arguments].concat());
+        command.env("SLUICE_STORAGE__URL", &storage).env("SLUICE_ACCOUNTS__ENABLED", "true");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Who does not read it may be gone.
+        let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
+        child.wait_with_output().unwrap()
+    };
+    let made = stdout(&user(&["add", "Ruth", "--role", "admin"], ""));
+    let (_, password) = made.trim_end().split_once("shown this once: ").unwrap();
+    assert_eq!(password.len(), 20);
+    assert!(stdout(&user(&["add", "ann", "--name", "Ann", "--password-stdin"], "correct horse\n")).contains("no role"));
+    assert_eq!(stdout(&user(&["list"], "")), "ann\tAnn\t-\tenabled\nruth\truth\tadmin\tenabled\n");
+    for (arguments, typed, said) in [
+        (["add", "ruth", "--password-stdin"], "battery staple", "already an account"),
+        (["add", "cyd", "--password-stdin"], "short", "at least 8 characters"),
+        (["add", "cyd", "--password-stdin"], "", "standard input has no password"),
+        (["add", "cyd", "--role=surgeon"], "", "no such role"),
+        (["password", "cyd", "--password-stdin"], "battery staple", "no such account"),
+    ] {
+        let refusal = refusal(&user(&arguments, typed));
+        assert!(refusal.contains(said), "{refusal}");
+    }
+    assert!(refusal(&run(&["user", "list", "--dev"])).contains("SLUICE_STORAGE__URL"));
+
+    let variables = [("SLUICE_STORAGE__URL", storage.as_str()), ("SLUICE_ACCOUNTS__ENABLED", "true")];
+    let server = Serving::start_with(&[], &variables);
+    let login = |password: &str| {
+        let body = serde_json::json!({ "login": "ruth", "password": password }).to_string();
+        let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        ask(server.port, &format!("POST /api/accounts/login HTTP/1.1\r\n{head}"), &body)
+    };
+    let (status, answer) = login(password);
+    assert_eq!(status, 200, "{answer}");
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let bearer = format!("authorization: Bearer {}\r\n", answer["access_token"].as_str().unwrap());
+    let me = || ask(server.port, &format!("GET /api/accounts/me HTTP/1.1\r\n{bearer}"), "").0;
+    assert_eq!(me(), 200);
+
+    stdout(&user(&["disable", "ruth"], ""));
+    assert_eq!((me(), login(password).0), (401, 401), "at once, in the server that runs");
+    stdout(&user(&["enable", "ruth"], ""));
+    stdout(&user(&["password", "ruth", "--password-stdin"], "battery staple\r\n"));
+    assert_eq!((login(password).0, login("battery staple").0), (401, 200));
+}
+
+/// Status and body of an answer.
+fn ask(port: u16, head: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request = format!("{head}host: localhost:{port}\r\nconnection: close\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
