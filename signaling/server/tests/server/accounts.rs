@@ -198,6 +198,9 @@ async fn a_page_of_somebody_else_cannot_use_the_cookie_and_who_is_no_browser_nee
     let headers = [("cookie", root.cookie.as_str()), ("sec-fetch-site", "same-origin")];
     let root = SignedIn::of(&house.ask("POST", "/api/accounts/refresh", &headers, &Value::Null).await);
 
+    let headers = [("cookie", root.cookie.as_str())];
+    let root = SignedIn::of(&house.ask("POST", "/api/accounts/refresh", &headers, &json!({})).await);
+
     let (_, token) = root.cookie.split_once('=').unwrap();
     let answer = house.server.post("/api/accounts/refresh", &json!({ "refresh_token": token })).await;
     assert!(answer.status == 200 && !answer.headers.contains_key("set-cookie"));

@@ -78,6 +78,8 @@ impl Admin {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HashMap<String, String>,
+    /// What it sets, of which there may be several.
+    pub(crate) cookies: Vec<String>,
     pub(crate) body: String,
 }
 
@@ -276,8 +278,13 @@ async fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    Answer { status, headers, body: body.to_owned() }
+    let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    let cookies = headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie")
+        .map(|(_, value)| value.clone())
+        .collect();
+    Answer { status, headers: headers.into_iter().collect(), cookies, body: body.to_owned() }
 }
 
 pub(crate) fn token(room: &str, identity: &str) -> String {

@@ -11,6 +11,8 @@ mod gate;
 mod hostile;
 mod insight;
 mod media_door;
+mod oidc;
 mod operations;
+mod provider;
 mod twirp;
 mod webhooks;

@@ -172,7 +172,8 @@ impl Provider {
         let token = self
             .remote
             .exchange(&known.metadata, code, &ticket.verifier, &ticket.redirect_uri)
-            .await?;
+            .await
+            .map_err(declined)?;
         let expected = Expected {
             issuer: &self.config.issuer,
             client_id: &self.config.client_id,
@@ -194,6 +195,14 @@ impl Provider {
             roles: self.config.roles_claim.as_deref().map(|path| claims.texts(path)),
         };
         Ok((vouched, ticket.next))
+    }
+}
+
+/// A provider that does not take a code or a verifier says so with status 400 (RFC 6749 section 5.2).
+fn declined(silence: Silence) -> OidcError {
+    match silence {
+        Silence::Status(400) => OidcError::Declined,
+        other => other.into(),
     }
 }
 

@@ -204,3 +204,93 @@ fn read<T: DeserializeOwned>(answer: &outbound::Answer) -> Result<T, Silence> {
         other => Err(Silence::Status(other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex as Shelf;
+
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A provider with keys of these names; its issuer, and how often it was asked for keys.
+    async fn provider(ids: Arc<Shelf<Vec<&'static str>>>) -> (String, Arc<Shelf<u32>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Shelf::new(0));
+        let (of_itself, times) = (issuer.clone(), asked.clone());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).await.unwrap();
+                let answer = if head[..read].starts_with(b"GET /keys ") {
+                    *times.lock().unwrap() += 1;
+                    let x = URL_SAFE_NO_PAD.encode(Ed25519KeyPair::generate().unwrap().public_key().as_ref());
+                    let key = |id: &&str| json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "x": x });
+                    json!({ "keys": ids.lock().unwrap().iter().map(key).collect::<Vec<_>>() })
+                } else {
+                    let at = |path: &str| format!("{of_itself}/{path}");
+                    json!({ "issuer": of_itself, "authorization_endpoint": at("a"), "token_endpoint": at("t"),
+                        "jwks_uri": at("keys") })
+                };
+                let answer = answer.to_string();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+                stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+            }
+        });
+        (issuer, asked)
+    }
+
+    #[tokio::test]
+    async fn new_keys_are_asked_for_when_one_is_missing_but_not_all_the_time() {
+        let ids = Arc::new(Shelf::new(vec!["old"]));
+        let (issuer, asked) = provider(ids.clone()).await;
+        let remote = remote(&issuer, true).unwrap();
+        let begin = Instant::now();
+        let names = |known: &Known| known.keys.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        let first = remote.known(begin).await.unwrap();
+        ids.lock().unwrap().push("new");
+
+        let soon = remote.newer(&first, begin + Duration::from_secs(59)).await.unwrap();
+        assert_eq!((names(&soon), *asked.lock().unwrap()), (vec!["old".to_owned()], 1));
+        let later = begin + Duration::from_secs(60);
+        let newer = remote.newer(&first, later).await.unwrap();
+        assert_eq!((names(&newer), *asked.lock().unwrap()), (vec!["old".to_owned(), "new".to_owned()], 2));
+        // Somebody else who had the old ones is given those that are there by now.
+        remote.newer(&first, later + KEYS_AGAIN).await.unwrap();
+        remote.known(later + FRESH - Duration::from_secs(1)).await.unwrap();
+        assert_eq!(*asked.lock().unwrap(), 2);
+        remote.known(later + FRESH).await.unwrap();
+        assert_eq!(*asked.lock().unwrap(), 3, "a key that was taken back is forgotten within the hour");
+    }
+
+    fn remote(issuer: &str, allow_private: bool) -> Result<Remote, ProviderError> {
+        Remote::new(OidcConfig {
+            issuer: issuer.to_owned(),
+            client_id: "sluice".to_owned(),
+            client_secret: None,
+            name: String::new(),
+            scopes: Vec::new(),
+            roles_claim: None,
+            allow_private,
+        })
+    }
+
+    #[test]
+    fn in_the_open_only_what_may_be_private() {
+        assert!(remote("http://127.0.0.1:1/realm", true).is_ok());
+        assert!(matches!(remote("http://id.example.org", false), Err(ProviderError::Issuer { .. })));
+        assert!(matches!(remote("http://", true), Err(ProviderError::Issuer { .. })));
+        let private = remote("http://127.0.0.1:1/realm", true).ok();
+        let to = |url: &str| private.as_ref().is_some_and(|remote| remote.to(url).is_ok());
+        assert!(
+            to("http://10.0.0.1/token") && !to("javascript:alert(1)") && !to("file:///etc/passwd") && !to("/token")
+        );
+    }
+}

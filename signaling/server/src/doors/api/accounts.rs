@@ -206,7 +206,8 @@ async fn register(
 
 #[derive(Deserialize)]
 struct Refresh {
-    refresh_token: String,
+    #[serde(default)]
+    refresh_token: Option<String>,
 }
 
 /// A refresh token that was shown.
@@ -215,11 +216,13 @@ enum Refreshing {
     Body(String),
 }
 
-/// The one in the body, where there is a body; else the cookie, of an own page.
+/// The one in the body, where there is one; else the cookie, of an own page.
 fn refreshing(headers: &HeaderMap, bytes: &Bytes) -> Result<Option<Refreshing>, ApiError> {
     if !bytes.is_empty() {
         let Refresh { refresh_token } = body(Json::from_bytes(bytes))?;
-        return Ok(Some(Refreshing::Body(refresh_token)));
+        if let Some(token) = refresh_token {
+            return Ok(Some(Refreshing::Body(token)));
+        }
     }
     let cookie = REFRESH.of(headers).filter(|_| is_own_page(headers));
     Ok(cookie.map(|token| Refreshing::Cookie(token.to_owned())))
@@ -385,7 +388,10 @@ impl From<OidcError> for ApiError {
                 "bad_state",
                 "this browser did not begin that sign-in, or too long ago: begin again",
             ),
-            OidcError::Declined => (StatusCode::FORBIDDEN, "sign_in_declined", "the provider did not sign you in"),
+            OidcError::Declined => {
+                tracing::info!(%error, "sign-in by the provider failed");
+                (StatusCode::FORBIDDEN, "sign_in_declined", "the provider did not sign you in")
+            }
             OidcError::Silent(_) => {
                 tracing::warn!(%error, "sign-in by the provider failed");
                 (StatusCode::BAD_GATEWAY, "provider_unavailable", "the provider could not be asked: try again later")
