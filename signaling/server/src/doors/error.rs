@@ -22,6 +22,11 @@ impl ApiError {
         Self { status, code, message, retry_after_s: None }
     }
 
+    /// For programs.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The same, with when to come again.
     pub(crate) const fn after_s(self, seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }

@@ -191,6 +191,22 @@ async fn nobody_is_led_to_another_server() {
 }
 
 #[tokio::test]
+async fn a_person_who_is_refused_sees_a_page() {
+    let provider = IdProvider::start(Signer::es256()).await;
+    let house = house(provider.config()).await;
+    let begun = begin(&house, "/").await;
+    let target = format!("{CALLBACK}?error=access_denied&state={}", encoded(&begun.state));
+    let headers = [("cookie", begun.ticket.as_str()), ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];
+    let refusal = house.ask("GET", &target, &headers, &Value::Null).await;
+    assert_eq!((refusal.status, refusal.headers["location"].as_str()), (303, "/signin?error=sign_in_declined"));
+    assert!(refusal.cookies[0].starts_with("sluice_sign_in=; ") && refusal.cookies.len() == 1);
+    let stray = house
+        .ask("GET", "/api/accounts/oidc/start?next=//evil.example", &headers, &Value::Null)
+        .await;
+    assert_eq!((stray.status, stray.headers["location"].as_str()), (303, "/signin?error=bad_next"));
+}
+
+#[tokio::test]
 async fn a_locked_out_account_stays_so_whoever_vouches() {
     let provider = IdProvider::start(Signer::es256()).await;
     let house = house(provider.config()).await;

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,30 +16,21 @@ use serde::{Deserialize, Serialize};
 use sluice_store::User;
 
 use super::asker::{Asker, NO_TOKEN};
-use super::browser::{REFRESH, TICKET, is_own_page, is_secure, own_url};
+use super::browser::{REFRESH, is_own_page, is_secure};
 use super::{INTERNAL, body};
 use crate::App;
-use crate::accounts::{
-    Account, AccountError, Accounts, Callback, NewUser, OidcError, Provider, Session, TICKET_LIFE_S,
-};
+use crate::accounts::{Account, AccountError, Accounts, NewUser, Session};
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
 use crate::doors::knock::{Client, may_sign_in};
 
-/// Where a provider sends people back to.
-const CALLBACK: &str = "/api/accounts/oidc/callback";
-
 const ACCOUNTS_OFF: ApiError =
     ApiError::new(StatusCode::NOT_FOUND, "accounts_off", "nobody signs in at this server: `accounts.enabled` is false");
-const NO_PROVIDER: ApiError =
-    ApiError::new(StatusCode::NOT_FOUND, "no_provider", "no provider is configured: `accounts.oidc.issuer` names one");
 const NOT_AN_ACCOUNT: ApiError = ApiError::new(
     StatusCode::FORBIDDEN,
     "not_an_account",
     "this is for accounts: sign in, and send the access token that comes back",
 );
-const BAD_QUERY: ApiError =
-    ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "the query is not the one that is expected here");
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -49,8 +40,6 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/api/accounts/logout", post(logout))
         .route("/api/accounts/me", get(me))
         .route("/api/accounts/password", post(password))
-        .route("/api/accounts/oidc/start", get(start))
-        .route(CALLBACK, get(callback))
 }
 
 /// What everybody may know of how to sign in.
@@ -117,10 +106,6 @@ struct SignedIn {
 /// The accounts, where there are any.
 pub(super) fn on(app: &App) -> Result<&Accounts, ApiError> {
     app.accounts.as_ref().ok_or(ACCOUNTS_OFF)
-}
-
-fn provider(app: &App) -> Result<&Provider, ApiError> {
-    on(app)?.provider().ok_or(NO_PROVIDER)
 }
 
 fn account(asker: Option<Asker>) -> Result<Account, ApiError> {
@@ -293,53 +278,6 @@ async fn password(
     welcome(StatusCode::OK, &app, peer, &headers, session)
 }
 
-#[derive(Deserialize)]
-struct Start {
-    #[serde(default)]
-    next: Option<String>,
-}
-
-async fn start(
-    State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    query: Result<Query<Start>, QueryRejection>,
-) -> Result<Response, ApiError> {
-    let provider = provider(&app)?;
-    let Query(Start { next }) = query.map_err(|_| BAD_QUERY)?;
-    let redirect_uri = format!("{}{CALLBACK}", own_url(&app, peer, &headers));
-    let started = provider.start(redirect_uri, next.as_deref().unwrap_or("/")).await?;
-    let life_s = u64::try_from(TICKET_LIFE_S).unwrap_or(0);
-    let ticket = TICKET.set(&started.ticket, life_s, is_secure(&app, peer, &headers)).ok_or(INTERNAL)?;
-    go(&started.location, [ticket])
-}
-
-async fn callback(
-    State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    query: Result<Query<Callback>, QueryRejection>,
-) -> Result<Response, ApiError> {
-    let (accounts, provider) = (on(&app)?, provider(&app)?);
-    let Query(callback) = query.map_err(|_| BAD_QUERY)?;
-    let (vouched, next) = provider.finish(TICKET.of(&headers), &callback).await?;
-    let session = accounts.sign_in_vouched(vouched).await?;
-    let secure = is_secure(&app, peer, &headers);
-    let refresh = REFRESH.set(&session.refresh_token, accounts.config.refresh_life.as_secs(), secure);
-    go(&next, [refresh.ok_or(INTERNAL)?, TICKET.set("", 0, secure).ok_or(INTERNAL)?])
-}
-
-/// Sends a browser on.
-fn go<const N: usize>(location: &str, cookies: [HeaderValue; N]) -> Result<Response, ApiError> {
-    let location = HeaderValue::from_str(location).map_err(|_| INTERNAL)?;
-    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for cookie in cookies {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
-}
-
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         let (status, code, message) = match &error {
@@ -376,35 +314,5 @@ impl From<AccountError> for ApiError {
             }
         };
         Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message)
-    }
-}
-
-impl From<OidcError> for ApiError {
-    fn from(error: OidcError) -> Self {
-        let (status, code, message) = match &error {
-            OidcError::BadNext => (StatusCode::BAD_REQUEST, "bad_next", "`next` has to be a path of this server"),
-            OidcError::BadState => (
-                StatusCode::BAD_REQUEST,
-                "bad_state",
-                "this browser did not begin that sign-in, or too long ago: begin again",
-            ),
-            OidcError::Declined => {
-                tracing::info!(%error, "sign-in by the provider failed");
-                (StatusCode::FORBIDDEN, "sign_in_declined", "the provider did not sign you in")
-            }
-            OidcError::Silent(_) => {
-                tracing::warn!(%error, "sign-in by the provider failed");
-                (StatusCode::BAD_GATEWAY, "provider_unavailable", "the provider could not be asked: try again later")
-            }
-            OidcError::Untrue(_) => {
-                tracing::warn!(%error, "sign-in by the provider failed");
-                (StatusCode::UNAUTHORIZED, "provider_not_believed", "what the provider said is not right: begin again")
-            }
-            OidcError::Sign(source) => {
-                tracing::error!(error = %source, "cannot sign a ticket");
-                return INTERNAL;
-            }
-        };
-        Self::new(status, code, message)
     }
 }

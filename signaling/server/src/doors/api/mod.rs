@@ -8,6 +8,7 @@ mod asker;
 mod browser;
 mod events;
 mod insight;
+mod oidc;
 mod rooms;
 mod users;
 
@@ -38,6 +39,7 @@ pub(super) fn routes(limits: &Limits) -> Router<Arc<App>> {
         .merge(events::routes())
         .merge(insight::routes())
         .merge(accounts::routes())
+        .merge(oidc::routes())
         .merge(users::routes())
         .layer(DefaultBodyLimit::max(limits.body_bytes))
 }

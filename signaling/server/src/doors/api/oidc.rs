@@ -1,0 +1,149 @@
+//! Signing in by a provider: a browser is sent there, and comes back.
+//!
+//! People see what is answered here, not programs: a browser that is refused is sent to the web client's page for signing in,
+//! with the code of the error.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde::Deserialize;
+
+use super::INTERNAL;
+use super::accounts::on;
+use super::browser::{REFRESH, TICKET, is_secure, own_url};
+use crate::App;
+use crate::accounts::{Callback, OidcError, Provider, TICKET_LIFE_S};
+use crate::doors::Peer;
+use crate::doors::error::ApiError;
+
+/// Where a provider sends people back to.
+const CALLBACK: &str = "/api/accounts/oidc/callback";
+/// The page for signing in.
+const PAGE: &str = "/signin";
+
+const NO_PROVIDER: ApiError =
+    ApiError::new(StatusCode::NOT_FOUND, "no_provider", "no provider is configured: `accounts.oidc.issuer` names one");
+const BAD_QUERY: ApiError =
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "the query is not the one that is expected here");
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/api/accounts/oidc/start", get(start)).route(CALLBACK, get(callback))
+}
+
+fn provider(app: &App) -> Result<&Provider, ApiError> {
+    on(app)?.provider().ok_or(NO_PROVIDER)
+}
+
+#[derive(Deserialize)]
+struct Start {
+    #[serde(default)]
+    next: Option<String>,
+}
+
+async fn start(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    query: Result<Query<Start>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let started = begin(&app, peer, &headers, query).await;
+    shown(&app, peer, &headers, started)
+}
+
+async fn begin(
+    app: &App,
+    peer: Peer,
+    headers: &HeaderMap,
+    query: Result<Query<Start>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let provider = provider(app)?;
+    let Query(Start { next }) = query.map_err(|_| BAD_QUERY)?;
+    let redirect_uri = format!("{}{CALLBACK}", own_url(app, peer, headers));
+    let started = provider.start(redirect_uri, next.as_deref().unwrap_or("/")).await?;
+    let life_s = u64::try_from(TICKET_LIFE_S).unwrap_or(0);
+    let ticket = TICKET.set(&started.ticket, life_s, is_secure(app, peer, headers)).ok_or(INTERNAL)?;
+    go(&started.location, [ticket])
+}
+
+async fn callback(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    query: Result<Query<Callback>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let ended = end(&app, peer, &headers, query).await;
+    shown(&app, peer, &headers, ended)
+}
+
+async fn end(
+    app: &App,
+    peer: Peer,
+    headers: &HeaderMap,
+    query: Result<Query<Callback>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let (accounts, provider) = (on(app)?, provider(app)?);
+    let Query(callback) = query.map_err(|_| BAD_QUERY)?;
+    let (vouched, next) = provider.finish(TICKET.of(headers), &callback).await?;
+    let session = accounts.sign_in_vouched(vouched).await?;
+    let secure = is_secure(app, peer, headers);
+    let refresh = REFRESH.set(&session.refresh_token, accounts.config.refresh_life.as_secs(), secure);
+    go(&next, [refresh.ok_or(INTERNAL)?, TICKET.set("", 0, secure).ok_or(INTERNAL)?])
+}
+
+/// What a browser is shown; others are answered as everywhere.
+fn shown(app: &App, peer: Peer, headers: &HeaderMap, answer: Result<Response, ApiError>) -> Result<Response, ApiError> {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    match answer {
+        Err(error) if accepts.contains("text/html") => {
+            let ticket = TICKET.set("", 0, is_secure(app, peer, headers)).ok_or(INTERNAL)?;
+            go(&format!("{PAGE}?error={}", error.code()), [ticket])
+        }
+        other => other,
+    }
+}
+
+/// Sends a browser on.
+fn go<const N: usize>(location: &str, cookies: [HeaderValue; N]) -> Result<Response, ApiError> {
+    let location = HeaderValue::from_str(location).map_err(|_| INTERNAL)?;
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+impl From<OidcError> for ApiError {
+    fn from(error: OidcError) -> Self {
+        let (status, code, message) = match &error {
+            OidcError::BadNext => (StatusCode::BAD_REQUEST, "bad_next", "`next` has to be a path of this server"),
+            OidcError::BadState => (
+                StatusCode::BAD_REQUEST,
+                "bad_state",
+                "this browser did not begin that sign-in, or too long ago: begin again",
+            ),
+            OidcError::Declined => {
+                tracing::info!(%error, "sign-in by the provider failed");
+                (StatusCode::FORBIDDEN, "sign_in_declined", "the provider did not sign you in")
+            }
+            OidcError::Silent(_) => {
+                tracing::warn!(%error, "sign-in by the provider failed");
+                (StatusCode::BAD_GATEWAY, "provider_unavailable", "the provider could not be asked: try again later")
+            }
+            OidcError::Untrue(_) => {
+                tracing::warn!(%error, "sign-in by the provider failed");
+                (StatusCode::UNAUTHORIZED, "provider_not_believed", "what the provider said is not right: begin again")
+            }
+            OidcError::Sign(source) => {
+                tracing::error!(error = %source, "cannot sign a ticket");
+                return INTERNAL;
+            }
+        };
+        Self::new(status, code, message)
+    }
+}
