@@ -29,6 +29,7 @@ mod media;
 mod metrics;
 mod outbound;
 mod random;
+mod records;
 mod roles;
 mod room;
 mod signal;
@@ -47,6 +48,7 @@ use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::auth::Keys;
+use crate::doors::api::{Answers, Knocks};
 use crate::events::EventTasks;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
@@ -130,6 +132,8 @@ impl Server {
             gate,
             creations,
             guests: Guests::default(),
+            answers: Answers::default(),
+            knocks: Knocks::default(),
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
         };
@@ -200,6 +204,8 @@ struct App {
     gate: Gate,
     creations: PerMinute,
     guests: Guests,
+    answers: Answers,
+    knocks: Knocks,
     ready: AtomicBool,
     connections: AtomicU64,
 }

@@ -116,6 +116,15 @@ impl Store {
     }
 }
 
+impl Store {
+    /// One message of a room.
+    pub async fn message(&self, room: &RoomName, id: &MessageId) -> Result<Option<ChatMessage>, StoreError> {
+        let query = Query::new("SELECT * FROM chat_messages WHERE room = $1 AND id = $2");
+        let row = self.fetch_optional(query.bind(room).bind(id)).await?;
+        row.as_ref().map(ChatMessage::read).transpose()
+    }
+}
+
 impl ChatMessage {
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {

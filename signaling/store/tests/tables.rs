@@ -251,6 +251,9 @@ async fn chat_is_kept_in_order_and_counted() {
         assert_eq!(messages.iter().map(|kept| kept.sequence).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(messages[1].sent, message(2, &"ü".repeat(200)));
         assert_eq!(store.messages(&"lobby".into(), 1, 10).await.unwrap().len(), 1);
+        let second = store.message(&"lobby".into(), &"m2".into()).await.unwrap();
+        assert_eq!(second.as_ref(), messages.get(1));
+        assert_eq!(store.message(&"elsewhere".into(), &"m2".into()).await.unwrap(), None);
         let session = store.session(&id).await.unwrap().unwrap();
         assert_eq!(session.message_count, 3);
         assert_eq!(session.transcript_preview.chars().count(), 100);

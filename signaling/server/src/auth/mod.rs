@@ -14,6 +14,7 @@ use sluice_rooms::{Grants, TokenClaims, valid_identity, valid_room_name};
 
 use crate::App;
 use crate::config::ServerConfig;
+use crate::room::RoomWish;
 use claims::Claims;
 use jwt::Validity;
 pub(crate) use jwt::{Key, Unverified, sign};
@@ -82,6 +83,8 @@ pub(crate) struct Admission {
     pub(crate) grants: Grants,
     /// How the room shall be made if it is not there yet.
     pub(crate) room_config: Option<livekit_protocol::RoomConfiguration>,
+    /// How the room was set up, where that is known and it is not open.
+    pub(crate) set_up: Option<RoomWish>,
     /// The token may make the room even where joining alone may not.
     pub(crate) may_create: bool,
 }
@@ -89,7 +92,7 @@ pub(crate) struct Admission {
 impl Admission {
     /// Whether its bearer may open the room where it is not.
     pub(crate) fn may_open(&self, app: &App) -> bool {
-        app.config.rooms.auto_create || self.may_create
+        app.config.rooms.auto_create || self.may_create || self.set_up.is_some()
     }
 }
 
@@ -185,7 +188,14 @@ impl Keys {
             attributes: claims.attributes,
         };
         let may_create = claims.video.room_create;
-        Ok(Admission { key: claims.iss, room: claims.video.room, grants, room_config: claims.room_config, may_create })
+        Ok(Admission {
+            key: claims.iss,
+            room: claims.video.room,
+            grants,
+            room_config: claims.room_config,
+            set_up: None,
+            may_create,
+        })
     }
 
     /// Signs a token for a room.

@@ -32,6 +32,11 @@ impl ApiError {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
+    /// What was asked about is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// What a client that knows no codes can tell people: whether to try again, to sign in, or to ask differently.
     fn kind(&self) -> &'static str {
         match self.status.as_u16() {

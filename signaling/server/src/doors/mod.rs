@@ -1,6 +1,6 @@
 //! The doors: each turns one kind of request into a visit to a room, and knows nothing of the others.
 
-mod api;
+pub(crate) mod api;
 mod assets;
 mod edge;
 pub(crate) mod error;

@@ -8,6 +8,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use sluice_rooms::SignalVersion;
+use sluice_store::StoreError;
 use tracing::Instrument;
 
 use super::error::ApiError;
@@ -15,6 +16,7 @@ use super::knock::{Client, checked};
 use crate::App;
 use crate::auth::{Admission, AuthError};
 use crate::gate::{Asked, Denied, TooOften};
+use crate::records;
 use crate::signal::connection::{Visit, serve};
 use crate::signal::request::{Query, RequestError};
 
@@ -32,6 +34,10 @@ pub(super) enum Refusal {
     BadRequest(RequestError),
     Stopping,
     NoRoom,
+    /// A host keeps its bearer out, or its token was signed before it was sent away.
+    KeptOut,
+    /// Nobody knows whether it is to be kept out.
+    NoStorage,
 }
 
 impl From<Denied> for Refusal {
@@ -40,6 +46,13 @@ impl From<Denied> for Refusal {
             Denied::Auth(error) => Self::Auth(error),
             Denied::TooOften(too_often) => Self::TooOften(too_often),
         }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "storage does not say who is kept out");
+        Self::NoStorage
     }
 }
 
@@ -59,7 +72,7 @@ impl Refusal {
     pub(super) fn count(&self, app: &App, door: &str) {
         let result = match self {
             Self::Auth(_) => "unauthorized",
-            Self::Stopping | Self::NoRoom | Self::TooOften(_) => "refused",
+            Self::Stopping | Self::NoRoom | Self::TooOften(_) | Self::KeptOut | Self::NoStorage => "refused",
             Self::NotWebSocket | Self::BadQuery | Self::BadRequest(_) => "bad_request",
         };
         app.metrics.joins.with_label_values(&[door, result]).inc();
@@ -76,6 +89,9 @@ impl IntoResponse for Refusal {
             Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
             // SDKs know this sentence: another 404 means to them that the door is not there.
             Self::NoRoom => (StatusCode::NOT_FOUND, "requested room does not exist").into_response(),
+            // As for any token that is not good any more.
+            Self::KeptOut => (StatusCode::UNAUTHORIZED, "the token opens this room no more").into_response(),
+            Self::NoStorage => (StatusCode::SERVICE_UNAVAILABLE, "storage does not answer").into_response(),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").into_response(),
         }
     }
@@ -86,8 +102,9 @@ pub(super) fn query(uri: &Uri) -> Result<Query, Refusal> {
     Ok(axum::extract::Query::<Query>::try_from_uri(uri)?.0)
 }
 
-/// Checks the token: the header's if there is one, else the query's.
-pub(super) fn admit(app: &App, client: Client, headers: &HeaderMap, query: &Query) -> Result<Admission, Refusal> {
+/// Checks the token: the header's if there is one, else the query's; and whether a host keeps its bearer out. A room that is not
+/// open is looked up, for how it was set up.
+pub(super) async fn admit(app: &App, client: Client, headers: &HeaderMap, query: &Query) -> Result<Admission, Refusal> {
     if !app.is_ready() {
         return Err(Refusal::Stopping);
     }
@@ -96,7 +113,15 @@ pub(super) fn admit(app: &App, client: Client, headers: &HeaderMap, query: &Quer
         Some(bearer) => bearer.strip_prefix("Bearer "),
         None => query.get("access_token").map(String::as_str),
     };
-    let admission = checked(app, client, Asked::Join, |keys| keys.admit(token), |admission| &admission.key)?;
+    let mut admission = checked(app, client, Asked::Join, |keys| keys.admit(token), |admission| &admission.key)?;
+    let (identity, signed_at_s) = (&admission.grants.identity, admission.grants.signed_at_s);
+    if records::kept_out(app, &admission.room, identity, Some(signed_at_s)).await?.is_some() {
+        return Err(Refusal::KeptOut);
+    }
+    if app.rooms.get(&admission.room).is_none() {
+        let record = records::find(app, &admission.room).await?;
+        admission.set_up = record.as_ref().map(records::wish);
+    }
     if app.rooms.get(&admission.room).is_none() && !admission.may_open(app) {
         return Err(Refusal::NoRoom);
     }

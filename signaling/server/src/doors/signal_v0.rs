@@ -28,15 +28,15 @@ async fn connect(
     headers: HeaderMap,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let visit = || {
+    let visit = async {
         if socket.is_err() {
             return Err(Refusal::NotWebSocket);
         }
         let query = query(&uri)?;
-        let admission = admit(&app, client, &headers, &query)?;
+        let admission = admit(&app, client, &headers, &query).await?;
         Ok(Visit { admission, version: SignalVersion::V0, request: join_request_v0(&query) })
     };
-    let visit = visit().inspect_err(|refusal| refusal.count(&app, "v0"));
+    let visit = visit.await.inspect_err(|refusal| refusal.count(&app, "v0"));
     visit.and_then(|visit| upgrade(app, socket, visit)).unwrap_or_else(Refusal::into_response)
 }
 
@@ -46,6 +46,6 @@ async fn validate(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let admitted = query(&uri).and_then(|query| admit(&app, client, &headers, &query));
-    admitted.map_or_else(Refusal::into_response, |_| "success".into_response())
+    let admitted = async { admit(&app, client, &headers, &query(&uri)?).await };
+    admitted.await.map_or_else(Refusal::into_response, |_| "success".into_response())
 }

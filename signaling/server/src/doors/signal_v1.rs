@@ -21,9 +21,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
     Router::new().route("/rtc/v1", get(connect)).route("/rtc/v1/validate", get(validate))
 }
 
-fn visit(app: &App, client: Client, uri: &Uri, headers: &HeaderMap) -> Result<Visit, Refusal> {
+async fn visit(app: &App, client: Client, uri: &Uri, headers: &HeaderMap) -> Result<Visit, Refusal> {
     let query = query(uri)?;
-    let admission = admit(app, client, headers, &query)?;
+    let admission = admit(app, client, headers, &query).await?;
     Ok(Visit { admission, version: SignalVersion::V1, request: join_request_v1(&query)? })
 }
 
@@ -35,7 +35,7 @@ async fn connect(
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let visit = match &socket {
-        Ok(_) => visit(&app, client, &uri, &headers),
+        Ok(_) => visit(&app, client, &uri, &headers).await,
         Err(_) => Err(Refusal::NotWebSocket),
     };
     let visit = visit.inspect_err(|refusal| refusal.count(&app, "v1"));
@@ -48,5 +48,7 @@ async fn validate(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    visit(&app, client, &uri, &headers).map_or_else(Refusal::into_response, |_| "success".into_response())
+    visit(&app, client, &uri, &headers)
+        .await
+        .map_or_else(Refusal::into_response, |_| "success".into_response())
 }

@@ -51,6 +51,13 @@ impl<K: Clone + Eq + Hash + Ord> Buckets<K> {
         }
     }
 
+    /// Puts a token back that should not have been taken.
+    pub(crate) fn give_back(&mut self, key: &K, now: Instant) {
+        if let Some(full_at) = self.full_at.get(key).copied() {
+            self.put(key, full_at.checked_sub(self.interval).map_or(now, |full_at| full_at.max(now)));
+        }
+    }
+
     fn put(&mut self, key: &K, full_at: Instant) {
         if let Some(before) = self.full_at.insert(key.clone(), full_at) {
             self.fullest.remove(&(before, key.clone()));

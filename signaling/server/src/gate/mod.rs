@@ -109,6 +109,28 @@ pub(crate) struct Gate {
     key_api_requests: Bound<String>,
     logins: Bound<ClientAddress>,
     login_names: Bound<String>,
+    guesses: Bound<(Option<ClientAddress>, String)>,
+}
+
+/// Guesses at the secrets of one room, its password and its host key, from one address in a minute. Right ones do not count, or a
+/// class behind one address would keep itself out.
+const GUESSES: u32 = 30;
+
+/// A guess that has been counted.
+pub(crate) struct Guess<'a> {
+    bound: &'a Bound<(Option<ClientAddress>, String)>,
+    whose: (Option<ClientAddress>, String),
+}
+
+impl Guess<'_> {
+    /// It was none: its place is free again.
+    pub(crate) fn was_right(self) {
+        // Without a bound there is nothing to give back.
+        let _ = self.bound.with(|buckets| {
+            buckets.give_back(&self.whose, Instant::now());
+            Ok(())
+        });
+    }
 }
 
 impl Gate {
@@ -126,6 +148,7 @@ impl Gate {
             key_api_requests: Bound::new(rates.api_requests_per_key),
             logins: Bound::new(rates.logins_per_ip),
             login_names: Bound::new(rates.logins_per_login),
+            guesses: Bound::new(GUESSES),
         }
     }
 
@@ -174,6 +197,13 @@ impl Gate {
     pub(crate) fn sign_in_as(&self, login: &str) -> Result<(), TooOften> {
         let login = login.trim().to_lowercase().chars().take(LOGIN_CHARS).collect();
         self.login_names.take(&login)
+    }
+
+    /// One more guess at a secret of a room. Where nobody can be told apart all who guess at it count as one.
+    pub(crate) fn guess(&self, client: Option<ClientAddress>, room: &str) -> Result<Guess<'_>, TooOften> {
+        let whose = (client, room.to_owned());
+        self.guesses.take(&whose)?;
+        Ok(Guess { bound: &self.guesses, whose })
     }
 
     /// One more request with a token of this key, whose signature holds: a name alone would let anybody use a key up.

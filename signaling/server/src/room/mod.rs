@@ -74,6 +74,13 @@ pub(crate) struct RoomStatus {
     participants: AtomicUsize,
 }
 
+impl AdministerError {
+    /// It was not open, or ended in this moment: then it has no say any more.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::NoRoom | Self::Refused(ModerationError::Finished))
+    }
+}
+
 impl RoomStatus {
     pub(crate) fn num_participants(&self) -> usize {
         self.participants.load(Ordering::Relaxed)
@@ -106,7 +113,7 @@ impl RoomHandle {
 }
 
 /// How a room shall be made, where it differs from the defaults.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RoomWish {
     /// The name people gave it; empty means that of the tokens.
     pub(crate) display_name: String,
@@ -116,6 +123,10 @@ pub(crate) struct RoomWish {
     pub(crate) last_cameras: Option<u16>,
     /// Microphones forwarded at once; 0 for all.
     pub(crate) loudest_microphones: Option<u16>,
+    /// How people get in.
+    pub(crate) entry: sluice_rooms::Entry,
+    /// Whether the log is told what people write.
+    pub(crate) keeps_chat: bool,
 }
 
 /// All open rooms.
@@ -173,6 +184,22 @@ impl Rooms {
         room.send(ToRoom::Administer { moderation: moderation.map(Box::new), show, reply }).await;
         // A room that ends drops what it was asked.
         answer.await.unwrap_or(Err(ModerationError::Finished)).map_err(AdministerError::Refused)
+    }
+
+    /// Looks into an open room; `None` when it is not open.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        id: &str,
+        question: impl FnOnce(&RoomState) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let question = Box::new(move |room: &RoomState| {
+            // Whoever asked may have gone.
+            let _ = reply.send(question(room));
+        });
+        self.get(id)?.send(ToRoom::Ask { question }).await;
+        // A room that ends drops what it was asked.
+        answer.await.ok()
     }
 
     /// Calls a procedure (its name and argument) of a participant; what it answered.
@@ -250,8 +277,8 @@ impl Rooms {
             },
             ice_servers: Vec::new(),
             remote_unmute: defaults.remote_unmute,
-            entry: sluice_rooms::Entry::default(),
-            keeps_chat: false,
+            entry: wish.entry,
+            keeps_chat: wish.keeps_chat,
             asked,
         };
         let now = now();

@@ -44,6 +44,8 @@ pub(crate) enum ToRoom {
         show: Show,
         reply: oneshot::Sender<Result<(RoomSnapshot, Mark), ModerationError>>,
     },
+    /// Shows its state to a question.
+    Ask { question: Box<dyn FnOnce(&RoomState) + Send> },
     /// Calls a procedure of a participant.
     Call { identity: String, method: String, payload: String, timeout: Duration, reply: CallReply },
     /// The server stops.
@@ -206,6 +208,10 @@ impl RoomTask {
                     // It is told once; the log has a mark of its own.
                     self.mark = Mark::default();
                 }
+                return Vec::new();
+            }
+            ToRoom::Ask { question } => {
+                question(&self.state);
                 return Vec::new();
             }
             ToRoom::Call { identity, method, payload, timeout, reply } => {

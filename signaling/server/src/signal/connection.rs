@@ -192,7 +192,7 @@ async fn enter(
     let no_place = |_| leave(DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
     let closed = || leave(DisconnectReason::RoomDeleted, leave_request::Action::Disconnect);
     let may_open = visit.admission.may_open(app);
-    let Admission { room: name, grants, room_config, .. } = visit.admission;
+    let Admission { room: name, grants, room_config, set_up, .. } = visit.admission;
     let arrival = Arrival { connection, version: visit.version, grants, request: visit.request };
     for _ in 0..ATTEMPTS {
         // Its rooms have been told already; a new one would not hear of it.
@@ -207,7 +207,8 @@ async fn enter(
             (room, ToRoom::Resume { participant, arrival, outbox })
         } else {
             let room = if may_open {
-                let wish = RoomWish { config: room_config.clone(), ..Default::default() };
+                let asked = || RoomWish { config: room_config.clone(), ..Default::default() };
+                let wish = set_up.clone().unwrap_or_else(asked);
                 app.rooms.open(&name, wish).map_err(no_place)?
             } else {
                 app.rooms.get(&name).ok_or_else(closed)?

@@ -6,6 +6,7 @@ mod accounts;
 mod api;
 mod audit;
 mod calls;
+mod control;
 mod fixture;
 mod gate;
 mod hostile;

@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use sluice_store::User;
+use utoipa::ToSchema;
 
 use super::asker::{Asker, NO_TOKEN};
 use super::browser::{REFRESH, is_own_page, is_secure};
@@ -43,14 +44,14 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// What everybody may know of how to sign in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AccountsInfo {
     enabled: bool,
     registration: bool,
     oidc: Option<ProviderInfo>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ProviderInfo {
     /// What the button says.
     name: String,

@@ -68,6 +68,98 @@ impl Asker {
     }
 }
 
+/// Somebody with a participant's token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stay<'a> {
+    pub(super) identity: &'a str,
+    /// Seconds since 1970; 0 when the token does not say.
+    pub(super) signed_at_s: u64,
+}
+
+impl Asker {
+    /// Who asks, in words, for the audit trail.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Token(claims) => claims.bearer(),
+            Self::Account(account) => format!("{} ({})", account.user.login, account.user.id),
+            Self::Developer => "developer".to_owned(),
+        }
+    }
+
+    /// Moderates the room whether it is in it or not: a back end whose token is of no participant, an administrator.
+    pub(super) fn is_over(&self, room: &str) -> bool {
+        match self {
+            Self::Token(claims) => !claims.video.room_join && self.administers(room),
+            Self::Account(_) | Self::Developer => self.administers(room),
+        }
+    }
+
+    /// Makes rooms of any name, lasting ones too: back ends, and who is signed in.
+    pub(super) fn makes_rooms(&self) -> bool {
+        match self {
+            Self::Token(claims) => claims.video.room_create,
+            Self::Account(_) | Self::Developer => true,
+        }
+    }
+
+    /// Ends rooms that it has nothing else to do with (`roomCreate`, as with the server API; role `admin`).
+    pub(super) fn ends_rooms(&self) -> bool {
+        match self {
+            Self::Token(claims) => claims.video.room_create,
+            Self::Account(_) | Self::Developer => self.is_admin(),
+        }
+    }
+
+    /// Whose the rooms are that it makes.
+    pub(super) fn owner(&self) -> Option<&str> {
+        match self {
+            Self::Token(claims) => Some(&claims.iss),
+            Self::Account(account) => Some(account.user.id.as_str()),
+            Self::Developer => None,
+        }
+    }
+
+    /// Nobody has to show anything here, and nobody did.
+    pub(super) fn is_developer(&self) -> bool {
+        matches!(self, Self::Developer)
+    }
+
+    /// Is no guest: somebody vouches for it.
+    pub(super) fn is_signed_in(&self) -> bool {
+        self.makes_rooms() && !self.is_developer()
+    }
+
+    /// Which account it is, if any.
+    pub(super) fn account(&self) -> Option<&str> {
+        match self {
+            Self::Account(account) => Some(account.user.id.as_str()),
+            Self::Token(_) | Self::Developer => None,
+        }
+    }
+
+    /// In whose name it writes to a room it is not in: identity, and how that is shown.
+    pub(super) fn author(&self) -> (String, String) {
+        match self {
+            Self::Token(claims) => {
+                let identity = if claims.sub.is_empty() { &claims.iss } else { &claims.sub };
+                let name = if claims.name.is_empty() { identity } else { &claims.name };
+                (identity.clone(), name.clone())
+            }
+            Self::Account(account) => (account.user.login.clone(), account.user.name.clone()),
+            Self::Developer => ("developer".to_owned(), "Developer".to_owned()),
+        }
+    }
+
+    /// As whom it is in the room, by a participant's token.
+    pub(super) fn stay_in(&self, room: &str) -> Option<Stay<'_>> {
+        let identity = self.identity_in(room)?;
+        match self {
+            Self::Token(claims) => Some(Stay { identity, signed_at_s: claims.signed_at_s() }),
+            Self::Account(_) | Self::Developer => None,
+        }
+    }
+}
+
 /// Development mode wants no token; one that is shown counts there as well, and a wrong one is refused.
 impl FromRequestParts<Arc<App>> for Asker {
     type Rejection = ApiError;

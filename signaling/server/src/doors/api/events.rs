@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_store::{Event, EventPage, RoomName};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::asker::{Asker, NOT_PERMITTED};
 use crate::App;
@@ -29,21 +31,25 @@ const BAD_QUERY: ApiError = ApiError::new(
 const NO_STORAGE: ApiError =
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", "the event log cannot be read now");
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/events", get(events))
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(events))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Asked {
     /// The number of the last event that is known; 0 for from the beginning.
     #[serde(default)]
     after: u64,
+    /// 100 unless said, at most 1000.
     limit: Option<u32>,
+    /// Only of this room.
     room: Option<String>,
 }
 
 /// A piece of the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventPage)]
 struct Page {
     events: Vec<Entry>,
     /// There are more after these.
@@ -52,7 +58,8 @@ struct Page {
     oldest: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
 struct Entry {
     /// From 1 on, without holes.
     number: u64,
@@ -90,6 +97,14 @@ impl Entry {
     }
 }
 
+/// What happened after an event
+///
+/// For administrators (`roomList`); with `roomAdmin` of a room, what happened there. Open in development mode.
+#[utoipa::path(get, path = "/api/events", tag = "history", params(Asked), responses(
+    (status = 200, body = Page),
+    (status = 400, description = "`bad_query`"),
+    (status = 403, description = "`not_permitted`"),
+))]
 async fn events(
     State(app): State<Arc<App>>,
     asker: Asker,

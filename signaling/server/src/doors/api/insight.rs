@@ -6,14 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use livekit_protocol::ConnectionQuality;
 use serde::Serialize;
 use sluice_core::{LinkReport, Reason, SubscriptionReport};
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::ROOM_NOT_FOUND;
 use super::asker::{Asker, NOT_PERMITTED};
@@ -31,10 +33,8 @@ const BUSY: ApiError =
 const MEDIA_UNAVAILABLE: ApiError =
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "media_unavailable", "the media plane did not answer in time");
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/rooms/{id}/subscriptions/{participant}", get(subscriptions))
-        .route("/api/rooms/{id}/quality", get(quality))
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(subscriptions)).routes(routes!(quality))
 }
 
 /// What who asks may know of this room.
@@ -65,6 +65,17 @@ async fn ask<T>(
     })
 }
 
+/// Why somebody sees what it sees
+///
+/// For the room's administrators (`roomAdmin`), and for a participant about itself.
+#[utoipa::path(get, path = "/api/rooms/{id}/subscriptions/{participant}", tag = "insight",
+    params(("id" = String, Path, description = "The room"), ("participant" = String, Path, description = "Identity or sid")),
+    responses(
+        (status = 200, body = Explanation),
+        (status = 403, description = "`not_permitted`"),
+        (status = 404, description = "`room_not_found`, `participant_not_found`"),
+        (status = 503, description = "`media_unavailable`, `busy`"),
+    ))]
 async fn subscriptions(
     State(app): State<Arc<App>>,
     asker: Asker,
@@ -82,6 +93,17 @@ async fn subscriptions(
     Ok(Json(Explanation::of(&explained)))
 }
 
+/// How everybody's connection fares
+///
+/// For the room's administrators (`roomAdmin`); a participant is told of itself.
+#[utoipa::path(get, path = "/api/rooms/{id}/quality", tag = "insight",
+    params(("id" = String, Path, description = "The room")),
+    responses(
+        (status = 200, body = Qualities),
+        (status = 403, description = "`not_permitted`"),
+        (status = 404, description = "`room_not_found`"),
+        (status = 503, description = "`media_unavailable`"),
+    ))]
 async fn quality(
     State(app): State<Arc<App>>,
     asker: Asker,
@@ -110,21 +132,21 @@ fn words(reason: Reason) -> &'static str {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Explanation {
     participant: Named,
     link: Link,
     tracks: Vec<Track>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Named {
     sid: String,
     identity: String,
 }
 
 /// The way to the participant. Rates in bits per second, times in milliseconds, loss from 0 to 1.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Link {
     estimate_bps: u64,
     allocated_bps: u64,
@@ -142,13 +164,13 @@ impl Link {
 }
 
 /// A layer: spatial (or simulcast) 0 to 2, temporal from 0.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Layer {
     spatial: u8,
     temporal: u8,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Size {
     width: u32,
     height: u32,
@@ -161,7 +183,7 @@ impl Size {
 }
 
 /// One track the participant takes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Track {
     sid: String,
     /// Its publisher.
@@ -227,12 +249,12 @@ impl Explanation {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Qualities {
     participants: Vec<Quality>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Quality {
     sid: String,
     identity: String,
@@ -241,7 +263,7 @@ struct Quality {
 
 /// What the last report said of a participant's connection. The names are those of the product's metrics, which
 /// dashboards share.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct QualityMetrics {
     /// Bits per second sent to it.

@@ -1,14 +1,22 @@
 //! The native API, `/api`: JSON for people's own pages and back ends, where LiveKit has no words for what is asked.
 //!
-//! [`asker`] says who asks and what they may; the others are one kind of thing each. They hold no room logic: a room
+//! [`asker`] says who asks and what they may, [`place`] what they are in a room; the others are one kind of thing each, and
+//! [`openapi`] describes them. They hold no room logic: a room
 //! decides what happens in it, the store keeps what lasts.
 
 mod accounts;
 mod asker;
 mod browser;
+mod chat;
 mod events;
+mod idempotency;
 mod insight;
+mod join;
+mod lobby;
+mod moderation;
 mod oidc;
+mod openapi;
+mod place;
 mod rooms;
 mod users;
 
@@ -18,10 +26,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::{Json, Router};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::error::ApiError;
 use crate::App;
 use crate::config::Limits;
+
+pub(crate) use idempotency::Answers;
+pub(crate) use lobby::Knocks;
 
 const ROOM_NOT_FOUND: ApiError = ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
 const INTERNAL: ApiError =
@@ -34,14 +46,24 @@ const NOT_WRITTEN: ApiError = ApiError::new(
 );
 
 pub(super) fn routes(limits: &Limits) -> Router<Arc<App>> {
-    Router::new()
+    let (router, _) = all().split_for_parts();
+    router.layer(DefaultBodyLimit::max(limits.body_bytes))
+}
+
+/// What is served, with what is said of it.
+fn all() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::frame())
         .merge(rooms::routes())
+        .merge(join::routes())
+        .merge(lobby::routes())
+        .merge(moderation::routes())
+        .merge(chat::routes())
         .merge(events::routes())
         .merge(insight::routes())
-        .merge(accounts::routes())
-        .merge(oidc::routes())
-        .merge(users::routes())
-        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .merge(accounts::routes().into())
+        .merge(oidc::routes().into())
+        .merge(users::routes().into())
+        .merge(openapi::routes())
 }
 
 /// A JSON body, or why it is none.

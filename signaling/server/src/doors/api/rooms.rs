@@ -1,55 +1,85 @@
-//! The native API: rooms for people with a link. Create one, look at it, get a token for it.
+//! The native API: rooms. Make one, look at it, change it, end it.
+//!
+//! A room is a record in the store, and an open room while somebody is there. What both know, the open room says.
 
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
-use livekit_protocol::{ParticipantPermission, participant_info};
-use serde::{Deserialize, Serialize};
-use sluice_rooms::{NameError, Rights, TokenClaims, display_name, valid_identity};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use sluice_rooms::{Moderation, NameError, display_name, valid_room_name};
+use sluice_store::{Lifetime, PasswordError, PasswordHash, StoreError};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::accounts::AccountsInfo;
+use super::asker::Asker;
+use super::place::{Host, Place};
 use super::{INTERNAL, NOT_WRITTEN, ROOM_NOT_FOUND, body};
 use crate::App;
-use crate::doors::Peer;
 use crate::doors::error::ApiError;
+use crate::doors::knock::Client;
 use crate::random::random_id;
-use crate::room::{RoomStatus, RoomWish};
+use crate::records::{self, Settings, TEMPORARY_LIFE, digest, moment};
+use crate::room::{RoomStatus, Show};
+use crate::trail::Whence;
 
 /// Letters of a room id: 31^8 of them, too many to guess one.
 const ROOM_ID_LETTERS: usize = 8;
-/// Letters that tell two people of one name apart.
-const IDENTITY_LETTERS: usize = 4;
-/// Longest name that goes into an identity.
-const SLUG_BYTES: usize = 32;
+/// Letters of the key that makes a host: 109 bits.
+const HOST_KEY_LETTERS: usize = 22;
+/// Rooms in a list at most, of those that are not open.
+const LISTED: u32 = 1_000;
 
-const ROOM_FULL: ApiError = ApiError::new(StatusCode::CONFLICT, "room_full", "the room is full");
-const BAD_NAME: ApiError =
+pub(super) const BAD_NAME: ApiError =
     ApiError::new(StatusCode::BAD_REQUEST, "bad_name", "a name has 1 to 64 letters and at most 256 bytes");
-const BAD_IDENTITY: ApiError =
-    ApiError::new(StatusCode::BAD_REQUEST, "bad_identity", "an identity has 1 to 256 bytes of plain text");
-const NO_GUESTS: ApiError =
+const BAD_ID: ApiError =
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_id", "the id of a room has 1 to 256 bytes of plain text");
+const BAD_PASSWORD: ApiError =
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_password", "a password has between 1 and 1024 bytes");
+pub(super) const NO_GUESTS: ApiError =
     ApiError::new(StatusCode::FORBIDDEN, "guests_not_allowed", "this server lets nobody in without a token");
+pub(super) const SIGN_IN: ApiError = ApiError::new(
+    StatusCode::FORBIDDEN,
+    "sign_in_required",
+    "that is for people who are signed in, and for back ends with a `roomCreate` token",
+);
+const ROOM_EXISTS: ApiError = ApiError::new(
+    StatusCode::CONFLICT,
+    "room_exists",
+    "there is a room of this id already: look at it, or choose another",
+);
+const ONLY_OPEN: ApiError = ApiError::new(
+    StatusCode::CONFLICT,
+    "room_not_kept",
+    "nothing is kept of this room: only `lobby`, `locked` and `max_participants` can change, while it is open",
+);
+pub(super) const UNKNOWN_ROLE: ApiError = ApiError::new(
+    StatusCode::BAD_REQUEST,
+    "unknown_role",
+    "there is no such role: the configuration names those there are",
+);
 const RATE_LIMITED: ApiError =
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many rooms were made in the last minute")
         .after_s(60);
-const TOO_MANY_ROOMS: ApiError =
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_rooms", "this server has no place for another room");
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/info", get(info))
-        .route("/api/rooms", post(create).get(list))
-        .route("/api/rooms/{id}", get(look))
-        .route("/api/rooms/{id}/join", post(join))
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(info))
+        .routes(routes!(create, list))
+        .routes(routes!(look, change, forget))
+        .routes(routes!(end))
 }
 
-/// A room as the API shows it.
-#[derive(Debug, Serialize)]
-struct Room {
-    /// Eight letters, or the name SDKs gave it; what tokens call `room`.
+/// A room.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Room {
+    /// Eight letters, or the name somebody gave it; what tokens call `room`.
     id: String,
     name: String,
     num_participants: usize,
@@ -59,14 +89,61 @@ struct Room {
     last_cameras: u16,
     /// Microphones each participant receives at most, the loudest; 0 for all.
     loudest_microphones: u16,
-    /// Milliseconds since 1970.
+    /// Unix milliseconds.
     created_at: i64,
+    /// It stays until it is deleted; others go when nobody has entered them for a day.
+    lasting: bool,
+    has_password: bool,
+    /// Guests wait until a host lets them in.
+    lobby: bool,
+    /// Nobody new comes in but hosts.
+    locked: bool,
+    /// May be entered by link, without an account.
+    guests: bool,
+    /// Whether what people write is kept.
+    keeps_chat: bool,
+    /// It is open: somebody is there, or was a moment ago.
+    live: bool,
+    /// Of this time that it is open (`sid`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
+    /// What people do in it: `WaitingForParticipants`, `Connected`, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_state: Option<String>,
+    /// Nobody else finds a place.
     #[serde(skip_serializing_if = "Option::is_none")]
     full: Option<bool>,
+    /// Who made it; shown to hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_by: Option<String>,
+    /// Who joins with it is host. Shown once, to who made the room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_key: Option<String>,
 }
 
 impl Room {
-    fn of(status: &RoomStatus) -> Self {
+    /// As it is now.
+    pub(super) async fn of(app: &App, place: &Place) -> Self {
+        let mut room = match (&place.live, &place.record) {
+            (Some(live), _) => Self::open(app, &live.status),
+            (None, Some(record)) => Self::kept(app, record),
+            (None, None) => Self::default(),
+        };
+        if let Some(record) = &place.record {
+            room.keep(record);
+        }
+        if let Some((entry, session, state)) = place
+            .ask(app, |room| (room.entry(), room.sid().to_string(), room.session_state().name()))
+            .await
+        {
+            (room.lobby, room.locked) = (entry.lobby, entry.locked);
+            (room.session_id, room.session_state) = (Some(session), Some(state.to_owned()));
+        }
+        room
+    }
+
+    /// What its status says, for one that nobody set up.
+    fn open(app: &App, status: &RoomStatus) -> Self {
         Self {
             id: status.id.clone(),
             name: status.name.clone(),
@@ -75,21 +152,58 @@ impl Room {
             last_cameras: status.limits.last_cameras.unwrap_or(0),
             loudest_microphones: status.limits.loudest_microphones.unwrap_or(0),
             created_at: status.created_at,
-            full: None,
+            guests: app.config.open_rooms,
+            live: true,
+            full: Some(status.is_full()),
+            ..Self::default()
         }
+    }
+
+    fn kept(app: &App, record: &sluice_store::Room) -> Self {
+        let (settings, defaults) = (Settings::of(record), &app.config.rooms);
+        Self {
+            id: record.name.to_string(),
+            max_participants: match record.max_participants {
+                0 => defaults.max_participants,
+                bound => bound,
+            },
+            last_cameras: settings.last_cameras.unwrap_or(defaults.last_cameras),
+            loudest_microphones: settings.loudest_microphones.unwrap_or(defaults.loudest_microphones),
+            lobby: record.lobby,
+            locked: record.locked,
+            full: Some(false),
+            ..Self::default()
+        }
+    }
+
+    /// What only the record knows.
+    fn keep(&mut self, record: &sluice_store::Room) {
+        self.name = match record.title.as_str() {
+            "" => self.id.clone(),
+            title => title.to_owned(),
+        };
+        self.created_at = record.created.0;
+        self.lasting = record.lifetime == Lifetime::Lasting;
+        self.has_password = record.password_hash.is_some();
+        self.guests = record.guests;
+        self.keeps_chat = record.keeps_chat;
     }
 }
 
-#[derive(Debug, Serialize)]
+/// What this server is.
+#[derive(Debug, Serialize, ToSchema)]
 struct Info {
     name: &'static str,
     version: &'static str,
+    /// Development mode: everybody may everything.
     dev: bool,
     accounts: AccountsInfo,
     /// Whether people without an account may make rooms and join them.
     guests: bool,
 }
 
+/// What this server is
+#[utoipa::path(get, path = "/api/info", tag = "about", responses((status = 200, body = Info)))]
 async fn info(State(app): State<Arc<App>>) -> Json<Info> {
     Json(Info {
         name: "sluice",
@@ -100,162 +214,423 @@ async fn info(State(app): State<Arc<App>>) -> Json<Info> {
     })
 }
 
-#[derive(Debug, Deserialize)]
+/// How a room shall be. What is left out is as configured.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 struct Create {
-    #[serde(default)]
+    /// What people read; at most 64 letters.
     name: Option<String>,
-    /// Where the room shall differ from the configuration; 0 for no bound.
+    /// Of one's own choice; for people who are signed in and for back ends.
+    id: Option<String>,
+    /// It stays until it is deleted; for the same.
     #[serde(default)]
+    lasting: bool,
+    /// Who joins has to know it; at most 1024 bytes.
+    password: Option<String>,
+    /// Guests wait until a host lets them in.
+    #[serde(default)]
+    lobby: bool,
+    /// Nobody comes in but hosts.
+    #[serde(default)]
+    locked: bool,
+    /// May be entered by link, without an account. Left out: as the server allows it (`rooms.open`).
+    guests: Option<bool>,
+    /// Keep what people write.
+    #[serde(default)]
+    keeps_chat: bool,
+    /// 0 for as configured.
+    #[serde(default)]
+    max_participants: u32,
+    /// What people are who join without a role of their own (`participant`); for people who are signed in and for back ends.
+    default_role: Option<String>,
+    /// Cameras forwarded at once; 0 for all.
     last_cameras: Option<u16>,
-    #[serde(default)]
+    /// Microphones forwarded at once; 0 for all.
     loudest_microphones: Option<u16>,
 }
 
+/// Make a room
+///
+/// Open to everybody where the server has guests, and to who is signed in or has a `roomCreate` token. With an
+/// `Idempotency-Key` the same request, sent again within ten minutes, is answered as before and makes no second room.
+#[utoipa::path(post, path = "/api/rooms", tag = "rooms", request_body = Create,
+    params(("idempotency-key" = Option<String>, Header, description = "At most 255 characters, new for each room")),
+    responses(
+        (status = 201, description = "The room, with its `host_key`", body = Room),
+        (status = 400, description = "`bad_name`, `bad_id`, `bad_password`, `unknown_role`, `bad_idempotency_key`"),
+        (status = 403, description = "`guests_not_allowed`, `sign_in_required`"),
+        (status = 409, description = "`room_exists`, `idempotency_conflict`"),
+        (status = 429, description = "`rate_limited`"),
+    ))]
 async fn create(
     State(app): State<Arc<App>>,
+    asker: Option<Asker>,
+    whence: Whence,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
     json: Result<Json<Create>, JsonRejection>,
-) -> Result<(StatusCode, Json<Room>), ApiError> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let request = body(json)?;
-    if !app.config.open_rooms {
+    // Anonymous people are told apart by where they come from.
+    let who = match &asker {
+        Some(asker) => asker.name(),
+        None => client.address().map(|address| address.to_string()).unwrap_or_default(),
+    };
+    let said = serde_json::to_string(&request).map_err(|_| INTERNAL)?;
+    let make = async {
+        let room = make(&app, asker.as_ref(), whence, request).await?;
+        serde_json::to_value(room).map_err(|_| INTERNAL)
+    };
+    let room = app.answers.once(&headers, &who, &digest(&said), make).await?;
+    Ok((StatusCode::CREATED, Json(room)))
+}
+
+async fn make(app: &Arc<App>, asker: Option<&Asker>, whence: Whence, request: Create) -> Result<Room, ApiError> {
+    let maker = asker.filter(|asker| asker.makes_rooms());
+    if maker.is_none() && !app.config.open_rooms {
         return Err(NO_GUESTS);
     }
-    let name = match request.name.as_deref().map(display_name) {
-        None | Some(Err(NameError::Empty)) => String::new(),
-        Some(Ok(name)) => name,
-        Some(Err(NameError::TooLong)) => return Err(BAD_NAME),
-    };
+    if maker.is_none() && (request.lasting || request.id.is_some() || request.default_role.is_some()) {
+        return Err(SIGN_IN);
+    }
+    let title = title(request.name.as_deref())?;
+    if request.id.as_deref().is_some_and(|id| !valid_room_name(id)) {
+        return Err(BAD_ID);
+    }
+    if request.default_role.as_deref().is_some_and(|role| app.roles.powers(role).is_none()) {
+        return Err(UNKNOWN_ROLE);
+    }
     if !app.creations.take() {
         return Err(RATE_LIMITED);
     }
-    let id = random_id(ROOM_ID_LETTERS);
-    let wish = RoomWish {
-        display_name: name,
+    let id = request.id.unwrap_or_else(|| random_id(ROOM_ID_LETTERS));
+    let host_key = random_id(HOST_KEY_LETTERS);
+    let settings = Settings {
+        host_key: Some(digest(&host_key)),
         last_cameras: request.last_cameras,
         loudest_microphones: request.loudest_microphones,
-        ..Default::default()
     };
-    let room = app.rooms.open(&id, wish).map_err(|_| TOO_MANY_ROOMS)?;
-    app.rooms.written(&id).await.map_err(|_| NOT_WRITTEN)?;
-    Ok((StatusCode::CREATED, Json(Room::of(&room.status))))
+    let now = moment();
+    let record = sluice_store::Room {
+        name: id.as_str().into(),
+        title,
+        lifetime: match request.lasting {
+            true => Lifetime::Lasting,
+            false => Lifetime::Temporary { expires: now.plus(TEMPORARY_LIFE) },
+        },
+        settings: settings.to_json(),
+        password_hash: hash(request.password.as_deref()).await?,
+        lobby: request.lobby,
+        locked: request.locked,
+        guests: request.guests.unwrap_or(app.config.open_rooms),
+        keeps_chat: request.keeps_chat,
+        max_participants: request.max_participants,
+        default_roles: request.default_role.into_iter().collect(),
+        created_by: asker.and_then(Asker::owner).map(str::to_owned),
+        created: now,
+        updated: now,
+    };
+    let mut place = Place { id: id.clone(), live: app.rooms.get(&id), record: None };
+    if place.live.is_some() {
+        return Err(ROOM_EXISTS);
+    }
+    let set_up = async {
+        if records::find(app, &id).await?.is_none() {
+            // One of this name whose time is over is another room.
+            app.store.delete_room(&record.name).await?;
+        }
+        app.store.create_room(&record).await.map_err(|error| match error {
+            StoreError::Exists { .. } => ROOM_EXISTS,
+            error => error.into(),
+        })
+    };
+    match maker {
+        Some(maker) => {
+            let deed = crate::trail::Deed::new(maker.name(), "room.create", whence).in_room(&id);
+            app.trail.carry_out(deed, set_up).await?;
+        }
+        None => set_up.await?,
+    }
+    let lasting = record.lifetime == Lifetime::Lasting;
+    place.record = Some(record);
+    // A lasting room opens when somebody comes. One that guests make is there as soon as it is made.
+    if !lasting {
+        if let Err(error) = place.opened(app) {
+            app.store.delete_room(&id.as_str().into()).await?;
+            return Err(error);
+        }
+        app.rooms.written(&id).await.map_err(|_| NOT_WRITTEN)?;
+    }
+    let room = Room::of(app, &place).await;
+    Ok(Room { host_key: Some(host_key), full: None, ..room })
 }
 
-#[derive(Debug, Serialize)]
+fn title(name: Option<&str>) -> Result<String, ApiError> {
+    match name.map(display_name) {
+        None | Some(Err(NameError::Empty)) => Ok(String::new()),
+        Some(Ok(name)) => Ok(name),
+        Some(Err(NameError::TooLong)) => Err(BAD_NAME),
+    }
+}
+
+async fn hash(password: Option<&str>) -> Result<Option<PasswordHash>, ApiError> {
+    let Some(password) = password else { return Ok(None) };
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|_| INTERNAL)?;
+    PasswordHash::new(password, salt).await.map(Some).map_err(|error| match error {
+        PasswordError::Length => BAD_PASSWORD,
+        _ => INTERNAL,
+    })
+}
+
+/// Rooms.
+#[derive(Debug, Serialize, ToSchema)]
 struct List {
     rooms: Vec<Room>,
 }
 
-/// In development mode only: who knows a room's id may enter it.
-async fn list(State(app): State<Arc<App>>) -> Result<Json<List>, ApiError> {
-    if !app.config.dev {
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", "rooms are listed in development mode only"));
+/// All rooms, open or kept
+///
+/// In development mode, and for administrators (`roomList`); who knows a room's id may try to enter it.
+#[utoipa::path(get, path = "/api/rooms", tag = "rooms", responses(
+    (status = 200, description = "Up to 1000 that are kept, and all that are open", body = List),
+    (status = 404, description = "`not_found`: for all others"),
+))]
+async fn list(State(app): State<Arc<App>>, asker: Option<Asker>) -> Result<Json<List>, ApiError> {
+    if !asker.is_some_and(|asker| asker.oversees()) {
+        let message = "rooms are listed for administrators (`roomList`), and in development mode";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", message));
     }
-    Ok(Json(List { rooms: app.rooms.list().iter().map(|status| Room::of(status)).collect() }))
+    let mut rooms = Vec::new();
+    let kept = app.store.rooms(None, LISTED).await?;
+    let open = app.rooms.list();
+    let is_kept = |id: &str| kept.iter().any(|record| record.name.as_str() == id);
+    let unkept: Vec<_> = open
+        .iter()
+        .filter(|status| !is_kept(&status.id))
+        .map(|status| status.id.clone())
+        .collect();
+    for record in kept.into_iter().filter(records::is_current) {
+        let id = record.name.to_string();
+        let place = Place { live: app.rooms.get(&id), record: Some(record), id };
+        rooms.push(Room::of(&app, &place).await);
+    }
+    for id in unkept {
+        // One that has ended meanwhile is none.
+        if let Some(live) = app.rooms.get(&id) {
+            rooms.push(Room::of(&app, &Place { id, record: None, live: Some(live) }).await);
+        }
+    }
+    rooms.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    for room in &mut rooms {
+        room.full = None;
+    }
+    Ok(Json(List { rooms }))
 }
 
+/// Look at a room
+#[utoipa::path(get, path = "/api/rooms/{id}", tag = "rooms", params(("id" = String, Path, description = "The room")),
+    responses((status = 200, body = Room), (status = 404, description = "`room_not_found`")))]
 async fn look(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Room>, ApiError> {
-    let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
-    Ok(Json(Room { full: Some(room.status.is_full()), ..Room::of(&room.status) }))
+    let place = Place::find(&app, &id).await?.ok_or(ROOM_NOT_FOUND)?;
+    Ok(Json(Room::of(&app, &place).await))
 }
 
-#[derive(Debug, Deserialize)]
-struct Join {
-    name: String,
-    #[serde(default)]
-    identity: Option<String>,
+/// What shall be different. What is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    name: Option<String>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    password: Option<Option<String>>,
+    lobby: Option<bool>,
+    locked: Option<bool>,
+    guests: Option<bool>,
+    /// Counts from the next time on that the room opens.
+    keeps_chat: Option<bool>,
+    /// 0 for as configured. Who is there stays.
+    max_participants: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
-struct Joined {
-    token: String,
-    url: String,
-    identity: String,
-    room: Room,
+/// Tells `null` from nothing.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
-async fn join(
+/// Change a room
+///
+/// For its hosts. People who are in it are told at once whether it is locked and has a lobby.
+#[utoipa::path(patch, path = "/api/rooms/{id}", tag = "rooms", params(("id" = String, Path, description = "The room")),
+    request_body = Change, responses(
+        (status = 200, body = Room),
+        (status = 400, description = "`bad_name`, `bad_password`"),
+        (status = 403, description = "`not_permitted`"),
+        (status = 404, description = "`room_not_found`"),
+        (status = 409, description = "`room_not_kept`"),
+    ))]
+async fn change(
     State(app): State<Arc<App>>,
+    asker: Asker,
+    whence: Whence,
     Path(id): Path<String>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    json: Result<Json<Join>, JsonRejection>,
-) -> Result<Json<Joined>, ApiError> {
-    let request = body(json)?;
-    if !app.config.open_rooms {
-        return Err(NO_GUESTS);
+    json: Result<Json<Change>, JsonRejection>,
+) -> Result<Json<Room>, ApiError> {
+    let change = body(json)?;
+    let mut host = Host::at(app.clone(), asker, whence, &id, "room.update").await?;
+    let words = change.name.is_some() || change.password.is_some();
+    if host.place.record.is_none() && (words || change.guests.is_some() || change.keeps_chat.is_some()) {
+        return Err(ONLY_OPEN);
     }
-    let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
-    let name = display_name(&request.name).map_err(|_| BAD_NAME)?;
-    let identity = match request.identity {
-        Some(identity) if valid_identity(&identity) => identity,
-        Some(_) => return Err(BAD_IDENTITY),
-        None => format!("{}-{}", slug(&name), random_id(IDENTITY_LETTERS)),
+    let record = match host.place.record.clone() {
+        Some(record) => Some(changed(record, &change).await?),
+        None => None,
     };
-    if room.status.is_full() {
-        return Err(ROOM_FULL);
+    let deed = host.deed("room.update").with(change.fields());
+    let live = host.place.live.is_some();
+    let act = async {
+        if let Some(record) = &record {
+            app.store.update_room(record).await?;
+        }
+        let mut steps = Vec::new();
+        if change.locked.is_some() || change.lobby.is_some() {
+            steps.push(Moderation::SetEntry { locked: change.locked, lobby: change.lobby });
+        }
+        if let Some(most) = change.max_participants {
+            let most = if most == 0 { app.config.rooms.max_participants } else { most };
+            steps.push(Moderation::Reconfigure {
+                empty_timeout: None,
+                departure_timeout: None,
+                max_participants: Some(most),
+                metadata: None,
+            });
+        }
+        for step in steps.into_iter().filter(|_| live) {
+            match app.rooms.administer(&id, Some(step), Show::Room).await {
+                Ok(_) => {}
+                // It has ended meanwhile; the next one opens as the record says.
+                Err(error) if record.is_some() && error.is_over() => {}
+                Err(error) => return Err(ApiError::from(error)),
+            }
+        }
+        Ok(())
+    };
+    app.trail.carry_out(deed, act).await?;
+    host.place.record = record;
+    Ok(Json(shown_to_host(&app, &host.place).await))
+}
+
+/// A room with what only hosts see.
+async fn shown_to_host(app: &App, place: &Place) -> Room {
+    let created_by = place.record.as_ref().and_then(|record| record.created_by.clone());
+    Room { created_by, ..Room::of(app, place).await }
+}
+
+impl Change {
+    /// Which fields are named, for the trail. Not what they say: one is a password.
+    fn fields(&self) -> String {
+        let named = [
+            ("name", self.name.is_some()),
+            ("password", self.password.is_some()),
+            ("lobby", self.lobby.is_some()),
+            ("locked", self.locked.is_some()),
+            ("guests", self.guests.is_some()),
+            ("keeps_chat", self.keeps_chat.is_some()),
+            ("max_participants", self.max_participants.is_some()),
+        ];
+        named
+            .iter()
+            .filter(|(_, named)| *named)
+            .map(|(field, _)| *field)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
-    let claims = TokenClaims {
-        identity: identity.clone(),
-        name,
-        metadata: String::new(),
-        attributes: Default::default(),
-        permission: ParticipantPermission {
-            can_subscribe: true,
-            can_publish: true,
-            can_publish_data: true,
-            // Raised hands and renames are the guest's own metadata.
-            can_update_metadata: true,
-            ..Default::default()
+}
+
+async fn changed(record: sluice_store::Room, change: &Change) -> Result<sluice_store::Room, ApiError> {
+    Ok(sluice_store::Room {
+        title: match change.name.as_deref() {
+            Some(name) => title(Some(name))?,
+            None => record.title,
         },
-        kind: participant_info::Kind::Standard,
-        rights: Rights::default(),
+        password_hash: match &change.password {
+            Some(password) => hash(password.as_deref()).await?,
+            None => record.password_hash,
+        },
+        lobby: change.lobby.unwrap_or(record.lobby),
+        locked: change.locked.unwrap_or(record.locked),
+        guests: change.guests.unwrap_or(record.guests),
+        keeps_chat: change.keeps_chat.unwrap_or(record.keeps_chat),
+        max_participants: change.max_participants.unwrap_or(record.max_participants),
+        updated: moment(),
+        ..record
+    })
+}
+
+/// End a room and forget it
+///
+/// For its hosts, and for back ends (`roomCreate`). Its chat goes with it; what happened in it stays in the event log.
+#[utoipa::path(delete, path = "/api/rooms/{id}", tag = "rooms", params(("id" = String, Path, description = "The room")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 403, description = "`not_permitted`"),
+        (status = 404, description = "`room_not_found`"),
+    ))]
+async fn forget(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    whence: Whence,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let host = over_or_host(app.clone(), asker, whence, &id, "room.delete").await?;
+    let act = async {
+        app.store.delete_room(&id.as_str().into()).await?;
+        end_now(&app, &id).await
     };
-    let token = app.keys.sign(&id, &claims).map_err(|error| {
-        tracing::error!(%error, "cannot sign a token");
-        INTERNAL
-    })?;
-    Ok(Json(Joined { token, url: url(&app, peer, &headers), identity, room: Room::of(&room.status) }))
+    app.trail.carry_out(host.deed("room.delete"), act).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Where the client shall connect: as configured, else where this request came to.
-fn url(app: &App, peer: Peer, headers: &HeaderMap) -> String {
-    if let Some(url) = &app.config.public_url {
-        return url.clone();
-    }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let secure = peer.secure || text("x-forwarded-proto") == Some("https");
-    // It goes back to the one who sent it, and nowhere else.
-    let host = text(header::HOST.as_str()).unwrap_or("localhost");
-    format!("{}://{host}", if secure { "wss" } else { "ws" })
+/// End a room for all
+///
+/// For its hosts, and for back ends (`roomCreate`). The room stays as it was set up, and opens when somebody comes.
+#[utoipa::path(post, path = "/api/rooms/{id}/end", tag = "moderation",
+    params(("id" = String, Path, description = "The room")),
+    responses(
+        (status = 204, description = "Nobody is in it any more"),
+        (status = 403, description = "`not_permitted`"),
+        (status = 404, description = "`room_not_found`"),
+    ))]
+async fn end(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    whence: Whence,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let host = over_or_host(app.clone(), asker, whence, &id, "room.end").await?;
+    let act = async { end_now(&app, &id).await };
+    app.trail.carry_out(host.deed("room.end"), act).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// A name as plain letters: readable in logs of applications, never empty.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        if slug.len() >= SLUG_BYTES {
-            break;
-        }
-        if c.is_ascii_alphanumeric() {
-            slug.push(c.to_ascii_lowercase());
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    match slug.trim_end_matches('-') {
-        "" => "guest".into(),
-        slug => slug.to_owned(),
+/// One that is not open has ended.
+async fn end_now(app: &App, id: &str) -> Result<(), ApiError> {
+    match app.rooms.administer(id, Some(Moderation::DeleteRoom), Show::Room).await {
+        Err(error) if !error.is_over() => Err(error.into()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identities_are_readable() {
-        assert_eq!(slug("Ada Lovelace"), "ada-lovelace");
-        assert_eq!(slug("  --  "), "guest");
-        assert_eq!(slug("日本"), "guest");
-        assert_eq!(slug("é clair!"), "clair");
+/// Back ends that make rooms end them too, as with the server API.
+async fn over_or_host(
+    app: Arc<App>,
+    asker: Asker,
+    whence: Whence,
+    id: &str,
+    what: &'static str,
+) -> Result<Host, ApiError> {
+    if asker.ends_rooms() {
+        return Host::over(app, asker, whence, id).await;
     }
+    Host::at(app, asker, whence, id, what).await
 }

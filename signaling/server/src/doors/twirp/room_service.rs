@@ -16,6 +16,7 @@ use sluice_rooms::{DataChannel, Moderation, RoomSnapshot};
 
 use super::error::{Code, TwirpError};
 use super::{Call, Caller, named};
+use crate::records;
 use crate::room::{AdministerError, RoomWish, Show};
 
 /// How long a procedure may take when nobody says.
@@ -94,6 +95,7 @@ async fn delete_room(caller: Caller, request: DeleteRoomRequest) -> Result<Delet
     caller.may_create()?;
     named(&request.room)?;
     caller.moderate("room.delete", &request.room, None, Moderation::DeleteRoom).await?;
+    records::forget_temporary(&caller.app, &request.room).await;
     Ok(DeleteRoomResponse {})
 }
 
