@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
 
+use crate::notice::TOPIC;
 use crate::{DataChannel, ParticipantSid};
 
 /// Largest data packet relayed. SDKs cut at 15 KB, WebRTC's common message size is 64 KiB.
@@ -25,6 +26,7 @@ const SEQUENCE: u32 = 16;
 const SID: u32 = 17;
 const USER_SID: u32 = 1;
 const USER_DESTINATION_SIDS: u32 = 3;
+const USER_TOPIC: u32 = 4;
 const USER_IDENTITY: u32 = 5;
 const USER_DESTINATIONS: u32 = 6;
 
@@ -60,20 +62,22 @@ pub struct Envelope {
     pub metrics: bool,
     /// Speaker updates are the server's to send: nobody gets it.
     pub forged_speakers: bool,
+    /// The topic is the server's: nobody gets it.
+    pub forged_notice: bool,
 }
 
 /// One field as it stands on the wire.
-struct Field<'a> {
-    number: u32,
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
     wire_type: WireType,
     /// Key and value.
     whole: &'a [u8],
     /// For length-delimited fields the content, else the value.
-    value: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// Takes the next field off the front.
-fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Option<Field<'a>>, StampError> {
+pub(crate) fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Option<Field<'a>>, StampError> {
     let start = *rest;
     if start.is_empty() {
         return Ok(None);
@@ -144,7 +148,7 @@ pub fn stamp(packet: &[u8], sid: &str, identity: &str, channel: DataChannel) -> 
                 if field.wire_type != WireType::LengthDelimited {
                     return Err(StampError::Malformed);
                 }
-                let part = stamp_user(field.value, &mut envelope.sids, &mut user_identities)?;
+                let part = stamp_user(field.value, &mut envelope, &mut user_identities)?;
                 user.get_or_insert_default().extend(part);
                 continue;
             }
@@ -184,8 +188,8 @@ pub fn stamp(packet: &[u8], sid: &str, identity: &str, channel: DataChannel) -> 
     Ok(envelope)
 }
 
-/// The user packet without its sender and receivers; those it names are added to the lists.
-fn stamp_user(packet: &[u8], sids: &mut Vec<String>, identities: &mut Vec<String>) -> Result<Vec<u8>, StampError> {
+/// The user packet without its sender and receivers; those it names are noted.
+fn stamp_user(packet: &[u8], envelope: &mut Envelope, identities: &mut Vec<String>) -> Result<Vec<u8>, StampError> {
     let mut bytes = Vec::with_capacity(packet.len());
     let mut rest = packet;
     while let Some(field) = next_field(&mut rest)? {
@@ -193,7 +197,11 @@ fn stamp_user(packet: &[u8], sids: &mut Vec<String>, identities: &mut Vec<String
             USER_SID | USER_IDENTITY => {}
             USER_DESTINATIONS => identities.push(text(&field)?),
             USER_DESTINATION_SIDS => {
-                sids.push(text(&field)?);
+                envelope.sids.push(text(&field)?);
+                bytes.extend_from_slice(field.whole);
+            }
+            USER_TOPIC => {
+                envelope.forged_notice |= field.value == TOPIC.as_bytes();
                 bytes.extend_from_slice(field.whole);
             }
             _ => bytes.extend_from_slice(field.whole),
@@ -321,6 +329,20 @@ mod tests {
         let sent = DataPacket::decode(&envelope.bytes[..]).unwrap();
         assert_eq!(sent.destination_identities, ["bob"]);
         assert_eq!(sent.kind, 1);
+    }
+
+    #[test]
+    fn nobody_speaks_as_the_server() {
+        let mut packet = user(b"{}");
+        assert!(!stamp(&packet.encode_to_vec(), "", "", DataChannel::Reliable).unwrap().forged_notice);
+        if let Some(Value::User(user)) = &mut packet.value {
+            user.topic = Some(TOPIC.into());
+        }
+        let mut bytes = packet.encode_to_vec();
+        assert!(stamp(&bytes, "", "", DataChannel::Reliable).unwrap().forged_notice);
+        // In two parts, the topic in the first.
+        put_bytes(USER, &[], &mut bytes);
+        assert!(stamp(&bytes, "", "", DataChannel::Reliable).unwrap().forged_notice);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod effect;
 mod layers;
 mod lobby;
 mod log;
+mod notice;
 mod participant;
 mod publication;
 mod quality;

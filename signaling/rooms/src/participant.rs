@@ -7,6 +7,7 @@ use livekit_protocol::{
     ClientInfo, ConnectionQuality, ParticipantInfo, ParticipantPermission, TrackSource, client_info, participant_info,
 };
 
+use crate::chat::Writing;
 use crate::data::Replay;
 use crate::publication::Publication;
 use crate::role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, without_reserved};
@@ -55,6 +56,8 @@ pub(crate) struct Participant {
     pub(crate) audience: Audience,
     /// Reliable data it sent last.
     pub(crate) reliable: Replay,
+    /// What it is writing to everybody.
+    pub(crate) writing: Writing,
     pub(crate) simulated: Simulated,
 }
 
@@ -112,6 +115,7 @@ impl Participant {
             subscriptions: BTreeMap::new(),
             audience: Audience::default(),
             reliable: Replay::default(),
+            writing: Writing::default(),
             simulated: Simulated::default(),
         }
     }
@@ -164,6 +168,12 @@ impl Participant {
     /// The name of its role; empty for none.
     pub(crate) fn role(&self) -> &str {
         self.attributes.get(ROLE_ATTRIBUTE).map_or("", String::as_str)
+    }
+
+    /// Whether its client knows of notices. Who has a role came by the native API, or is steered by it. Applications of
+    /// others may take every data packet for one of theirs, so they get none they do not know.
+    pub(crate) fn knows_notices(&self) -> bool {
+        self.attributes.contains_key(ROLE_ATTRIBUTE)
     }
 
     /// Its microphones that are not muted.

@@ -24,6 +24,11 @@ const PING_TIMEOUT_S: i32 = 15;
 const TAKEOVERS: usize = 8;
 const TAKEOVER_WINDOW: Duration = Duration::from_secs(10);
 
+/// Who was lost, and not sent away, finds a locked room open for so long: SDKs try for about a minute.
+const RETURN_WINDOW: Duration = Duration::from_secs(60);
+/// So many at once. When more are lost, a network is down, and a host can open the room.
+const RETURNING: usize = 1024;
+
 impl RoomState {
     pub(super) fn handle_join(&mut self, arrival: &Arrival, now: Now) {
         let identity = &arrival.grants.identity;
@@ -43,7 +48,7 @@ impl RoomState {
         if self.is_full() && !frees_a_place && !participant.is_dependent() {
             return self.dismiss(arrival.connection, DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
         }
-        if older.is_none() && !self.opens_to(&participant) {
+        if older.is_none() && !self.opens_to(&participant, now) {
             return self.dismiss(arrival.connection, DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
         }
         if let Some(older) = older {
@@ -66,6 +71,7 @@ impl RoomState {
         let seen = self.participants.values().filter(|other| other.visible()).map(Participant::info);
         let other_participants: Vec<_> = seen.collect();
         self.participants.insert(sid.clone(), participant);
+        self.unsettled = true;
 
         let (participant, version) = (sid.clone(), arrival.version);
         self.media(MediaCommand::AddParticipant { participant, version, takes_trailers, allows_pauses });
@@ -114,13 +120,23 @@ impl RoomState {
         is_old || self.kept_out.contains(&grants.identity)
     }
 
-    /// Whether somebody who is not here may come in. Who was let in by hand may; recorders and agents are sent by back
-    /// ends, which know what they do.
-    fn opens_to(&self, newcomer: &Participant) -> bool {
+    /// Whether somebody who is not here may come in. Who was let in by hand may, and who has just been lost and comes
+    /// back; recorders and agents are sent by back ends, which know what they do.
+    fn opens_to(&self, newcomer: &Participant, now: Now) -> bool {
+        let comes_back = self.returning.get(&newcomer.identity).is_some_and(|until| *until > now.at);
         !self.config.entry.locked
+            || comes_back
             || newcomer.rights.room_admin
             || newcomer.is_dependent()
             || self.lobby.expects(&newcomer.identity)
+    }
+
+    /// Somebody was lost and will come back: no lock shall keep it out.
+    fn expect_back(&mut self, identity: &str, now: Now) {
+        self.returning.retain(|_, until| *until > now.at);
+        if self.returning.len() < RETURNING {
+            self.returning.insert(identity.to_owned(), now.at + RETURN_WINDOW);
+        }
     }
 
     fn may_take_over(&mut self, identity: &str, now: Now) -> bool {
@@ -153,6 +169,7 @@ impl RoomState {
         participant.refresh_at = now.at + TOKEN_REFRESH;
         let last_message_seq = participant.reliable.last_sequence();
         self.connections.insert(connection, sid.clone());
+        self.unsettled = true;
         if let Some(old) = old {
             self.connections.remove(&old);
             self.effects.push(Effect::Close { connection: old });
@@ -178,6 +195,7 @@ impl RoomState {
         self.send(&sid, signal_response::Message::SpeakersChanged(SpeakersChanged { speakers }));
         self.retell_permissions(&sid);
         self.retell_adaptation(&sid);
+        self.greet(&sid);
         self.media(MediaCommand::Resume { participant: sid.clone() });
         if let Some(participant) = self.participants.get(&sid).map(Participant::info) {
             self.log(RoomEventKind::ParticipantResumed { participant }, now);
@@ -218,6 +236,7 @@ impl RoomState {
         let departs_at = now.at + self.config.resume_window;
         participant.connection = None;
         participant.departs_at = Some(departs_at);
+        self.unsettled = true;
         self.timers.insert((departs_at, Timer::Departure(sid)));
     }
 
@@ -230,6 +249,11 @@ impl RoomState {
         now: Now,
     ) {
         let Some(mut info) = self.remove_quietly(sid, reason, action, now) else { return };
+        self.note_loss(reason);
+        let was_lost = action == Some(leave_request::Action::Reconnect) && reason != DisconnectReason::Migration;
+        if was_lost || reason == DisconnectReason::SignalClose {
+            self.expect_back(&info.identity, now);
+        }
         if let Some(silent) = self.speakers.remove(sid) {
             // Before the farewell: clients look the speaker up among those present.
             self.tell_speakers(vec![silent]);
@@ -260,6 +284,7 @@ impl RoomState {
         let mut participant = self.participants.remove(sid)?;
         participant.revision += 1;
         self.identities.remove(&participant.identity);
+        self.unsettled = true;
         self.ratings.remove(sid);
         self.end_calls(|to| to == sid);
         if let Some(connection) = participant.connection {

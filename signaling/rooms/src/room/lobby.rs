@@ -3,6 +3,7 @@
 use super::{ModerationError, RoomState, Timer};
 use crate::lobby::{Knocked, LobbyOutcome, Standing, Waiting};
 use crate::log::RoomEventKind;
+use crate::notice::Notice;
 use crate::text::{cut_name, valid_identity, valid_key};
 use crate::{Entry, Now};
 
@@ -83,6 +84,7 @@ impl RoomState {
         }
         self.config.entry = entry;
         self.log(RoomEventKind::EntryChanged { entry }, now);
+        self.notify(&Notice::Entry(entry), |_| true);
         if entry.is_free() {
             let waiting = self.lobby.waiting().iter().map(|waiting| waiting.ticket.clone());
             for ticket in waiting.collect::<Vec<_>>() {
@@ -115,7 +117,4 @@ impl RoomState {
             self.timers.insert((at, Timer::Lobby));
         }
     }
-
-    /// Those who moderate hear how many wait.
-    fn tell_lobby(&mut self) {}
 }

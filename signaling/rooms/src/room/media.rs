@@ -55,7 +55,9 @@ impl RoomState {
             MediaEvent::StreamStates { subscriber, paused } => self.handle_stream_states(&subscriber, &paused),
             MediaEvent::NotDecodable { subscriber, track } => self.handle_not_decodable(&subscriber, &track),
             MediaEvent::Subscribed { subscriber, track } => self.handle_subscribed(&subscriber, &track),
-            MediaEvent::Data { participant, channel, payload } => self.handle_data(&participant, channel, &payload),
+            MediaEvent::Data { participant, channel, payload } => {
+                self.handle_data(&participant, channel, &payload, now);
+            }
             MediaEvent::AudioLevels { part, levels } => self.handle_audio_levels(part, &levels, now),
             MediaEvent::Quality(reports) => self.handle_quality(reports),
             MediaEvent::Failed { participant, failure } => {
@@ -74,10 +76,12 @@ impl RoomState {
         if std::mem::replace(&mut participant.active, true) {
             return;
         }
+        self.unsettled = true;
         self.announce(sid);
         if let Some(participant) = self.participants.get(sid).map(Participant::info) {
             self.log(RoomEventKind::ParticipantActive { participant }, now);
         }
+        self.greet(sid);
     }
 
     /// The publisher learns of its first subscriber; SDKs offer to wait for it.
@@ -101,7 +105,7 @@ impl RoomState {
     }
 
     /// Relays a data packet: stamped, to whom it is for, never back to its sender.
-    fn handle_data(&mut self, sender: &ParticipantSid, channel: DataChannel, payload: &[u8]) {
+    fn handle_data(&mut self, sender: &ParticipantSid, channel: DataChannel, payload: &[u8], now: Now) {
         if self.take_rpc_answer(sender, payload) {
             return;
         }
@@ -115,7 +119,8 @@ impl RoomState {
         };
         let Ok(envelope) = stamp(payload, sid, identity, channel) else { return };
         let reliable = channel == DataChannel::Reliable;
-        if envelope.forged_speakers || (reliable && !participant.reliable.is_new(envelope.sequence)) {
+        let forged = envelope.forged_speakers || envelope.forged_notice;
+        if forged || (reliable && !participant.reliable.is_new(envelope.sequence)) {
             return;
         }
         let to = self.receivers(&envelope, Some(sender));
@@ -124,7 +129,12 @@ impl RoomState {
             participant.reliable.keep(envelope.sequence, &to, &payload);
         }
         if !to.is_empty() {
+            let payload = payload.clone();
             self.media(MediaCommand::SendData { to, channel, payload });
+        }
+        // What is said to some is theirs.
+        if reliable && envelope.identities.is_empty() && envelope.sids.is_empty() {
+            self.hear_chat(sender, &payload, now);
         }
     }
 

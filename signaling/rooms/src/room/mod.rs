@@ -2,18 +2,21 @@
 //!
 //! One file for each side it is approached from: `arrival` (join, resume, leave), `requests` (signal
 //! messages), `media` (reports of the media plane), `adaptation` (what it gives and takes for want of bandwidth), `moderation` (the server API; `procedures` its calls,
-//! `lobby` who waits, `roles` who is what), `simulate` (faults on
-//! request). `tracks` and `subscriptions` hold what several of them do. This file holds the state, the
+//! `lobby` who waits, `roles` who is what, `chat`), `simulate` (faults on
+//! request). `tracks`, `subscriptions`, `notices` and `session` hold what several of them do. This file holds the state, the
 //! dispatch, the timers, and the few ways an effect is made.
 
 mod adaptation;
 mod arrival;
+mod chat;
 mod lobby;
 mod media;
 mod moderation;
+mod notices;
 mod procedures;
 mod requests;
 mod roles;
+mod session;
 mod simulate;
 mod subscriptions;
 #[cfg(test)]
@@ -149,12 +152,18 @@ pub struct RoomState {
     revoked: BTreeMap<String, u64>,
     /// Whom no token lets in.
     kept_out: BTreeSet<String>,
+    /// Who was lost lately, and until when it is expected back.
+    returning: BTreeMap<String, Instant>,
     /// Roles given here.
     appointments: Appointments,
     lobby: Lobby,
     /// When the lobby wants to be looked at.
     lobby_at: Option<Instant>,
     session: SessionState,
+    /// Who is there has changed since the session was looked at...
+    unsettled: bool,
+    /// ...and somebody's connection was given up.
+    lost_somebody: bool,
     /// Procedure calls of the server API that wait for their answer.
     calls: Calls,
     /// When identities were taken over lately.
@@ -202,10 +211,13 @@ impl RoomState {
             publishers: BTreeMap::new(),
             revoked: BTreeMap::new(),
             kept_out: BTreeSet::new(),
+            returning: BTreeMap::new(),
             appointments: Appointments::default(),
             lobby: Lobby::default(),
             lobby_at: None,
             session: SessionState::default(),
+            unsettled: false,
+            lost_somebody: false,
             calls: Calls::default(),
             takeovers: BTreeMap::new(),
             speakers: Speakers::default(),
@@ -297,12 +309,6 @@ impl RoomState {
         bound > 0 && counted.count() >= bound
     }
 
-    /// Where the session stands.
-    #[must_use]
-    pub fn session_state(&self) -> SessionState {
-        self.session
-    }
-
     /// How everybody's connection fares, as far as there are reports.
     #[must_use]
     pub fn qualities(&self) -> Vec<ParticipantQuality> {
@@ -374,6 +380,7 @@ impl RoomState {
                     );
                 }
             }
+            self.settle_session(now);
         }
         std::mem::take(&mut self.effects)
     }
@@ -389,6 +396,7 @@ impl RoomState {
         while let Some((_, timer)) = self.timers.first().filter(|(at, _)| *at <= now.at).cloned() {
             self.timers.pop_first();
             self.fire(timer, now);
+            self.settle_session(now);
         }
         std::mem::take(&mut self.effects)
     }
@@ -446,11 +454,13 @@ impl RoomState {
 
     /// Ends the room: everybody is sent away, nothing is taken any more.
     fn finish(&mut self, reason: EndReason, disconnect: DisconnectReason, action: leave_request::Action, now: Now) {
+        self.enter_session_state(SessionState::Ending, now);
         // The log says what happened in the order it happened; others need no farewell, they leave as well.
         for sid in self.participants.keys().cloned().collect::<Vec<_>>() {
             self.remove_quietly(&sid, disconnect, Some(action), now);
         }
         self.close_lobby(now);
+        self.enter_session_state(SessionState::Ended, now);
         self.log(RoomEventKind::RoomFinished { reason }, now);
         self.end_calls(|_| true);
         self.timers.clear();

@@ -72,12 +72,12 @@ impl RoomState {
                 self.set_hand(&sid, raised, now);
             }
             Moderation::MuteAll { except } => self.mute_all(&except),
-            Moderation::AskToUnmute { identity, track, .. } => {
+            Moderation::AskToUnmute { identity, track, by } => {
                 let sid = self.bearer(&identity)?;
-                let publisher = self.participants.get(&sid).ok_or(ModerationError::NotFound)?;
-                publisher.tracks.get(&track).ok_or(ModerationError::NotFound)?;
+                self.ask_to_unmute(&sid, &track, &by)?;
             }
-            Moderation::PostChat { .. } | Moderation::DeleteChat { .. } => {}
+            Moderation::PostChat { message } => self.post_chat(message, now)?,
+            Moderation::DeleteChat { id } => self.delete_chat(&id)?,
             Moderation::MuteTrack { identity, track, muted } => {
                 let sid = self.bearer(&identity)?;
                 if !muted && !self.config.remote_unmute {
@@ -140,6 +140,9 @@ impl RoomState {
             Moderation::SendData { channel, payload } => {
                 let envelope =
                     stamp(&payload, "", "", channel).map_err(|_| ModerationError::Invalid("not a data packet"))?;
+                if envelope.forged_notice {
+                    return Err(ModerationError::Invalid("the topic is the server's own"));
+                }
                 let to = self.receivers(&envelope, None);
                 if !to.is_empty() {
                     self.media(MediaCommand::SendData { to, channel, payload: envelope.bytes.into() });
@@ -150,6 +153,7 @@ impl RoomState {
                 self.finish(EndReason::Deleted, DisconnectReason::RoomDeleted, action, now);
             }
         }
+        self.settle_session(now);
         Ok(std::mem::take(&mut self.effects))
     }
 
@@ -163,6 +167,7 @@ impl RoomState {
         let Some(participant) = self.participants.get_mut(sid) else { return };
         let was_visible = participant.visible();
         participant.permission = permission;
+        self.unsettled = true;
         let is_visible = participant.visible();
         let forbidden: Vec<_> = participant
             .tracks

@@ -41,6 +41,7 @@ impl RoomState {
         let Some(participant) = self.participants.get_mut(sid) else { return Err(ModerationError::NotFound) };
         let from = participant.role().to_owned();
         role::set(&mut participant.attributes, ROLE_ATTRIBUTE, &role);
+        let moderated = participant.moderates();
         participant.rights = rights;
         let identity = participant.identity.clone();
         let before_s = next_second(now);
@@ -49,6 +50,11 @@ impl RoomState {
         self.set_permission(sid, permission, now);
         self.announce(sid);
         self.refresh_token(sid);
+        if from.is_empty() {
+            self.greet(sid);
+        } else if rights.room_admin && !moderated {
+            self.tell_lobby_to(|participant| participant.sid == *sid);
+        }
         if from != role
             && let Some(participant) = self.participants.get(sid).map(Participant::info)
         {

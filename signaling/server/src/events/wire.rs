@@ -195,6 +195,8 @@ fn plain(said: &WebhookEvent) -> WebhookEvent {
 
 #[cfg(test)]
 mod tests {
+    use sluice_rooms::{LobbyOutcome, SessionState};
+
     use super::*;
 
     fn told(kind: RoomEventKind) -> (NewEvent, Value) {
@@ -248,6 +250,31 @@ mod tests {
         let track = TrackInfo { sid: "TR_1".into(), source: 77, ..TrackInfo::default() };
         let (_, value) = told(RoomEventKind::TrackPublished { participant: ann(), track });
         assert_eq!((&value["track"]["sid"], &value["participant"]["identity"]), (&json!("TR_1"), &json!("ann")));
+    }
+
+    #[test]
+    fn what_only_this_server_knows_is_in_the_log_alone_and_reads_as_livekits_message() {
+        let logged = |kind| {
+            let (event, value) = told(kind);
+            assert!(!event.webhook);
+            assert_eq!(value["event"], event.kind.as_str());
+            let read: Result<WebhookEvent, _> = serde_json::from_str(&event.payload);
+            assert!(read.is_ok_and(|read| read.event == event.kind.as_str()), "LiveKit's readers pass over `sluice`");
+            (event.subjects, value["sluice"].clone())
+        };
+        let (identity, name) = ("ann".to_owned(), "Ann".to_owned());
+        let outcome = LobbyOutcome::Refused;
+        let (whom, more) = logged(RoomEventKind::LobbyLeft { identity: identity.clone(), name: name.clone(), outcome });
+        assert_eq!(more, json!({ "identity": "ann", "name": "Ann", "outcome": "refused" }));
+        assert_eq!(whom, [Identity::from("ann")], "so that it can be erased");
+        let text = Some("secret".to_owned());
+        let (_, more) = logged(RoomEventKind::ChatMessage { id: "m".into(), identity, name, text, bytes: 6 });
+        assert_eq!(more, json!({ "id": "m", "identity": "ann", "name": "Ann", "bytes": 6 }));
+        let (from, to) = (SessionState::Connected, SessionState::Recording);
+        let (whom, more) = logged(RoomEventKind::SessionChanged { from, to });
+        assert_eq!((whom.len(), more), (0, json!({ "from": "Connected", "to": "Recording" })));
+        let kind = RoomEventKind::RoleChanged { participant: ann(), from: String::new(), to: "host".into() };
+        assert_eq!(logged(kind).0, [Identity::from("ann")]);
     }
 
     #[test]

@@ -158,13 +158,17 @@ async fn a_receiver_hears_of_a_room_in_order_and_the_log_says_the_same() {
     assert_eq!(started["room"]["name"], "math");
     assert!(started["room"]["sid"].as_str().unwrap().starts_with("RM_"));
     assert_eq!(finished["roomEndReason"], "ROOM_END_API_DELETE");
-    let page = log(&server, 2).await;
+    let page = log(&server, 4).await;
     let events = page["events"].as_array().unwrap();
-    assert_eq!((&events[0]["event"], &events[1]["event"]), (&started, &finished));
-    assert_eq!((&events[1]["number"], &events[1]["room_sequence"]), (&json!(2), &json!(2)));
+    assert_eq!((&events[0]["event"], &events[3]["event"]), (&started, &finished));
+    assert_eq!((&events[3]["number"], &events[3]["room_sequence"]), (&json!(4), &json!(4)));
+    // What the log alone knows of.
+    for (event, state) in events[1..3].iter().zip(["Ending", "Ended"]) {
+        assert_eq!((&event["kind"], &event["event"]["sluice"]["to"]), (&json!("session_changed"), &json!(state)));
+    }
     assert_eq!((&page["more"], &page["oldest"]), (&json!(false), &json!(1)));
-    let rest = server.get("/api/events?after=1&limit=1").await.json();
-    assert_eq!(rest["events"], json!([events[1]]));
+    let rest = server.get("/api/events?after=3&limit=1").await.json();
+    assert_eq!(rest["events"], json!([events[3]]));
     assert_eq!(server.get("/api/events?after=0&limit=1").await.json()["more"], true);
     assert_eq!(server.get("/api/events?room=physics").await.json()["events"], json!([]));
 }

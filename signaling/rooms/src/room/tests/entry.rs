@@ -186,3 +186,78 @@ fn who_was_let_in_and_then_kept_out_finds_the_door_shut() {
         .unwrap();
     assert_eq!(world.room.standing_of("a"), Standing::Refused, "no token is given for it any more");
 }
+
+#[test]
+fn hosts_hear_how_many_wait_and_nobody_else_does() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    let guest = world.join_as("guest", "participant");
+    let as_host = |arrival: &mut Arrival| {
+        arrival.grants.rights.room_admin = true;
+        arrival.grants.attributes.insert(crate::ROLE_ATTRIBUTE.into(), "host".into());
+    };
+    let host = tries(&mut world, "host", as_host).unwrap();
+    world.moderate(knock("a")).unwrap();
+    assert!(world.notices(&host, "lobby").is_empty(), "its media is not up yet");
+    world.media(MediaEvent::Connected { participant: host.sid.clone() });
+    let counts = |world: &World, who| -> Vec<_> {
+        world.notices(who, "lobby").iter().map(|said| said["waiting"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(counts(&world, &host), [1]);
+    world.moderate(knock("b")).unwrap();
+    world.moderate(still_there("b")).unwrap();
+    world.moderate(admit("a")).unwrap();
+    world.pass(Duration::from_secs(30));
+    assert_eq!(counts(&world, &host), [1, 2, 1, 0]);
+    assert_eq!(counts(&world, &guest), [0_u64; 0]);
+
+    // A new host is told at once, and one that comes back again.
+    let rights = Rights { room_admin: true, ..Default::default() };
+    let promotion =
+        Moderation::SetRole { identity: "guest".into(), role: "host".into(), permission: permission(), rights };
+    world.moderate(promotion).unwrap();
+    assert_eq!(counts(&world, &guest), [0]);
+    world.lose(&guest);
+    let guest = world.resume(&guest);
+    assert_eq!(counts(&world, &guest), [0, 0]);
+}
+
+#[test]
+fn everybody_hears_how_people_get_in() {
+    let mut world = World::new();
+    let ada = world.join_as("ada", "participant");
+    let told = |locked, lobby| serde_json::json!({ "type": "entry", "locked": locked, "lobby": lobby });
+    assert_eq!(world.notices(&ada, "entry"), [told(false, false)]);
+    world.moderate(locked(true)).unwrap();
+    world.moderate(locked(true)).unwrap();
+    assert_eq!(world.notices(&ada, "entry"), [told(false, false), told(true, false)]);
+}
+
+#[test]
+fn a_lock_does_not_keep_out_who_was_lost_and_comes_back() {
+    let mut world = World::new();
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(|who| world.join(who));
+    world.moderate(locked(true)).unwrap();
+    for lost in [&ada, &bob] {
+        world.media(MediaEvent::Failed { participant: lost.sid.clone(), failure: crate::MediaFailure::ConnectionLost });
+    }
+    world.says(&eve, signal_request::Message::Leave(Default::default()));
+    assert!(tries(&mut world, "ada", |_| {}).is_some());
+    assert!(tries(&mut world, "eve", |_| {}).is_none(), "who left has left");
+    world.pass(Duration::from_secs(60));
+    assert!(tries(&mut world, "bob", |_| {}).is_none(), "nor for ever");
+}
+
+#[test]
+fn an_application_that_knows_nothing_of_notices_gets_none_until_it_is_given_a_role() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join("ada"), world.join("bob"));
+    world.moderate(locked(true)).unwrap();
+    world.moderate(Moderation::DeleteChat { id: "m".into() }).unwrap();
+    assert!(world.notices.is_empty());
+    let (identity, role, rights) = ("ada".to_owned(), "pupil".to_owned(), Rights::default());
+    world
+        .moderate(Moderation::SetRole { identity, role, permission: permission(), rights })
+        .unwrap();
+    assert_eq!((world.notices(&ada, "entry").len(), world.notices(&ada, "session").len()), (1, 1));
+    assert!(world.notices(&bob, "entry").is_empty());
+}

@@ -5,10 +5,13 @@
 #![expect(clippy::disallowed_methods, reason = "a test's clock starts anywhere")]
 
 mod adaptation;
+mod chat;
 mod entry;
 mod properties;
 mod roles;
 mod server_api;
+mod session;
+mod steering;
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +62,8 @@ pub(super) struct World {
     pub(super) muted: BTreeSet<TrackSid>,
     pub(super) subscriptions: BTreeMap<(ParticipantSid, TrackSid), (String, Demand)>,
     pub(super) data: Vec<(Vec<ParticipantSid>, DataChannel, Arc<[u8]>)>,
+    /// Of the data, what the server said of itself: to whom, and what.
+    pub(super) notices: Vec<(ParticipantSid, serde_json::Value)>,
     pub(super) offers: Vec<(ParticipantSid, u32)>,
     pub(super) resumed: Vec<ParticipantSid>,
     /// What each connection saw last of each participant.
@@ -107,6 +112,16 @@ pub(super) fn microphone(cid: &str) -> AddTrackRequest {
         source: TrackSource::Microphone as i32,
         ..Default::default()
     }
+}
+
+/// What a packet says, if the server says it of itself.
+fn notice(packet: &[u8]) -> Option<serde_json::Value> {
+    let packet: livekit_protocol::DataPacket = prost::Message::decode(packet).ok()?;
+    let Some(livekit_protocol::data_packet::Value::User(user)) = packet.value else { return None };
+    (user.topic.as_deref() == Some("sluice.room")).then(|| {
+        assert_eq!(packet.participant_identity, "", "the server is nobody");
+        serde_json::from_slice(&user.payload).unwrap()
+    })
 }
 
 impl World {
@@ -161,6 +176,7 @@ impl World {
             muted: BTreeSet::new(),
             subscriptions: BTreeMap::new(),
             data: Vec::new(),
+            notices: Vec::new(),
             offers: Vec::new(),
             resumed: Vec::new(),
             seen: BTreeMap::new(),
@@ -283,7 +299,10 @@ impl World {
             MediaCommand::SendData { to, channel, payload } => {
                 to.iter().for_each(known);
                 assert!(!to.is_empty());
-                self.data.push((to, channel, payload));
+                match notice(&payload) {
+                    Some(said) => self.notices.extend(to.into_iter().map(|to| (to, said.clone()))),
+                    None => self.data.push((to, channel, payload)),
+                }
             }
             MediaCommand::Resume { participant } => {
                 known(&participant);
@@ -331,6 +350,8 @@ impl World {
             assert!(self.live.contains(connection));
         }
         assert_eq!(self.room.identities.len(), in_room.len());
+        let session = self.room.session;
+        assert_eq!(session, session.next(self.room.presence(), false), "the session is not what its people are");
         assert!(self.finished || self.room.poll_timeout().is_some(), "a room that nobody wakes");
     }
 
@@ -391,6 +412,16 @@ impl World {
     /// Joins, and media comes up.
     pub(super) fn join(&mut self, identity: &str) -> Client {
         let arrival = self.arrival(identity, SignalVersion::V1);
+        let client = self.enter(arrival).unwrap();
+        self.media(MediaEvent::Connected { participant: client.sid.clone() });
+        client
+    }
+
+    /// The same, by the native API: with a role.
+    pub(super) fn join_as(&mut self, identity: &str, role: &str) -> Client {
+        let mut arrival = self.arrival(identity, SignalVersion::V1);
+        arrival.grants.attributes.insert(crate::ROLE_ATTRIBUTE.into(), role.into());
+        arrival.grants.rights.room_admin = role == "host";
         let client = self.enter(arrival).unwrap();
         self.media(MediaEvent::Connected { participant: client.sid.clone() });
         client
@@ -480,7 +511,24 @@ impl World {
         self.subscriptions.contains_key(&(client.sid.clone(), track.clone()))
     }
 
+    /// What happened, but for the states of the session, which follow from it.
     pub(super) fn event_names(&self) -> Vec<&'static str> {
-        self.events.iter().map(|event| event.kind.name()).collect()
+        let names = self.events.iter().map(|event| event.kind.name());
+        names.filter(|name| *name != "session_changed").collect()
+    }
+
+    /// The states the session went through.
+    pub(super) fn session_states(&self) -> Vec<(SessionState, SessionState)> {
+        let changes = self.events.iter().filter_map(|event| match event.kind {
+            RoomEventKind::SessionChanged { from, to } => Some((from, to)),
+            _ => None,
+        });
+        changes.collect()
+    }
+
+    /// What the server said to somebody, of one type, in order.
+    pub(super) fn notices(&self, to: &Client, kind: &str) -> Vec<serde_json::Value> {
+        let heard = self.notices.iter().filter(|(sid, said)| *sid == to.sid && said["type"] == kind);
+        heard.map(|(_, said)| said.clone()).collect()
     }
 }

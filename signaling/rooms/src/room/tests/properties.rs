@@ -7,6 +7,7 @@ use livekit_protocol::{
 };
 use proptest::prelude::*;
 
+use super::steering::{Model, Steering, Token, steering, token};
 use super::*;
 use crate::{AudioLevel, MediaFailure};
 
@@ -15,7 +16,7 @@ const PEOPLE: usize = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Join { who: usize, hidden: bool, auto_subscribe: bool, v0: bool },
+    Join { who: usize, hidden: bool, auto_subscribe: bool, v0: bool, token: Token },
     MediaUp { who: usize },
     Leave { who: usize },
     LoseSignal { who: usize },
@@ -43,6 +44,7 @@ enum Step {
     Call { who: usize, timeout_ms: u64 },
     Answer { who: usize, answers: bool },
     Reconfigure { max_participants: u32 },
+    Steer(Steering),
     Pass { ms: u64 },
 }
 
@@ -50,8 +52,8 @@ fn step() -> impl Strategy<Value = Step> {
     let who = 0..PEOPLE;
     let track = 0..8_usize;
     prop_oneof![
-        4 => (who.clone(), prop::bool::weighted(0.1), prop::bool::weighted(0.8), any::<bool>())
-            .prop_map(|(who, hidden, auto_subscribe, v0)| Step::Join { who, hidden, auto_subscribe, v0 }),
+        5 => (who.clone(), prop::bool::weighted(0.1), prop::bool::weighted(0.8), any::<bool>(), token())
+            .prop_map(|(who, hidden, auto_subscribe, v0, token)| Step::Join { who, hidden, auto_subscribe, v0, token }),
         4 => who.clone().prop_map(|who| Step::MediaUp { who }),
         1 => who.clone().prop_map(|who| Step::Leave { who }),
         2 => who.clone().prop_map(|who| Step::LoseSignal { who }),
@@ -84,6 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (who.clone(), any::<bool>()).prop_map(|(who, answers)| Step::Answer { who, answers }),
         1 => (0..4_u32).prop_map(|max_participants| Step::Reconfigure { max_participants }),
         1 => who.prop_map(|who| Step::Remove { who }),
+        8 => steering().prop_map(Step::Steer),
         3 => (1..8000_u64).prop_map(|ms| Step::Pass { ms }),
     ]
 }
@@ -95,6 +98,8 @@ struct Run {
     /// Calls asked for, and those of them the room took.
     calls: u64,
     calls_made: usize,
+    /// What must be true of who is what, and of who waits.
+    model: Model,
 }
 
 impl Run {
@@ -110,12 +115,13 @@ impl Run {
             return;
         }
         match step {
-            Step::Join { who, hidden, auto_subscribe, v0 } => {
+            Step::Join { who, hidden, auto_subscribe, v0, token } => {
                 let version = if v0 { SignalVersion::V0 } else { SignalVersion::V1 };
                 let mut arrival = world.arrival(&format!("p{who}"), version);
                 arrival.grants.permission.hidden = hidden;
                 arrival.request.connection_settings.as_mut().unwrap().auto_subscribe = auto_subscribe;
-                if let Some(client) = world.enter(arrival) {
+                token.write(&mut arrival.grants, world.now);
+                if let Some(client) = self.model.enter(world, arrival) {
                     self.people[who] = Some(client);
                 }
             }
@@ -205,20 +211,19 @@ impl Run {
             Step::Permit { who, publish, subscribe, hidden } => {
                 let (can_publish, can_subscribe) = (publish, subscribe);
                 let permission = ParticipantPermission { can_publish, can_subscribe, hidden, ..permission() };
-                let _ = world.moderate(Moderation::UpdateParticipant {
+                let update = Moderation::UpdateParticipant {
                     identity: format!("p{who}"),
                     name: None,
                     metadata: None,
                     attributes: Default::default(),
                     permission: Some(permission),
-                });
+                };
+                self.model.moderate(world, update);
             }
             Step::Remove { who } => {
-                let _ = world.moderate(Moderation::RemoveParticipant {
-                    identity: format!("p{who}"),
-                    revoke_before_s: None,
-                    keep_out: false,
-                });
+                let (identity, revoke_before_s) = (format!("p{who}"), None);
+                let removal = Moderation::RemoveParticipant { identity, revoke_before_s, keep_out: false };
+                self.model.moderate(world, removal);
             }
             Step::Move { who } => {
                 let (to, identity) = (Box::default(), format!("p{who}"));
@@ -254,6 +259,7 @@ impl Run {
                 let settings = Moderation::Reconfigure { empty_timeout, departure_timeout, max_participants, metadata };
                 world.moderate(settings).unwrap();
             }
+            Step::Steer(steering) => self.model.steer(world, steering, &self.people),
             Step::Pass { ms } => world.pass(Duration::from_millis(ms)),
             Step::Leave { .. }
             | Step::Announce { .. }
@@ -334,22 +340,32 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     /// `World` checks on each step: no ghosts, no leaked subscription, every track owned, versions that only
-    /// grow, effects to live connections only, a log without gaps, a room that somebody wakes. And in the end
-    /// the room empties, however it was left.
+    /// grow, effects to live connections only, a log without gaps, a room that somebody wakes, a session that is what its
+    /// people are. [`Model`] checks that nobody has more than it was given last, nobody waits without end, and nobody
+    /// comes in who may not. And in the end the room empties, however it was left, and holds nothing.
     #[test]
     fn rooms_stay_sound(steps in prop::collection::vec(step(), 1..80)) {
-        let mut run = Run { world: World::new(), people: Default::default(), calls: 0, calls_made: 0 };
+        let mut run = Run { world: World::new(), people: Default::default(), calls: 0, calls_made: 0, model: Model::default() };
         for step in steps {
             run.take(step);
+            run.model.check(&run.world);
         }
         for who in 0..PEOPLE {
             run.take(Step::LoseSignal { who });
         }
-        run.world.pass(Duration::from_secs(15 + 300 + 1));
+        // The longest anything may take: a resume, an empty room, and then who was let in last and did not come.
+        run.world.pass(Duration::from_secs(15 + 300 + 2 * 60 + 1));
         prop_assert!(run.world.finished);
         prop_assert_eq!(run.world.answers.len(), run.calls_made, "every call ends, once");
         prop_assert!(run.world.media_participants.is_empty());
         prop_assert!(run.world.media_tracks.is_empty() && run.world.subscriptions.is_empty());
         prop_assert!(run.world.live.is_empty(), "a connection nobody closed");
+        let room = &run.world.room;
+        prop_assert!(room.participants.is_empty() && room.identities.is_empty() && room.connections.is_empty());
+        prop_assert!(room.waiting().is_empty() && !room.lobby.is_busy() && room.timers.is_empty());
+        prop_assert_eq!(room.session_state(), SessionState::Ended);
+        let states = run.world.session_states();
+        prop_assert!(states.iter().all(|arc| session::is_known(*arc)), "{:?}", states);
+        prop_assert!(states.windows(2).all(|pair| pair[0].1 == pair[1].0), "a leap in {:?}", states);
     }
 }

@@ -167,3 +167,23 @@ fn muting_all_spares_those_who_moderate() {
     });
     assert_eq!(told, [true]);
 }
+
+#[test]
+fn a_muted_person_is_asked_to_unmute_and_decides_itself() {
+    let mut world = World::new();
+    let (ada, bob) = (world.join_as("ada", "participant"), world.join_as("bob", "participant"));
+    let track = world.publish(&ada, microphone("m"));
+    let ask =
+        |identity: &str| Moderation::AskToUnmute { identity: identity.into(), track: track.clone(), by: "host".into() };
+    world.moderate(ask("ada")).unwrap();
+    assert!(world.notices(&ada, "unmute_request").is_empty(), "it is not muted");
+    world.moderate(Moderation::MuteAll { except: Vec::new() }).unwrap();
+    world.moderate(ask("ada")).unwrap();
+    let asked = serde_json::json!({
+        "type": "unmute_request", "track_sid": track.as_str(), "source": "microphone", "by": "host",
+    });
+    assert_eq!(world.notices(&ada, "unmute_request"), [asked]);
+    assert!(world.notices(&bob, "unmute_request").is_empty());
+    assert!(world.muted.contains(&track));
+    assert_eq!(world.moderate(ask("bob")), Err(ModerationError::NotFound), "the track is another's");
+}
