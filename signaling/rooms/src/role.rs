@@ -58,6 +58,14 @@ impl Appointments {
         self.0.insert(identity, appointment);
     }
 
+    /// Whose permission is changed otherwise keeps it as it keeps its role.
+    pub(crate) fn amend(&mut self, identity: &str, permission: &ParticipantPermission, before_s: u64) {
+        if let Some(known) = self.0.get_mut(identity) {
+            known.permission = permission.clone();
+            known.before_s = before_s;
+        }
+    }
+
     /// What a token grants in this room: what it says, unless a role was given after it was signed.
     pub(crate) fn apply(&self, grants: &mut Grants) {
         let appointment = self.0.get(&grants.identity);

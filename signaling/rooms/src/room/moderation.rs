@@ -99,6 +99,7 @@ impl RoomState {
                     participant.apply(&update).map_err(ModerationError::Invalid)?;
                 }
                 if let Some(permission) = permission {
+                    self.appointments.amend(&identity, &permission, next_second(now));
                     self.set_permission(&sid, permission, now);
                 }
                 self.announce(&sid);

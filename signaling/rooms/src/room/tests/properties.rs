@@ -150,7 +150,9 @@ impl Run {
             }
             Step::Resume { who } => {
                 if let Some(client) = self.people[who].clone() {
-                    self.people[who] = Some(world.resume(&client));
+                    // One whose token was revoked meanwhile is refused, and keeps the connection it may still have.
+                    let back = world.resume(&client);
+                    self.people[who] = Some(if world.is_open(&back) { back } else { client });
                 }
             }
             Step::Data { who, sequence } => {

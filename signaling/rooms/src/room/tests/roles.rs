@@ -187,3 +187,25 @@ fn a_muted_person_is_asked_to_unmute_and_decides_itself() {
     assert!(world.muted.contains(&track));
     assert_eq!(world.moderate(ask("bob")), Err(ModerationError::NotFound), "the track is another's");
 }
+
+#[test]
+fn what_was_taken_after_a_role_was_given_stays_taken() {
+    let mut world = World::new();
+    world.join("ada");
+    world.moderate(role("ada", "pupil", Rights::default())).unwrap();
+    let permission = ParticipantPermission { can_publish: false, ..permission() };
+    let (identity, attributes) = ("ada".to_owned(), HashMap::new());
+    world
+        .moderate(Moderation::UpdateParticipant {
+            identity,
+            name: None,
+            metadata: None,
+            attributes,
+            permission: Some(permission),
+        })
+        .unwrap();
+    world.join("ada");
+    let now = world.room.participant("ada").unwrap();
+    assert!(!now.permission.unwrap().can_publish, "with its old token");
+    assert_eq!(world.room.role_of("ada"), Some("pupil"));
+}

@@ -134,6 +134,9 @@ impl Model {
         let next_second = second(world.now) + 1;
         match done {
             Moderation::UpdateParticipant { identity, permission: Some(permission), .. } => {
+                if let Some((standings, before)) = self.given.get_mut(&identity) {
+                    (standings.permission, *before) = (permission.clone(), next_second);
+                }
                 self.here.get_mut(&identity).unwrap().permission = permission;
             }
             Moderation::SetRole { identity, permission, rights, .. } => {
