@@ -230,7 +230,7 @@ async fn what_a_server_still_owes_the_next_one_tells() {
     assert!(ids[..ids.len() - 1].iter().all(|id| *id == ids[0]), "{ids:?}");
     assert!(ids.len() > 2, "{ids:?}");
     assert_eq!(told.last().unwrap()["roomEndReason"], "ROOM_END_SERVER_SHUTDOWN");
-    assert_eq!(log(&server, 2).await["events"][1]["kind"], "room_finished");
+    assert_eq!(log(&server, 4).await["events"][3]["kind"], "room_finished");
 }
 
 #[tokio::test]
