@@ -44,6 +44,8 @@ pub(crate) struct Metrics {
     pub(crate) rate_limited: IntCounterVec,
     /// Requests of web pages whose origin is not allowed.
     pub(crate) origins_refused: IntCounter,
+    /// Attempts to sign in, by way (`password`, `provider`, `registration`) and result (`signed_in`, `refused`).
+    pub(crate) sign_ins: IntCounterVec,
 }
 
 impl Metrics {
@@ -104,6 +106,11 @@ impl Metrics {
             origins_refused: counter(
                 "sluice_origins_refused_total",
                 "Requests of web pages whose origin is not allowed",
+            )?,
+            sign_ins: counters(
+                "sluice_sign_ins_total",
+                "Attempts to sign in to an account, by way and result",
+                &["way", "result"],
             )?,
         })
     }

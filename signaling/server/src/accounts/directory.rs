@@ -13,6 +13,8 @@ use crate::roles::Roles;
 
 /// Letters of an account's id: 31^16 of them.
 const USER_ID_LETTERS: usize = 16;
+/// Of a foreign login that is taken here, before what tells it from others: together it is still one.
+const FOREIGN_BYTES: usize = 100;
 /// How often a change is tried again when others change the same account.
 const ATTEMPTS: u32 = 5;
 
@@ -216,7 +218,7 @@ pub(super) fn foreign_login(hint: Option<&str>, is_taken: bool) -> String {
     match (login, is_taken) {
         (Some(login), false) => login,
         (Some(login), true) => {
-            let most: String = login.chars().take(64).collect();
+            let most = &login[..login.floor_char_boundary(FOREIGN_BYTES)];
             format!("{most}-{}", random_id(6))
         }
         (None, _) => format!("user-{}", random_id(8)),
@@ -249,4 +251,24 @@ pub(super) async fn hash(password: &str) -> Result<PasswordHash, AccountError> {
     PasswordHash::new(credentials::password(password)?, salt)
         .await
         .map_err(|_| AccountError::Busy)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn whoever_comes_from_elsewhere_has_a_login_that_can_be_typed() {
+        assert_eq!(foreign_login(Some("Ada@example.org"), false), "ada@example.org");
+        let long = "é".repeat(64);
+        for hint in [Some("ada"), Some(long.as_str()), Some("a b"), Some(""), None] {
+            for is_taken in [false, true] {
+                let login = foreign_login(hint, is_taken);
+                assert_eq!(credentials::login(&login).unwrap(), login, "{hint:?}");
+            }
+        }
+        assert!(foreign_login(Some("ada"), true).starts_with("ada-"));
+    }
 }

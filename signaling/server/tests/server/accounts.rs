@@ -166,6 +166,8 @@ async fn nobody_learns_whether_the_login_or_the_password_was_wrong() {
         said.push(answer.json()["error"]["message"].clone());
     }
     assert!(said.iter().all(|message| *message == said[0]));
+    let counted = house.server.metric("sluice_sign_ins_total", "way=\"password\"").await;
+    assert_eq!(counted, 6.0);
     let bad = house.server.post("/api/accounts/login", &json!({ "login": "root" })).await;
     assert_eq!(refused(&bad), why(400, "bad_json"));
 }
@@ -367,6 +369,7 @@ async fn administrators_oversee_rooms_and_keep_accounts() {
     let ann_id = format!("/api/users/{}", ann.user["id"].as_str().unwrap());
     assert_eq!(ask(&root, "PATCH", &ann_id, &json!({ "roles": ["admin", "therapist"] })).await.status, 200);
     assert_eq!(ask(&ann, "GET", "/api/users", &Value::Null).await.status, 200);
+    assert_eq!(refused(&ask(&root, "PATCH", "/api/users/%00", &json!({ "name": "x" })).await), why(400, "bad_text"));
     let own = format!("/api/users/{}", root.user["id"].as_str().unwrap());
     for (method, body) in
         [("PATCH", json!({ "roles": [] })), ("PATCH", json!({ "disabled": true })), ("DELETE", Value::Null)]

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
-use sluice_store::User;
+use sluice_store::{StoreError, User};
 use utoipa::ToSchema;
 
 use super::asker::{Asker, NO_TOKEN};
@@ -142,6 +142,13 @@ fn signed_in(app: &App, session: Session, in_body: bool) -> Result<SignedIn, Api
     })
 }
 
+/// Counts a sign-in, by how somebody came.
+pub(super) fn counted<T, E>(app: &App, way: &str, signed_in: Result<T, E>) -> Result<T, E> {
+    let result = if signed_in.is_ok() { "signed_in" } else { "refused" };
+    app.metrics.sign_ins.with_label_values(&[way, result]).inc();
+    signed_in
+}
+
 /// JSON that nobody on its way keeps.
 fn secret<T: Serialize>(answer: T) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(answer))
@@ -163,7 +170,7 @@ async fn login(
     let accounts = on(&app)?;
     let Login { login, password } = body(json)?;
     may_sign_in(&app, client, &login)?;
-    let session = accounts.sign_in(&login, &password).await?;
+    let session = counted(&app, "password", accounts.sign_in(&login, &password).await)?;
     welcome(StatusCode::OK, &app, peer, &headers, session)
 }
 
@@ -186,7 +193,7 @@ async fn register(
     let Register { login, password, name } = body(json)?;
     may_sign_in(&app, client, &login)?;
     let new = NewUser { login, name, password: Some(password), roles: Vec::new() };
-    let session = accounts.register(new).await?;
+    let session = counted(&app, "registration", accounts.register(new).await)?;
     welcome(StatusCode::CREATED, &app, peer, &headers, session)
 }
 
@@ -305,6 +312,7 @@ impl From<AccountError> for ApiError {
                 (403, "registration_closed", "accounts are made by administrators here")
             }
             AccountError::Busy => (503, "busy", "that could not be done now: try again"),
+            AccountError::Storage(StoreError::Nul) => (400, "bad_text", "text with a NUL character cannot be stored"),
             AccountError::Storage(source) => {
                 tracing::error!(error = %source, "cannot use the accounts in storage");
                 (503, "storage_unavailable", "accounts cannot be read now: try again")

@@ -14,7 +14,7 @@ use axum::{Extension, Router};
 use serde::Deserialize;
 
 use super::INTERNAL;
-use super::accounts::on;
+use super::accounts::{counted, on};
 use super::browser::{REFRESH, TICKET, is_secure, own_url};
 use crate::App;
 use crate::accounts::{Callback, OidcError, Provider, TICKET_LIFE_S};
@@ -76,7 +76,7 @@ async fn callback(
     headers: HeaderMap,
     query: Result<Query<Callback>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let ended = end(&app, peer, &headers, query).await;
+    let ended = counted(&app, "provider", end(&app, peer, &headers, query).await);
     shown(&app, peer, &headers, ended)
 }
 
