@@ -1,4 +1,4 @@
-//! One post to one receiver: sign, send, read the status. How it gets there is [`outbound`](crate::outbound)'s.
+//! One post to one receiver: sign, send, read the status. How it gets there is [`outbound`]'s.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
