@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import type { User } from '../api/accounts';
-import { navigate } from '../app/navigation';
+import { navigate, useAddress } from '../app/navigation';
 import { Icon } from '../ui/Icon';
 import { Link } from '../ui/Link';
 import { Menu, type MenuItem } from '../ui/Menu';
@@ -14,9 +14,11 @@ import { useAccount } from './useAccount';
 export function AccountMenu() {
   const info = useServerInfo();
   const who = useAccount();
+  const signingIn = useAddress().startsWith('/signin');
   if (who.status === 'signed_in') return <SignedInMenu user={who.user} />;
   if (info === undefined || who.status === 'unknown') return null;
-  if (info.accounts?.enabled !== true) return null;
+  if (info.dev) return <DeveloperLinks />;
+  if (info.accounts?.enabled !== true || signingIn) return null;
   return (
     <Link
       className="button button-secondary button-small"
@@ -24,7 +26,7 @@ export function AccountMenu() {
       data-testid="sign-in-link"
       onClickCapture={() => {
         const { pathname, search, hash } = window.location;
-        if (pathname !== '/signin') rememberNext(pathname + search + hash);
+        rememberNext(pathname + search + hash);
       }}
     >
       Sign in
@@ -35,7 +37,21 @@ export function AccountMenu() {
 function SignedInMenu({ user }: { user: User }) {
   const [changing, setChanging] = useState(false);
   const name = user.name === '' ? user.login : user.name;
+  const go = (path: string) => () => {
+    navigate(path);
+  };
   const items: MenuItem[] = [
+    { label: 'Sessions', icon: 'wait', onSelect: go('/sessions'), testId: 'menu-sessions' },
+    ...(user.roles.includes('admin')
+      ? [
+          {
+            label: 'Dashboard',
+            icon: 'chart' as const,
+            onSelect: go('/admin'),
+            testId: 'menu-admin',
+          },
+        ]
+      : []),
     {
       label: 'Change password',
       icon: 'lock',
@@ -72,5 +88,26 @@ function SignedInMenu({ user }: { user: User }) {
         />
       )}
     </>
+  );
+}
+
+/** Development mode has no accounts: everybody may look at everything. */
+function DeveloperLinks() {
+  const go = (path: string) => () => {
+    navigate(path);
+  };
+  return (
+    <Menu
+      label="Pages for developers"
+      heading="Development mode"
+      testId="developer-menu"
+      items={[
+        { label: 'Sessions', icon: 'wait', onSelect: go('/sessions') },
+        { label: 'Dashboard', icon: 'chart', onSelect: go('/admin') },
+        { label: 'API', icon: 'code', onSelect: go('/docs/api') },
+      ]}
+    >
+      <Icon name="more" size={20} />
+    </Menu>
   );
 }

@@ -1,5 +1,6 @@
 import { lazy, Suspense } from 'react';
 import { Home } from '../pages/Home';
+import { Opening } from '../pages/Opening';
 import { failure } from '../state/failure';
 import { FailureCard } from '../ui/FailureCard';
 import { PageShell } from '../ui/PageShell';
@@ -9,13 +10,17 @@ import { parseRoute, type Route } from './route';
 // livekit comes with the room, not with the home page; pages few people see come when they do.
 const RoomPage = lazy(() => import('../pages/RoomPage'));
 const SignIn = lazy(() => import('../pages/account/SignIn'));
+const Sessions = lazy(() => import('../pages/sessions/Sessions'));
+const Session = lazy(() => import('../pages/sessions/Session'));
+const Dashboard = lazy(() => import('../pages/admin/Dashboard'));
+const ApiPage = lazy(() => import('../pages/docs/ApiPage'));
 
 export function App() {
   const address = useAddress();
   const { pathname, search, hash } = new URL(address, window.location.origin);
   const route = parseRoute(pathname);
   return (
-    <Suspense fallback={<Opening page={route.page} />}>{pageOf(route, search, hash)}</Suspense>
+    <Suspense fallback={<Arriving page={route.page} />}>{pageOf(route, search, hash)}</Suspense>
   );
 }
 
@@ -30,6 +35,14 @@ function pageOf(route: Route, search: string, hash: string) {
       );
     case 'signin':
       return <SignIn search={search} />;
+    case 'sessions':
+      return <Sessions />;
+    case 'session':
+      return <Session key={route.id} id={route.id} />;
+    case 'admin':
+      return <Dashboard tab={route.tab} />;
+    case 'api':
+      return <ApiPage />;
     case 'nowhere':
       return (
         <PageShell title="Not found">
@@ -39,13 +52,10 @@ function pageOf(route: Route, search: string, hash: string) {
   }
 }
 
-function Opening({ page }: { page: Route['page'] }) {
+function Arriving({ page }: { page: Route['page'] }) {
   return (
     <PageShell title="">
-      <p className="waiting" role="status">
-        <span className="spinner" aria-hidden="true" />{' '}
-        {page === 'room' ? 'Opening the room…' : 'Opening the page…'}
-      </p>
+      <Opening text={page === 'room' ? 'Opening the room…' : 'Opening the page…'} />
     </PageShell>
   );
 }

@@ -11,6 +11,13 @@ it.each([
   ['/r/a/b', { page: 'nowhere' }],
   ['/r/..%2Fapi', { page: 'nowhere' }],
   ['/signin', { page: 'signin' }],
+  ['/sessions/', { page: 'sessions' }],
+  ['/sessions/RM_7fk2', { page: 'session', id: 'RM_7fk2' }],
+  ['/sessions/../admin', { page: 'nowhere' }],
+  ['/admin', { page: 'admin', tab: 'overview' }],
+  ['/admin/users', { page: 'admin', tab: 'users' }],
+  ['/admin/nothing', { page: 'nowhere' }],
+  ['/docs/api', { page: 'api' }],
   ['/about', { page: 'nowhere' }],
 ])('%s', (path, route) => {
   expect(parseRoute(path)).toEqual(route);

@@ -1,8 +1,18 @@
 /** Which page an address means. */
 import { roomIdFromPath } from '../state/joinLink';
 
+export const ADMIN_TABS = ['overview', 'rooms', 'events', 'users', 'settings'] as const;
+export type AdminTab = (typeof ADMIN_TABS)[number];
+
 export type Route =
-  { page: 'home' } | { page: 'room'; id: string } | { page: 'signin' } | { page: 'nowhere' };
+  | { page: 'home' }
+  | { page: 'room'; id: string }
+  | { page: 'signin' }
+  | { page: 'sessions' }
+  | { page: 'session'; id: string }
+  | { page: 'admin'; tab: AdminTab }
+  | { page: 'api' }
+  | { page: 'nowhere' };
 
 export function parseRoute(pathname: string): Route {
   const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
@@ -12,7 +22,17 @@ export function parseRoute(pathname: string): Route {
       return { page: 'home' };
     case '/signin':
       return { page: 'signin' };
+    case '/sessions':
+      return { page: 'sessions' };
+    case '/admin':
+      return { page: 'admin', tab: 'overview' };
+    case '/docs/api':
+      return { page: 'api' };
   }
+  const session = /^\/sessions\/([A-Za-z0-9_-]{1,128})$/.exec(path)?.[1];
+  if (session !== undefined) return { page: 'session', id: session };
+  const tab = ADMIN_TABS.find((name) => path === `/admin/${name}`);
+  if (tab !== undefined) return { page: 'admin', tab };
   const id = roomIdFromPath(pathname);
   return id === undefined ? { page: 'nowhere' } : { page: 'room', id };
 }

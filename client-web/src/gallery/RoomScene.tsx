@@ -14,7 +14,7 @@ import { TileView } from '../room/TileView';
 import { Toasts } from '../room/Toasts';
 import { TopBar } from '../room/TopBar';
 import type { Explanation, Reason } from '../api/types';
-import type { Polled } from '../room/usePolled';
+import type { Polled } from '../ui/usePolled';
 import { explained, track } from '../test/explanation';
 import { addReaction, NO_REACTIONS, REACTIONS } from '../state/reactions';
 import { addNotice, addPresence, NO_TOASTS } from '../state/toasts';

@@ -10,6 +10,7 @@ import { navigate } from '../app/navigation';
 import type { Failure } from '../state/failure';
 import { preferences } from '../state/preferences';
 import { Left } from './Left';
+import { Opening } from './Opening';
 import { PreJoin } from './prejoin/PreJoin';
 import { Waiting } from './Waiting';
 
@@ -44,9 +45,9 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
 
   switch (call.phase) {
     case 'checking':
-      return <Opening text="Looking for the room…" />;
+      return <OpeningPage text="Looking for the room…" />;
     case 'joining':
-      return <Opening text="Joining…" />;
+      return <OpeningPage text="Joining…" />;
     case 'prejoin':
       return (
         <PreJoin
@@ -95,12 +96,10 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
   }
 }
 
-function Opening({ text }: { text: string }) {
+function OpeningPage({ text }: { text: string }) {
   return (
     <PageShell title="">
-      <p className="waiting" role="status">
-        <span className="spinner" aria-hidden="true" /> {text}
-      </p>
+      <Opening text={text} />
     </PageShell>
   );
 }

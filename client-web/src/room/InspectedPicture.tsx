@@ -4,7 +4,7 @@ import { api } from '../api/client';
 import { displayName } from '../state/people';
 import { splitKey } from '../state/picture';
 import { PicturePanel } from './PicturePanel';
-import { usePolled } from './usePolled';
+import { usePolled } from '../ui/usePolled';
 
 /** How often the server is asked while the panel is open. */
 const EVERY_MS = 2000;

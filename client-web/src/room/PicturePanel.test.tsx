@@ -3,7 +3,7 @@ import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { explained, track } from '../test/explanation';
 import { PicturePanel } from './PicturePanel';
-import { usePolled, type Polled } from './usePolled';
+import { usePolled, type Polled } from '../ui/usePolled';
 import type { Explanation } from '../api/types';
 
 function show(report: Polled<Explanation>, onClose = vi.fn()) {

@@ -1,7 +1,7 @@
 import type { Explanation } from '../api/types';
 import { linkFacts, pictureFacts, pictureIn, reasonInWords, type Fact } from '../state/picture';
 import { SidePanel } from './SidePanel';
-import type { Polled } from './usePolled';
+import type { Polled } from '../ui/usePolled';
 
 interface PicturePanelProps {
   /** Whose picture, as its tile says it. */

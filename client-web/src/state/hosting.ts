@@ -53,6 +53,6 @@ export function actionLabel(action: HostAction): string {
     case 'role':
       return action.role === 'host' ? 'Make host' : 'Host no more';
     case 'remove':
-      return 'Remove from the call…';
+      return 'Remove…';
   }
 }

@@ -73,7 +73,13 @@ export type IconName = keyof typeof PATHS;
 /** Decorative by itself: the control around it carries the label. */
 export function Icon({ name, size = 22 }: { name: IconName; size?: number }) {
   return (
-    <svg className="icon" viewBox="0 0 24 24" width={size} height={size} aria-hidden="true">
+    <svg
+      className={`icon icon-${name}`}
+      viewBox="0 0 24 24"
+      width={size}
+      height={size}
+      aria-hidden="true"
+    >
       {FILLS[name] !== undefined && <path d={FILLS[name]} className="icon-fill" />}
       <path d={PATHS[name]} />
     </svg>

@@ -1,0 +1,134 @@
+import { account } from '../../account/account';
+import { history, type LoadSample, type SystemMetrics } from '../../api/history';
+import { Distribution } from '../../charts/Distribution';
+import { LineChart } from '../../charts/LineChart';
+import type { Point } from '../../state/chart';
+import { bitrate, bytes, count, duration, percent } from '../../state/measures';
+import { AccessNote } from '../../ui/AccessNote';
+import { usePolled } from '../../ui/usePolled';
+import { Opening } from '../Opening';
+
+const NOW_EVERY_MS = 5000;
+const LOAD_EVERY_MS = 10_000;
+const MINUTES = 60;
+
+const askNow = async () => history.system(await account.token());
+const askLoad = async () => history.load(MINUTES, await account.token());
+
+/** How the server is now, and was in the last hour. */
+export function Overview() {
+  const now = usePolled(askNow, NOW_EVERY_MS);
+  const load = usePolled(askLoad, LOAD_EVERY_MS);
+  if (now.status === 'failed') return <AccessNote error={now.error} />;
+  if (now.status === 'waiting') return <Opening text="Asking the server…" />;
+  return (
+    <>
+      <Figures now={now.value} />
+      <div className="charts charts-two">
+        {load.status === 'ready' && <LoadCharts samples={load.value} />}
+        <QualityNow now={now.value} />
+        <Troubles now={now.value} />
+      </div>
+    </>
+  );
+}
+
+function Figures({ now: { node, sessions, performance } }: { now: SystemMetrics }) {
+  const figures: [string, string][] = [
+    ['Rooms', count(node.rooms)],
+    ['Participants', count(node.participants)],
+    ['Sessions until now', count(sessions.total)],
+    ['Average session', duration(sessions.avgDuration)],
+    ['Processor', percent(performance.cpuUsage)],
+    ['Memory', bytes(performance.memoryUsage)],
+    ['Network', bitrate(performance.networkBandwidth)],
+    ['On disk', bytes(performance.diskUsage)],
+    ['Running for', duration(node.uptime_s)],
+    ['Node', `${node.id}, version ${node.version}, ${String(node.workers)} workers`],
+  ];
+  return (
+    <dl className="figures" data-testid="admin-figures">
+      {figures.map(([label, value]) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function LoadCharts({ samples }: { samples: readonly LoadSample[] }) {
+  const points = (value: (sample: LoadSample) => number): Point[] =>
+    samples.map((sample) => ({ at: sample.at, value: value(sample) }));
+  return (
+    <>
+      <LineChart
+        title="Participants and rooms"
+        series={[
+          { name: 'Participants', points: points((one) => one.participants) },
+          { name: 'Rooms', points: points((one) => one.rooms) },
+        ]}
+        format={count}
+        least={4}
+      />
+      <LineChart
+        title="Processor"
+        series={[{ name: 'Processor', points: points((one) => one.cpuUsage) }]}
+        format={percent}
+        least={100}
+      />
+      <LineChart
+        title="Network"
+        series={[{ name: 'Network', points: points((one) => one.networkBandwidth) }]}
+        format={bitrate}
+        least={1_000_000}
+      />
+      <LineChart
+        title="Memory"
+        series={[{ name: 'Memory', points: points((one) => one.memoryUsage) }]}
+        format={bytes}
+        least={100_000_000}
+      />
+    </>
+  );
+}
+
+function QualityNow({ now: { sessions } }: { now: SystemMetrics }) {
+  const { excellent, good, fair, poor } = sessions.qualityDistribution;
+  return (
+    <Distribution
+      title="Connections now"
+      parts={[
+        { name: 'Excellent', count: excellent, tone: 'best' },
+        { name: 'Good', count: good, tone: 'good' },
+        { name: 'Fair', count: fair, tone: 'fair' },
+        { name: 'Poor', count: poor, tone: 'poor' },
+      ]}
+    />
+  );
+}
+
+function Troubles({ now: { errors } }: { now: SystemMetrics }) {
+  const rows: [string, number][] = [
+    ['Connections that failed', errors.connectionFailures],
+    ['Trouble with sound', errors.audioIssues],
+    ['Trouble with pictures', errors.videoIssues],
+    ['Errors of the server', errors.systemErrors],
+  ];
+  return (
+    <figure className="chart">
+      <figcaption>
+        <span>Since the start</span>
+      </figcaption>
+      <dl className="facts">
+        {rows.map(([label, value]) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{count(value)}</dd>
+          </div>
+        ))}
+      </dl>
+    </figure>
+  );
+}

@@ -1,0 +1,133 @@
+import { useCallback, useState } from 'react';
+import { account } from '../../account/account';
+import { history, type Format, type SessionInfo } from '../../api/history';
+import { count, dateTime, duration } from '../../state/measures';
+import { AccessNote } from '../../ui/AccessNote';
+import { Button } from '../../ui/Button';
+import { Field } from '../../ui/Field';
+import { Link } from '../../ui/Link';
+import { PageShell } from '../../ui/PageShell';
+import { saveFile } from '../../ui/saveFile';
+import { useLoad } from '../../ui/useLoad';
+import { Opening } from '../Opening';
+import { Downloads } from './Downloads';
+import '../../styles/tables.css';
+
+const PAGE = 25;
+
+/** What happened: one row for each time people met in a room. */
+export default function Sessions() {
+  const [room, setRoom] = useState('');
+  return (
+    <PageShell title="Sessions" wide>
+      <header className="page-title">
+        <h1>Sessions</h1>
+        <form
+          className="filter"
+          role="search"
+          onSubmit={(event) => {
+            event.preventDefault();
+            const typed = new FormData(event.currentTarget).get('room');
+            setRoom(typeof typed === 'string' ? typed.trim() : '');
+          }}
+        >
+          <Field label="Room id" name="room" placeholder="All rooms" autoComplete="off" />
+          <Button type="submit">Show</Button>
+        </form>
+        <Downloads
+          save={async (format: Format) => {
+            const token = await account.token();
+            const file = await history.sessionsFile(format, room || undefined, token);
+            saveFile(file, `sessions.${format}`);
+          }}
+        />
+      </header>
+      <SessionList key={room} room={room} />
+    </PageShell>
+  );
+}
+
+function SessionList({ room }: { room: string }) {
+  const [before, setBefore] = useState<readonly SessionInfo[]>([]);
+  const oldest = before.at(-1)?.started_at ?? undefined;
+  const ask = useCallback(
+    async () =>
+      history.sessions(
+        {
+          limit: PAGE,
+          ...(room === '' ? {} : { room }),
+          ...(oldest === undefined ? {} : { before: oldest }),
+        },
+        await account.token(),
+      ),
+    [room, oldest],
+  );
+  const [page] = useLoad(ask);
+  if (page.status === 'failed') return <AccessNote error={page.error} />;
+  if (page.status === 'waiting') return <Opening text="Looking up sessions…" />;
+  const known = new Set(before.map((one) => one.session_id));
+  const sessions = [...before, ...page.value.sessions.filter((one) => !known.has(one.session_id))];
+  if (sessions.length === 0) {
+    return <p className="empty">No sessions yet. They appear here when people have met.</p>;
+  }
+  return (
+    <>
+      <SessionTable sessions={sessions} />
+      {page.value.more && (
+        <Button
+          onClick={() => {
+            setBefore(sessions);
+          }}
+          data-testid="sessions-more"
+        >
+          Show older
+        </Button>
+      )}
+    </>
+  );
+}
+
+function SessionTable({ sessions }: { sessions: readonly SessionInfo[] }) {
+  return (
+    <div className="table-frame">
+      <table className="table table-cards" data-testid="sessions">
+        <caption className="visually-hidden">Sessions, the newest first</caption>
+        <thead>
+          <tr>
+            <th scope="col">Room</th>
+            <th scope="col">Began</th>
+            <th scope="col">Lasted</th>
+            <th scope="col">People</th>
+            <th scope="col">Messages</th>
+            <th scope="col">State</th>
+          </tr>
+        </thead>
+        <tbody>
+          {sessions.map((one) => (
+            <tr key={one.session_id} data-testid="session-row" data-session={one.session_id}>
+              <th scope="row">
+                <Link to={`/sessions/${one.session_id}`}>{roomName(one)}</Link>
+                {one.transcript_preview !== null && (
+                  <span className="table-note">{one.transcript_preview}</span>
+                )}
+              </th>
+              <td data-label="Began">{dateTime(one.started_at)}</td>
+              <td data-label="Lasted">{duration(one.duration_seconds)}</td>
+              <td data-label="People">{count(one.participants)}</td>
+              <td data-label="Messages">{count(one.message_count)}</td>
+              <td data-label="State">
+                <span className={one.phase === 'active' ? 'tag tag-live' : 'tag'}>
+                  {one.phase === 'active' ? one.state : one.phase}
+                </span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function roomName({ room_name, room_id }: Pick<SessionInfo, 'room_name' | 'room_id'>) {
+  return room_name === '' ? room_id : room_name;
+}
