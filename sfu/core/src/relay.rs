@@ -163,6 +163,8 @@ pub struct Loan {
 pub struct Announcement {
     pub(crate) room: RoomId,
     pub(crate) publisher: ParticipantId,
+    /// It is published in another room, and this one asked for it.
+    pub(crate) is_lent: bool,
     pub(crate) is_muted: bool,
     pub(crate) codec: AnnouncedCodec,
     pub(crate) backup: Option<AnnouncedBackup>,
@@ -201,7 +203,7 @@ pub struct Wish {
 impl Announcement {
     /// The same track as another room has it.
     pub(crate) fn lent(mut self, loan: &Loan) -> Self {
-        (self.room, self.publisher) = (loan.room.clone(), loan.publisher.clone());
+        (self.room, self.publisher, self.is_lent) = (loan.room.clone(), loan.publisher.clone(), true);
         for codec in std::iter::once(&mut self.codec).chain(self.backup.as_mut().map(|backup| &mut backup.codec)) {
             codec.expected.track = loan.track.clone();
         }

@@ -184,6 +184,19 @@ fn the_other_rooms_limits_know_how_loud_it_is() {
     }
 }
 
+/// The other room is on the worker the track is from, too: what comes from there is not all its own.
+#[test]
+fn what_was_given_back_before_it_was_announced_does_not_come() {
+    let mut sim = two_rooms(5, 2);
+    sim.join("cem", Dual);
+    let cam = sim.publish("ann", "cam", SIMULCAST);
+    sim.run_ms(1_000);
+    let cam_there = borrow(&mut sim, &cam, 0, Kind::Video, &["bob", "cem"]);
+    sim.command(Command::RemoveTrack { track: cam_there });
+    sim.run_ms(1_000);
+    assert_eq!(sim.stats().mirrors, 0);
+}
+
 /// Whatever happens, in whichever order: at the end nothing of a borrowed track is left, and who has it sees it.
 #[test]
 fn no_order_of_things_leaves_anything_behind() {

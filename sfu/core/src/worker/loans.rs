@@ -81,8 +81,12 @@ impl Worker {
         self.say(from, RelayMessage::Borrow { of, loan });
     }
 
-    /// Whether what a worker announces is what was borrowed from it.
-    pub(super) fn borrows(&self, announced: &Announcement, from: WorkerId) -> bool {
+    /// Whether what a worker announces is for a room here: as one of its workers, or since it was borrowed and has not been
+    /// given back meanwhile.
+    pub(super) fn expects(&self, announced: &Announcement, from: WorkerId) -> bool {
+        if !announced.is_lent {
+            return self.has_peer(&announced.room, from);
+        }
         let borrowed = self.borrowed.get(&announced.codec.expected.track);
         borrowed.is_some_and(|borrowed| borrowed.from == from && borrowed.room == announced.room)
     }

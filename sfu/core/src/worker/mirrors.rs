@@ -35,9 +35,7 @@ impl Worker {
             RelayMessage::Packet { track, packet } => self.mirror_packet(track, &packet.0, now),
             RelayMessage::Counts { track, counts } => self.mirror_counts(track, counts, now),
             RelayMessage::Hello { room } if self.has_peer(&room, from) => self.tell_everything(&room, from),
-            RelayMessage::Announce(announcement)
-                if self.has_peer(&announcement.room, from) || self.borrows(&announcement, from) =>
-            {
+            RelayMessage::Announce(announcement) if self.expects(&announcement, from) => {
                 self.mirror(from, *announcement, now);
             }
             RelayMessage::Borrow { of, loan } => self.lend(from, &of, loan),
@@ -90,7 +88,7 @@ impl Worker {
         if let Some(key) = self.mirrors.get(&place).copied() {
             return self.update_mirror(key, announced, now);
         }
-        let Announcement { room, publisher, is_muted, codec, backup } = announced;
+        let Announcement { room, publisher, is_muted, codec, backup, .. } = announced;
         let id = codec.expected.track.clone();
         if self.tracks_by_id.contains_key(&id) {
             tracing::warn!(track = %id, worker = from.0, "announced by two workers");

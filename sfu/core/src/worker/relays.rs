@@ -119,6 +119,7 @@ impl Worker {
         Some(Announcement {
             room: track.room.clone(),
             publisher: track.publisher.clone(),
+            is_lent: false,
             is_muted: track.is_muted,
             codec: codec(key, track),
             backup,
