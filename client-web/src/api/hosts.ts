@@ -46,8 +46,11 @@ export interface RoomDesk {
   deleteMessage(id: string): Promise<unknown>;
 }
 
-/** As much as one answer holds; somebody who wants more of a long talk reads it in the sessions. */
-const CHAT_LIMIT = 200;
+/** As many as an answer holds. */
+const CHAT_PAGE = 500;
+/** Of a long talk the end matters: so many messages of it, from so many answers at most. */
+const CHAT_KEPT = 500;
+const CHAT_PAGES = 20;
 
 /** `token` is asked for at each request: tokens are renewed during a call. */
 export function roomDesk(id: string, token: () => string): RoomDesk {
@@ -70,13 +73,22 @@ export function roomDesk(id: string, token: () => string): RoomDesk {
     admit: (ticket) => post(`${ticketed(ticket)}/admit`),
     refuse: (ticket) => post(`${ticketed(ticket)}/refuse`),
     admitAll: () => post('/lobby/admit-all'),
-    chat: async () =>
-      (
-        await request<{ messages: KeptMessage[] }>('GET', `${path}/chat`, {
-          token: token(),
-          query: { limit: CHAT_LIMIT },
-        })
-      ).messages,
+    chat: async () => {
+      let messages: KeptMessage[] = [];
+      for (let page = 0; page < CHAT_PAGES; page++) {
+        const answer = await request<{ messages: KeptMessage[]; more: boolean }>(
+          'GET',
+          `${path}/chat`,
+          {
+            token: token(),
+            query: { after: messages.at(-1)?.sequence ?? 0, limit: CHAT_PAGE },
+          },
+        );
+        messages = [...messages, ...answer.messages].slice(-CHAT_KEPT);
+        if (!answer.more) break;
+      }
+      return messages;
+    },
     deleteMessage: (message) =>
       request('DELETE', `${path}/chat/${encodeURIComponent(message)}`, { token: token() }),
   };

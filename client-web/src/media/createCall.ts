@@ -14,6 +14,7 @@ import { failureFromError } from './livekitFailure';
 import { rememberIntent } from './rememberIntent';
 import { roomOptions } from './roomOptions';
 import { connectSession, EncryptionUnavailable, type CallSession } from './session';
+import { visit } from './visit';
 
 /** One per tab: it holds the tab's claims on its identities. */
 const tabIdentity = new TabIdentity(safeStorage('sessionStorage'), navigator.locks);
@@ -40,16 +41,13 @@ export function createCall(
       async enter(name, password) {
         const identity = await tabIdentity.recall(roomId);
         const hostKey = new HostKeys(safeStorage('localStorage')).recall(roomId);
-        const answer = await api.join(
-          roomId,
-          {
-            name,
-            ...(identity === undefined ? {} : { identity }),
-            ...(password === undefined ? {} : { password }),
-            ...(hostKey === undefined ? {} : { host_key: hostKey }),
-          },
-          await account.token(),
-        );
+        const token = await account.token();
+        const answer = await visit((who) => api.join(roomId, who, token), {
+          name,
+          identity,
+          password,
+          host_key: hostKey,
+        });
         if (!('waiting' in answer)) remember(answer);
         return answer;
       },
