@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol::{JoinRequest, ParticipantInfo, ParticipantPermission, Room, participant_info, signal_request};
 
-use crate::{ChatPost, ConnectionId, DataChannel, ParticipantSid, TrackSid};
+use crate::{ChatPost, ConnectionId, DataChannel, ForwardId, ParticipantSid, Portrait, TrackSid};
 
 /// The time at which something happens: one clock to count with, one to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,18 @@ pub enum Command {
     },
     /// The media plane reports.
     Media(MediaEvent),
+    /// A guest, see [`Moderation::AdmitGuest`], is now as its own room says.
+    GuestChanged {
+        /// Which.
+        forward: ForwardId,
+        /// How it is.
+        portrait: Box<Portrait>,
+    },
+    /// A forward is over on its other side: who was forwarded left its room, or is a guest no longer.
+    ForwardOver {
+        /// Which.
+        forward: ForwardId,
+    },
     /// The server stops: everybody is told, the room ends.
     Shutdown,
 }
@@ -470,6 +482,22 @@ pub enum Moderation {
         to: Box<Room>,
         /// Who is there.
         others: Vec<ParticipantInfo>,
+    },
+    /// Let a participant be in another room, too: that one is told of it by [`crate::Effect::Forward`], until
+    /// [`crate::Effect::ForwardOver`].
+    ForwardParticipant {
+        /// Whom.
+        identity: String,
+        /// The number of its stay there.
+        forward: ForwardId,
+    },
+    /// Show a participant of another room as one of this. It takes nobody's place and keeps no room alive. Refused when
+    /// its identity is taken here, or kept out.
+    AdmitGuest {
+        /// The number of its stay here.
+        forward: ForwardId,
+        /// How it is.
+        portrait: Box<Portrait>,
     },
     /// Send a data packet from the server. `payload` is an encoded `DataPacket`.
     SendData {

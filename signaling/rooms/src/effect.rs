@@ -7,7 +7,7 @@ use livekit_protocol::{
     ParticipantPermission, RoomMovedResponse, RpcError, TrackSource, participant_info, signal_response,
 };
 
-use crate::{ConnectionId, ParticipantSid, Rights, RoomEvent, SignalVersion, TrackSid};
+use crate::{ConnectionId, ForwardId, ParticipantSid, Portrait, Rights, RoomEvent, SignalVersion, TrackSid};
 
 /// Something to carry out.
 #[derive(Debug, Clone)]
@@ -47,6 +47,30 @@ pub enum Effect {
         call: u64,
         /// What the participant answered, or why there is no answer.
         outcome: Result<String, RpcError>,
+    },
+    /// Tell the other room of a forward how its participant is now. What was said before need not arrive any more.
+    Forward {
+        /// Which.
+        forward: ForwardId,
+        /// All of it.
+        portrait: Box<Portrait>,
+    },
+    /// A forward is over on this side. The other room is to hear of it.
+    ForwardOver {
+        /// Which.
+        forward: ForwardId,
+    },
+    /// Tell the media plane that a guest has a track, whose packets come from another room. It ends like any other, by
+    /// [`MediaCommand::RemoveTrack`].
+    Borrow {
+        /// By which forward.
+        forward: ForwardId,
+        /// Whose it is here.
+        guest: ParticipantSid,
+        /// Its id here.
+        track: TrackSid,
+        /// Its id in the other room.
+        of: TrackSid,
     },
     /// Tell the media plane.
     Media(MediaCommand),

@@ -15,6 +15,7 @@ mod chat;
 mod command;
 mod data;
 mod effect;
+mod forward;
 mod layers;
 mod lobby;
 mod log;
@@ -41,6 +42,7 @@ pub use effect::{
     BackupCodec, BackupPolicy, CodecRole, DataChannel, DeclaredLayer, Demand, Effect, ExpectedTrack, MediaCommand,
     MediaKind, RoomLimits, TokenClaims,
 };
+pub use forward::{ForwardId, Portrait};
 pub use lobby::{Entry, LobbyOutcome, Standing, Waiting};
 pub use log::{EndReason, RoomEvent, RoomEventKind};
 pub use role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE};

@@ -9,6 +9,7 @@ use livekit_protocol::{
 
 use crate::chat::Writing;
 use crate::data::Replay;
+use crate::forward::Guest;
 use crate::publication::Publication;
 use crate::role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, without_reserved};
 use crate::subscription::{Audience, Subscription};
@@ -59,6 +60,8 @@ pub(crate) struct Participant {
     /// What it is writing to everybody.
     pub(crate) writing: Writing,
     pub(crate) simulated: Simulated,
+    /// It is of another room, and has no connection here.
+    pub(crate) guest: Option<Guest>,
 }
 
 /// Faults a client asked for, to see itself recover.
@@ -117,6 +120,7 @@ impl Participant {
             reliable: Replay::default(),
             writing: Writing::default(),
             simulated: Simulated::default(),
+            guest: None,
         }
     }
 
@@ -146,6 +150,7 @@ impl Participant {
             // Peers use features only when they see that the other side knows them.
             client_protocol: self.client.client_protocol,
             capabilities: self.client.capabilities.iter().copied().take(16).collect(),
+            kind_details: self.guest.iter().map(|_| participant_info::KindDetail::Forwarded as i32).collect(),
             ..Default::default()
         }
     }
@@ -191,15 +196,25 @@ impl Participant {
         !self.permission.hidden
     }
 
-    /// Whether it is there for the sake of others: a recorder or an agent. Such a one takes nobody's place, and does
-    /// not keep a room alive.
+    /// Whether it is there for the sake of others: a recorder, an agent or a guest. Such a one takes nobody's place,
+    /// and does not keep a room alive.
     pub(crate) fn is_dependent(&self) -> bool {
-        self.is_recorder() || self.kind == participant_info::Kind::Agent
+        self.is_recorder() || self.kind == participant_info::Kind::Agent || self.guest.is_some()
     }
 
     #[expect(deprecated, reason = "old recorders say so in their permission")]
     pub(crate) fn is_recorder(&self) -> bool {
         self.kind == participant_info::Kind::Egress || self.permission.recorder
+    }
+
+    /// Whether data gets to it here: its media is up, and not in another room.
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.active && self.guest.is_none()
+    }
+
+    /// What a track is called where it is published.
+    pub(crate) fn original<'a>(&'a self, track: &'a TrackSid) -> &'a TrackSid {
+        self.guest.as_ref().and_then(|guest| guest.tracks.get(track)).unwrap_or(track)
     }
 
     /// The stream a track belongs to, as this participant shall see it in its msid.

@@ -175,6 +175,11 @@ impl Publication {
         Ok((Self { info, cids, live: false, heard: false, layers_wanted: None, backup }, expected))
     }
 
+    /// A track of a guest: it met its section in another room.
+    pub(crate) fn of_guest(info: TrackInfo) -> Self {
+        Self { info, cids: Vec::new(), live: true, heard: false, layers_wanted: None, backup: None }
+    }
+
     /// The track met its section, on which `mime_type` was agreed, as the client's description spells it.
     pub(crate) fn bind(&mut self, mid: &str, mime_type: &str, simulcast: bool) {
         let kind = media_kind(&self.info);

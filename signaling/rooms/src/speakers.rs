@@ -25,6 +25,8 @@ const STEPS: f32 = 8.0;
 pub(crate) struct Speakers {
     /// Smoothed linear level of everybody who made a sound in the last interval.
     smoothed: BTreeMap<ParticipantSid, Voice>,
+    /// Guests who speak, as loud as their own rooms say.
+    relayed: BTreeMap<ParticipantSid, f32>,
     /// What clients were told: quantised level of the active ones.
     told: BTreeMap<ParticipantSid, f32>,
 }
@@ -73,16 +75,31 @@ impl Speakers {
         for (participant, voice) in before.into_iter().filter(|(_, voice)| voice.part != part) {
             self.smoothed.entry(participant).or_insert(voice);
         }
-        let active = self
-            .smoothed
-            .iter()
-            .filter(|(_, voice)| voice.level >= linear(ACTIVE_DBOV))
-            .map(|(participant, voice)| (participant.clone(), (voice.level * STEPS).ceil().min(STEPS) / STEPS))
-            .collect();
-        self.tell(active)
+        self.tell()
     }
 
-    fn tell(&mut self, active: BTreeMap<ParticipantSid, f32>) -> Vec<SpeakerInfo> {
+    /// How loud a guest speaks, 0.0 for silence, and what that changes for clients.
+    pub(crate) fn relay(&mut self, participant: &ParticipantSid, level: f32) -> Vec<SpeakerInfo> {
+        let before = self.relayed.get(participant).copied().unwrap_or_default();
+        if before.total_cmp(&level).is_eq() {
+            return Vec::new();
+        }
+        match level > 0.0 {
+            true => self.relayed.insert(participant.clone(), level),
+            false => self.relayed.remove(participant),
+        };
+        self.tell()
+    }
+
+    /// How loud somebody speaks, as clients were told; 0.0 for silence.
+    pub(crate) fn level(&self, participant: &ParticipantSid) -> f32 {
+        self.told.get(participant).copied().unwrap_or_default()
+    }
+
+    fn tell(&mut self) -> Vec<SpeakerInfo> {
+        let heard = self.smoothed.iter().filter(|(_, voice)| voice.level >= linear(ACTIVE_DBOV));
+        let heard = heard.map(|(who, voice)| (who.clone(), (voice.level * STEPS).ceil().min(STEPS) / STEPS));
+        let active: BTreeMap<_, _> = heard.chain(self.relayed.clone()).collect();
         let stopped = self.told.keys().filter(|who| !active.contains_key(*who)).map(|who| info(who, 0.0));
         let changed = active.iter().filter(|(who, level)| self.told.get(*who) != Some(level));
         let mut changes: Vec<_> = changed.map(|(who, level)| info(who, *level)).collect();
@@ -102,6 +119,7 @@ impl Speakers {
     /// Somebody left; answers what others must be told.
     pub(crate) fn remove(&mut self, participant: &ParticipantSid) -> Option<SpeakerInfo> {
         self.smoothed.remove(participant);
+        self.relayed.remove(participant);
         self.told.remove(participant).map(|_| info(participant, 0.0))
     }
 }

@@ -105,7 +105,7 @@ fn smallest_that_fills(layers: &[VideoLayer], width: u32, height: u32) -> u8 {
 }
 
 /// Who may subscribe to a publisher's tracks.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// Everybody.
     #[default]
@@ -115,7 +115,7 @@ pub(crate) enum Audience {
 }
 
 /// One of a restricted audience.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listener {
     identity: String,
     all_tracks: bool,

@@ -125,6 +125,17 @@ pub(crate) fn command(room: &core::RoomId, command: rooms::MediaCommand) -> core
     }
 }
 
+/// A guest of a room has a track of its own room, which is published on that worker.
+pub(crate) fn borrow(
+    room: &core::RoomId,
+    guest: &rooms::ParticipantSid,
+    (here, of): (&rooms::TrackSid, &rooms::TrackSid),
+    from: core::WorkerId,
+) -> core::Command {
+    let (room, participant) = (room.clone(), participant(guest));
+    core::Command::BorrowTrack { room, participant, track: track(here), of: track(of), from }
+}
+
 fn mid_to_track(map: core::MidToTrack) -> rooms::MidToTrack {
     map.into_iter().map(|(mid, track)| (mid, track_sid(&track))).collect()
 }

@@ -157,7 +157,8 @@ impl RoomState {
             return self.dismiss(connection, reason, leave_request::Action::Disconnect);
         }
         let known = self.participants.get_mut(&resume.participant).filter(|participant| {
-            participant.identity == arrival.grants.identity && participant.version == arrival.version
+            let is_it = participant.identity == arrival.grants.identity && participant.version == arrival.version;
+            is_it && participant.guest.is_none()
         });
         let Some(participant) = known else {
             let reason = DisconnectReason::StateMismatch;
@@ -294,7 +295,7 @@ impl RoomState {
             }
             self.connections.remove(&connection);
         }
-        self.media(MediaCommand::RemoveParticipant { participant: sid.clone() });
+        self.withdraw_media(&participant);
         let info = participant.info();
         for (track, publication) in &participant.tracks {
             self.publishers.remove(track);

@@ -31,7 +31,7 @@ impl RoomState {
         if message.text.is_empty() || message.text.len() > MESSAGE_BYTES {
             return Err(ModerationError::Invalid("a message has 1 byte to 16 KiB"));
         }
-        let everybody = self.participants.values().filter(|participant| participant.active);
+        let everybody = self.participants.values().filter(|participant| participant.is_reachable());
         let everybody: Vec<_> = everybody.map(|participant| participant.sid.clone()).collect();
         if !everybody.is_empty() {
             for packet in message.packets(now.unix_ms) {

@@ -148,7 +148,8 @@ impl RoomState {
         };
         self.participants
             .values()
-            .filter(|participant| participant.active && Some(&participant.sid) != sender && addressed(participant))
+            .filter(|participant| participant.is_reachable())
+            .filter(|participant| Some(&participant.sid) != sender && addressed(participant))
             .filter(|participant| !envelope.metrics || participant.permission.can_subscribe_metrics)
             .map(|participant| participant.sid.clone())
             .collect()

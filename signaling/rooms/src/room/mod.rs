@@ -9,6 +9,7 @@
 mod adaptation;
 mod arrival;
 mod chat;
+mod forwarding;
 mod lobby;
 mod media;
 mod moderation;
@@ -37,6 +38,7 @@ pub use moderation::ModerationError;
 
 use crate::calls::Calls;
 use crate::effect::MediaCommand;
+use crate::forward::{Forward, ForwardId};
 use crate::lobby::Lobby;
 use crate::log::{EndReason, RoomEvent, RoomEventKind};
 use crate::participant::Participant;
@@ -164,6 +166,10 @@ pub struct RoomState {
     unsettled: bool,
     /// ...and somebody's connection was given up.
     lost_somebody: bool,
+    /// Participants that are in other rooms, too.
+    forwards: BTreeMap<ForwardId, Forward>,
+    /// Participants of other rooms that are here, too.
+    guests: BTreeMap<ForwardId, ParticipantSid>,
     /// Procedure calls of the server API that wait for their answer.
     calls: Calls,
     /// When identities were taken over lately.
@@ -218,6 +224,8 @@ impl RoomState {
             session: SessionState::default(),
             unsettled: false,
             lost_somebody: false,
+            forwards: BTreeMap::new(),
+            guests: BTreeMap::new(),
             calls: Calls::default(),
             takeovers: BTreeMap::new(),
             speakers: Speakers::default(),
@@ -328,17 +336,20 @@ impl RoomState {
     }
 
     /// The participant known by this identity or sid, and its identity. An identity is taken first: it is
-    /// what people chose.
+    /// what people chose. A guest is connected elsewhere, and not meant.
     #[must_use]
     pub fn find(&self, identity_or_sid: &str) -> Option<(&ParticipantSid, &str)> {
         let sid = self.identities.get(identity_or_sid).map_or(identity_or_sid, ParticipantSid::as_str);
-        let participant = self.participants.get(sid)?;
+        let participant = self.participants.get(sid).filter(|participant| participant.guest.is_none())?;
         Some((&participant.sid, &participant.identity))
     }
 
-    /// Everybody in the room, hidden ones too.
+    /// Everybody connected to the room, hidden ones too.
     pub fn participants(&self) -> impl Iterator<Item = &ParticipantSid> {
-        self.participants.keys()
+        self.participants
+            .values()
+            .filter(|participant| participant.guest.is_none())
+            .map(|participant| &participant.sid)
     }
 
     /// A published track and the identity of its publisher.
@@ -371,6 +382,8 @@ impl RoomState {
                 }
                 Command::SignalLost { connection } => self.handle_signal_lost(connection, now),
                 Command::Media(event) => self.handle_media(event, now),
+                Command::GuestChanged { forward, portrait } => self.handle_guest_changed(forward, &portrait, now),
+                Command::ForwardOver { forward } => self.handle_forward_over(forward, now),
                 Command::Shutdown => {
                     self.finish(
                         EndReason::Shutdown,
@@ -381,6 +394,14 @@ impl RoomState {
                 }
             }
             self.settle_session(now);
+        }
+        self.take_effects()
+    }
+
+    /// All that follows from what happened.
+    fn take_effects(&mut self) -> Vec<Effect> {
+        if !self.forwards.is_empty() {
+            self.tell_forwards();
         }
         std::mem::take(&mut self.effects)
     }
@@ -398,7 +419,7 @@ impl RoomState {
             self.fire(timer, now);
             self.settle_session(now);
         }
-        std::mem::take(&mut self.effects)
+        self.take_effects()
     }
 
     fn fire(&mut self, timer: Timer, now: Now) {
@@ -463,6 +484,8 @@ impl RoomState {
         self.enter_session_state(SessionState::Ended, now);
         self.log(RoomEventKind::RoomFinished { reason }, now);
         self.end_calls(|_| true);
+        // Of people who are gone.
+        self.tell_forwards();
         self.timers.clear();
         self.finished = true;
         self.effects.push(Effect::Finished);

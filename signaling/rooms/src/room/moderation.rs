@@ -48,6 +48,9 @@ impl RoomState {
         if self.finished {
             return Err(ModerationError::Finished);
         }
+        if moderation.of_residents().is_some_and(|identity| self.is_guest(identity)) {
+            return Err(ModerationError::NotAllowed("a forwarded participant is governed in its own room"));
+        }
         match moderation {
             Moderation::RemoveParticipant { identity, revoke_before_s, keep_out } => {
                 self.send_away(identity, revoke_before_s, keep_out, now)?;
@@ -138,6 +141,8 @@ impl RoomState {
                 let sid = self.bearer(&identity)?;
                 self.send_to(&sid, *to, others, now)?;
             }
+            Moderation::ForwardParticipant { identity, forward } => self.forward(&identity, forward)?,
+            Moderation::AdmitGuest { forward, portrait } => self.admit_guest(forward, &portrait, now)?,
             Moderation::SendData { channel, payload } => {
                 let envelope =
                     stamp(&payload, "", "", channel).map_err(|_| ModerationError::Invalid("not a data packet"))?;
@@ -155,7 +160,7 @@ impl RoomState {
             }
         }
         self.settle_session(now);
-        Ok(std::mem::take(&mut self.effects))
+        Ok(self.take_effects())
     }
 
     fn bearer(&self, identity: &str) -> Result<ParticipantSid, ModerationError> {

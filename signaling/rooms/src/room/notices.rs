@@ -11,7 +11,7 @@ impl RoomState {
     /// when it comes up.
     pub(super) fn notify(&mut self, notice: &Notice<'_>, to: impl Fn(&Participant) -> bool) {
         let receivers = self.participants.values();
-        let receivers = receivers.filter(|one| one.active && one.knows_notices() && to(one));
+        let receivers = receivers.filter(|one| one.is_reachable() && one.knows_notices() && to(one));
         let to: Vec<_> = receivers.map(|participant| participant.sid.clone()).collect();
         if !to.is_empty() {
             let payload = notice.packet().into();

@@ -50,7 +50,8 @@ impl RoomState {
             if participant.is_recorder() {
                 presence.recorded |= participant.active;
             } else if participant.visible() {
-                let is_connected = participant.connection.is_some();
+                // A guest is connected elsewhere, or it would not be here.
+                let is_connected = participant.connection.is_some() || participant.guest.is_some();
                 presence.people += 1;
                 presence.reached += usize::from(participant.active && is_connected);
                 presence.broken += usize::from(participant.active && !is_connected);

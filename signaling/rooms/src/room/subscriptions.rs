@@ -41,12 +41,12 @@ impl RoomState {
     pub(super) fn reconcile(&mut self, subscriber: &ParticipantSid, track: &TrackSid) {
         let Some((publisher, publication)) = self.publication(track.as_str()) else { return };
         let Some(receiver) = self.participants.get(subscriber) else { return };
-        if !publication.live || publisher.sid == *subscriber {
+        if !publication.live || publisher.sid == *subscriber || receiver.guest.is_some() {
             return;
         }
         let wish = receiver.subscriptions.get(track);
         let wanted = wish.and_then(|wish| wish.choice).unwrap_or(receiver.auto_subscribe);
-        let allowed = publisher.audience.allows(&receiver.identity, track.as_str());
+        let allowed = publisher.audience.allows(&receiver.identity, publisher.original(track).as_str());
         // Of who is hidden others were not told: to them its tracks belong to nobody.
         let open = receiver.permission.can_subscribe && wanted && allowed && publisher.visible();
         let denied = wanted && !allowed;

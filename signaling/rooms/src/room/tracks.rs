@@ -71,6 +71,7 @@ impl RoomState {
         let found = self
             .participants
             .get_mut(publisher)
+            .filter(|participant| participant.guest.is_none())
             .and_then(|participant| participant.tracks.get_mut(track));
         let Some(publication) = found else { return false };
         if publication.info.muted == muted {

@@ -1,9 +1,10 @@
 //! Open rooms: by name, one task each.
 //!
 //! [`Rooms`] finds or opens a room; [`task`] owns its state machine and carries out its effects; [`explain`] is
-//! what the task knows of why people see what they see.
+//! what the task knows of why people see what they see; [`forwards`] the ways between rooms.
 
 mod explain;
+mod forwards;
 mod task;
 
 use std::sync::Arc;
@@ -200,6 +201,17 @@ impl Rooms {
         self.get(id)?.send(ToRoom::Ask { question }).await;
         // A room that ends drops what it was asked.
         answer.await.ok()
+    }
+
+    /// Lets a participant of an open room be in another, too. It is there, and the log says so, when this answers; it stays
+    /// until it leaves its own room, is sent away there, or one of the rooms ends. Who is there already stays.
+    pub(crate) async fn forward(&self, id: &str, identity: String, to: RoomHandle) -> Result<(), AdministerError> {
+        let (reply, answer) = oneshot::channel();
+        let room = self.get(id).ok_or(AdministerError::NoRoom)?;
+        room.send(ToRoom::Forward { identity, to, reply }).await;
+        let there = answer.await.unwrap_or(Err(ModerationError::Finished));
+        let mark = there.map_err(AdministerError::Refused)?;
+        self.log.written(mark).await.map_err(|_| AdministerError::NotWritten)
     }
 
     /// Calls a procedure (its name and argument) of a participant; what it answered.

@@ -7,16 +7,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use livekit_protocol::{ParticipantInfo, RoomMovedResponse, RpcError, signal_request, signal_response};
-use sluice_core::RoomId;
+use sluice_core::{RoomId, WorkerId};
 use sluice_node::RoomLink;
 use sluice_rooms::{
-    Arrival, Command, ConnectionId, Effect, Join, MediaCommand, MediaEvent, Moderation, ModerationError,
-    ParticipantSid, Resume, RoomEventKind, RoomSnapshot, RoomState, TokenClaims,
+    Arrival, Command, ConnectionId, Effect, ForwardId, Join, MediaCommand, MediaEvent, Moderation, ModerationError,
+    ParticipantSid, Portrait, Resume, RoomEventKind, RoomSnapshot, RoomState, TokenClaims,
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 use super::explain::{Asker, ExplainReply, Explanations, Fared};
+use super::forwards::{ForwardReply, Forwards, GuestNews};
 use super::{RoomHandle, RoomStatus, Rooms, now};
 use crate::events::Mark;
 use crate::media;
@@ -48,6 +49,12 @@ pub(crate) enum ToRoom {
     Ask { question: Box<dyn FnOnce(&RoomState) + Send> },
     /// Calls a procedure of a participant.
     Call { identity: String, method: String, payload: String, timeout: Duration, reply: CallReply },
+    /// A participant is to be in another room, too.
+    Forward { identity: String, to: RoomHandle, reply: ForwardReply },
+    /// News of a participant of another room.
+    Guest { forward: ForwardId, news: GuestNews },
+    /// A forward is over.
+    ForwardOver { forward: ForwardId },
     /// The server stops.
     Shutdown,
 }
@@ -100,6 +107,7 @@ pub(super) struct RoomTask {
     /// Procedure calls so far, and who waits for the answers of those that have none yet.
     calls_made: u64,
     calls: HashMap<u64, CallReply>,
+    forwards: Forwards,
     /// How far the log must be written to have what happened here.
     mark: Mark,
 }
@@ -126,6 +134,7 @@ impl RoomTask {
             explanations,
             calls_made: 0,
             calls: HashMap::new(),
+            forwards: Forwards::default(),
             mark: Mark::default(),
         }
     }
@@ -229,9 +238,65 @@ impl RoomTask {
                     }
                 };
             }
+            ToRoom::Forward { identity, to, reply } => return self.forward(&identity, to, reply),
+            ToRoom::Guest { forward, news: GuestNews::Arrives { portrait, from, stay, reply } } => {
+                self.welcome(forward, portrait, (from, stay), reply);
+                return Vec::new();
+            }
+            ToRoom::Guest { forward, news: GuestNews::Changed(portrait) } => {
+                Command::GuestChanged { forward, portrait }
+            }
+            ToRoom::ForwardOver { forward } => {
+                self.forwards.end(forward);
+                Command::ForwardOver { forward }
+            }
             ToRoom::Shutdown => Command::Shutdown,
         };
         self.state.handle(command, now())
+    }
+
+    /// Forwards a participant to another room.
+    fn forward(&mut self, identity: &str, to: RoomHandle, reply: ForwardReply) -> Vec<Effect> {
+        let sid = self.state.find(identity).map(|(sid, _)| sid.clone());
+        if sid.as_ref().is_some_and(|sid| self.forwards.is_sent(sid, &to)) {
+            let _ = reply.send(Ok(self.mark));
+            return Vec::new();
+        }
+        let forward = ForwardId(self.rooms.numbers.fetch_add(1, Ordering::Relaxed));
+        let asked = Moderation::ForwardParticipant { identity: identity.to_owned(), forward };
+        let effects = match self.state.moderate(asked, now()) {
+            Ok(effects) => effects,
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                return Vec::new();
+            }
+        };
+        let place = sid.and_then(|sid| Some((sid.clone(), self.link.worker_of(&media::participant(&sid))?)));
+        let here = self.rooms.get(&self.status.id).filter(|handle| handle.number == self.number);
+        if let (Some(place), Some(here)) = (place, here) {
+            self.forwards.open(forward, place, (here, to), reply);
+            return effects;
+        }
+        // Its worker or its room has just ended.
+        let _ = reply.send(Err(ModerationError::NotFound));
+        self.state.handle(Command::ForwardOver { forward }, now())
+    }
+
+    /// Lets a guest in. Refused, it lets go of the way, and its own room hears of it.
+    fn welcome(
+        &mut self,
+        forward: ForwardId,
+        portrait: Box<Portrait>,
+        (from, stay): (WorkerId, oneshot::Sender<()>),
+        reply: ForwardReply,
+    ) {
+        let admitted = self.state.moderate(Moderation::AdmitGuest { forward, portrait }, now());
+        let answer = admitted.map(|effects| {
+            self.forwards.welcome(forward, from, stay);
+            self.carry_out(effects);
+            self.mark
+        });
+        let _ = reply.send(answer);
     }
 
     fn handle_media(&mut self, event: sluice_core::Event) -> Vec<Effect> {
@@ -301,15 +366,18 @@ impl RoomTask {
                         let _ = outbox.push(Outgoing::Close);
                     }
                 }
+                Effect::Forward { forward, portrait } => self.forwards.tell(forward, portrait),
+                Effect::ForwardOver { forward } => self.forwards.end(forward),
+                Effect::Borrow { forward, guest, track, of } => {
+                    let Some(from) = self.forwards.origin(forward) else { continue };
+                    let borrow = media::borrow(&self.worker_room, &guest, (&track, &of), from);
+                    effects.extend(self.tell_media(borrow));
+                }
                 Effect::Media(command) => {
                     if let MediaCommand::SendData { to, .. } = &command {
                         self.rooms.metrics.data_packets.with_label_values(&["out"]).inc_by(to.len() as u64);
                     }
-                    if self.link.send(media::command(&self.worker_room, command)).is_err() && !self.state.is_finished()
-                    {
-                        tracing::error!("the media worker takes no commands; the room ends");
-                        effects.extend(self.state.handle(Command::Shutdown, now()));
-                    }
+                    effects.extend(self.tell_media(media::command(&self.worker_room, command)));
                 }
                 Effect::Event(event) => {
                     self.rooms.metrics.room_events.with_label_values(&[event.kind.name()]).inc();
@@ -325,6 +393,15 @@ impl RoomTask {
         self.status.max_participants.store(self.state.max_participants(), Ordering::Relaxed);
         let change = i64::try_from(after).unwrap_or(0) - i64::try_from(before).unwrap_or(0);
         self.rooms.metrics.participants.add(change);
+    }
+
+    /// Tells the media plane. A room without one ends.
+    fn tell_media(&mut self, command: sluice_core::Command) -> Vec<Effect> {
+        if self.link.send(command).is_ok() || self.state.is_finished() {
+            return Vec::new();
+        }
+        tracing::error!("the media worker takes no commands; the room ends");
+        self.state.handle(Command::Shutdown, now())
     }
 
     /// The token first: clients that know nothing of moves come back with it all the same.

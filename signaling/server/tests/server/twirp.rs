@@ -344,3 +344,96 @@ async fn somebody_is_moved_and_joins_there_with_the_token_it_was_given() {
     let join = ada.joined().await;
     assert_eq!((join.room.unwrap().name.as_str(), join.participant.unwrap().identity.as_str()), ("physics", "ada"));
 }
+
+#[tokio::test]
+async fn somebody_is_forwarded_and_stays() {
+    let server = Fixture::start().await;
+    let (mut ada, mut eve) = (server.join("math", "ada").await, server.join("physics", "eve").await);
+    let token = |room: &str, destination: &str| {
+        let (room, destination_room) = (room.into(), destination.into());
+        sign(VideoGrants { room_admin: true, room, destination_room, ..Default::default() })
+    };
+    let back_end = token("math", "physics");
+    let ask = |identity: &str| json!({ "room": "math", "identity": identity, "destinationRoom": "physics" });
+    let forward = async |identity: &str| good(&server, &back_end, "ForwardParticipant", ask(identity)).await;
+    assert_eq!(bad(&server, &back_end, "ForwardParticipant", ask("nobody")).await, (404, "not_found".into()));
+    let itself = json!({ "room": "math", "identity": "ada", "destinationRoom": "math" });
+    let refused = bad(&server, &token("math", "math"), "ForwardParticipant", itself).await;
+    assert_eq!(refused, (400, "invalid_argument".into()));
+
+    forward("ada").await;
+    let seen = eve.update(|info| info.identity == "ada").await;
+    assert_eq!(seen.kind_details, [livekit_protocol::participant_info::KindDetail::Forwarded as i32]);
+    assert_ne!(seen.sid, ada.sid);
+    // Asked again, nothing changes.
+    forward("ada").await;
+    let people = good(&server, &admin("physics"), "ListParticipants", json!({ "room": "physics" })).await;
+    assert_eq!(people["participants"].as_array().unwrap().len(), 2);
+    // Its name follows; what it is, is decided at home.
+    let named = json!({ "room": "math", "identity": "ada", "name": "Ada" });
+    good(&server, &admin("math"), "UpdateParticipant", named).await;
+    eve.update(|info| info.identity == "ada" && info.name == "Ada").await;
+    let named = json!({ "room": "physics", "identity": "ada", "name": "Nobody" });
+    let refused = bad(&server, &admin("physics"), "UpdateParticipant", named).await;
+    assert_eq!(refused, (412, "failed_precondition".into()));
+
+    // Sent away there it is at home all the same, and may be forwarded again.
+    let gone = |info: &livekit_protocol::ParticipantInfo| {
+        info.identity == "ada" && info.state() == livekit_protocol::participant_info::State::Disconnected
+    };
+    let removal = json!({ "room": "physics", "identity": "ada" });
+    good(&server, &admin("physics"), "RemoveParticipant", removal).await;
+    eve.update(gone).await;
+    let people = good(&server, &admin("math"), "ListParticipants", json!({ "room": "math" })).await;
+    assert_eq!(people["participants"].as_array().unwrap().len(), 1);
+    // Its own room hears of it a moment later; until then it says that it is there.
+    let mut is_back = false;
+    for _ in 0..200 {
+        forward("ada").await;
+        let people = good(&server, &admin("physics"), "ListParticipants", json!({ "room": "physics" })).await;
+        is_back = people["participants"].as_array().unwrap().len() == 2;
+        if is_back {
+            break;
+        }
+    }
+    assert!(is_back);
+
+    // Who has that identity there already is not replaced.
+    let _bob = (server.join("math", "bob").await, server.join("physics", "bob").await);
+    assert_eq!(bad(&server, &back_end, "ForwardParticipant", ask("bob")).await, (412, "failed_precondition".into()));
+
+    // It leaves there with its own room.
+    good(&server, &creator(), "DeleteRoom", json!({ "room": "math" })).await;
+    eve.update(gone).await;
+    ada.wait(|message| if let told::Message::Leave(_) = message { Some(()) } else { None })
+        .await;
+}
+
+/// Each room shows the other's people, and neither waits for the other.
+#[tokio::test]
+async fn two_rooms_forward_to_each_other() {
+    let server = Fixture::start().await;
+    let (_ada, mut eve) = (server.join("math", "ada").await, server.join("physics", "eve").await);
+    for (from, to, who) in [("math", "physics", "ada"), ("physics", "math", "eve")] {
+        let (room, destination_room) = (from.into(), to.into());
+        let token = sign(VideoGrants { room_admin: true, room, destination_room, ..Default::default() });
+        let ask = json!({ "room": from, "identity": who, "destinationRoom": to });
+        good(&server, &token, "ForwardParticipant", ask).await;
+    }
+    // A guest is not forwarded on.
+    let (room, destination_room) = ("physics".into(), "chemistry".into());
+    let token = sign(VideoGrants { room_admin: true, room, destination_room, ..Default::default() });
+    let ask = json!({ "room": "physics", "identity": "ada", "destinationRoom": "chemistry" });
+    assert_eq!(bad(&server, &token, "ForwardParticipant", ask).await, (412, "failed_precondition".into()));
+    for room in ["math", "physics"] {
+        let people = good(&server, &admin(room), "ListParticipants", json!({ "room": room })).await;
+        assert_eq!(people["participants"].as_array().unwrap().len(), 2);
+    }
+    good(&server, &creator(), "DeleteRoom", json!({ "room": "math" })).await;
+    eve.update(|info| {
+        info.identity == "ada" && info.state() == livekit_protocol::participant_info::State::Disconnected
+    })
+    .await;
+    let people = good(&server, &admin("physics"), "ListParticipants", json!({ "room": "physics" })).await;
+    assert_eq!(people["participants"].as_array().unwrap().len(), 1);
+}

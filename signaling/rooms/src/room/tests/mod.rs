@@ -7,6 +7,7 @@
 mod adaptation;
 mod chat;
 mod entry;
+mod forwarding;
 mod properties;
 mod roles;
 mod server_api;
@@ -47,6 +48,10 @@ pub(super) struct World {
     pub(super) tokens: Vec<(ConnectionId, crate::TokenClaims)>,
     pub(super) moves: Vec<(ConnectionId, crate::TokenClaims, RoomMovedResponse)>,
     pub(super) answers: Vec<(u64, Result<String, RpcError>)>,
+    /// What was said of forwards: how somebody is, or that it is over.
+    pub(super) forwards: Vec<(ForwardId, Option<Box<crate::Portrait>>)>,
+    /// Tracks of guests, and what they are called in their own room.
+    pub(super) borrowed: BTreeMap<TrackSid, TrackSid>,
     pub(super) events: Vec<RoomEvent>,
     pub(super) finished: bool,
     // What the media plane knows.
@@ -165,6 +170,8 @@ impl World {
             tokens: Vec::new(),
             moves: Vec::new(),
             answers: Vec::new(),
+            forwards: Vec::new(),
+            borrowed: BTreeMap::new(),
             events: Vec::new(),
             finished: false,
             media_participants: BTreeSet::new(),
@@ -215,6 +222,13 @@ impl World {
                     self.moves.push((connection, *claims, *moved));
                 }
                 Effect::RpcAnswered { call, outcome } => self.answers.push((call, outcome)),
+                Effect::Forward { forward, portrait } => self.forwards.push((forward, Some(portrait))),
+                Effect::ForwardOver { forward } => self.forwards.push((forward, None)),
+                Effect::Borrow { guest, track, of, .. } => {
+                    assert!(!self.media_participants.contains(&guest), "a guest is connected elsewhere");
+                    assert!(self.media_tracks.insert(track.clone(), guest).is_none(), "borrowed twice");
+                    self.borrowed.insert(track, of);
+                }
                 Effect::Finished => self.finished = true,
             }
         }
@@ -313,6 +327,7 @@ impl World {
 
     fn drop_track(&mut self, track: &TrackSid) {
         self.media_tracks.remove(track);
+        self.borrowed.remove(track);
         self.muted.remove(track);
         self.subscriptions.retain(|(_, subscribed), _| subscribed != track);
     }
@@ -326,7 +341,8 @@ impl World {
     /// What must hold between any two commands.
     fn check_consistency(&self) {
         let in_room: BTreeSet<_> = self.room.participants.keys().cloned().collect();
-        assert_eq!(in_room, self.media_participants, "ghosts");
+        let guests: BTreeSet<_> = self.room.guests.values().cloned().collect();
+        assert_eq!(in_room, self.media_participants.union(&guests).cloned().collect(), "ghosts");
         let published: BTreeMap<_, _> = self
             .room
             .participants

@@ -271,7 +271,23 @@ async fn forward_participant(
     request: ForwardParticipantRequest,
 ) -> Result<ForwardParticipantResponse, TwirpError> {
     caller.may_send(&request.room, &request.destination_room)?;
-    Err(TwirpError::new(Code::Unimplemented, "this server does not forward participants to other rooms yet"))
+    let ForwardParticipantRequest { room, identity, destination_room } = request;
+    if room == destination_room {
+        return Err(TwirpError::new(Code::InvalidArgument, "the participant is in that room already"));
+    }
+    // No room is made for somebody who is not there.
+    the_one(&caller, &room, identity.clone()).await?;
+    let rooms = &caller.app.rooms;
+    let act = async {
+        let destination = rooms.open(&destination_room, RoomWish::default())?;
+        Ok(rooms.forward(&room, identity.clone(), destination).await?)
+    };
+    let deed = caller
+        .deed("participant.forward", &room)
+        .to(&identity)
+        .with(format!("to {destination_room}"));
+    caller.app.trail.carry_out::<_, TwirpError>(deed, act).await?;
+    Ok(ForwardParticipantResponse {})
 }
 
 async fn perform_rpc(caller: Caller, request: PerformRpcRequest) -> Result<PerformRpcResponse, TwirpError> {
