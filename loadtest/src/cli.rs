@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use crate::capacity;
 use crate::conductor::Setup;
+use crate::control::{self, Control};
 use crate::error::LoadError;
 use crate::number::{ceil, float};
 use crate::plan::Plan;
@@ -26,6 +27,7 @@ Examples, beside `sluice serve --dev`:
   sluice loadtest meeting --participants 10 --duration 30s
   sluice loadtest webinar --subscribers 50 --pps 240 --packet-bytes 1100 --burst 8     for comparing servers
   sluice loadtest webinar --find-capacity --slo \"p99<20ms loss<0.1%\"
+  sluice loadtest control --clients 1000 --server-pid $(pgrep -x sluice)         for signaling and API
 
 Latency is from a publisher's socket to a subscriber's, on one clock. A synthetic camera sends VP8 that servers read and
 no decoder shows. loadtest/README.md says what each figure means.";
@@ -35,7 +37,30 @@ no decoder shows. loadtest/README.md says what each figure means.";
 #[command(after_help = EXAMPLES)]
 pub struct LoadtestArgs {
     #[command(subcommand)]
-    scenario: Scenario,
+    load: Load,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Load {
+    #[command(flatten)]
+    Media(Scenario),
+    /// Clients without media, and how long signaling and API take meanwhile
+    Control {
+        /// How many
+        #[arg(long, default_value_t = 1000)]
+        clients: usize,
+        /// So many join in a second
+        #[arg(long, default_value_t = 200.0)]
+        join_rate: f64,
+        /// How long to measure, once everybody is there; at most 30s, since nobody without media may stay for longer
+        #[arg(long, default_value = "10s", value_parser = parse_duration)]
+        duration: Duration,
+        #[command(flatten)]
+        target: Target,
+        /// Write the report as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -117,9 +142,9 @@ enum Scenario {
     },
 }
 
-/// Flags of all scenarios.
+/// Which server, and in which of its rooms.
 #[derive(Debug, Clone, Args)]
-struct Flags {
+struct Target {
     /// The server
     #[arg(long, default_value = "ws://localhost:7880")]
     url: String,
@@ -132,6 +157,25 @@ struct Flags {
     /// Its secret
     #[arg(long, env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true)]
     api_secret: String,
+    /// The server's process on this machine, whose processor time and memory are reported
+    #[arg(long, value_name = "PID")]
+    server_pid: Option<u32>,
+    /// Begins the names of rooms
+    #[arg(long, default_value = "loadtest-")]
+    room: String,
+}
+
+impl Target {
+    fn server(&self) -> Result<Server, LoadError> {
+        Server::new(&self.url, &self.api_key, &self.api_secret, self.ca.as_deref())
+    }
+}
+
+/// Flags of all scenarios with media.
+#[derive(Debug, Clone, Args)]
+struct Flags {
+    #[command(flatten)]
+    target: Target,
     /// How long to measure, once everybody is there: 500ms, 10s or 2m
     #[arg(long, default_value = "10s", value_parser = parse_duration)]
     duration: Duration,
@@ -144,16 +188,10 @@ struct Flags {
     /// Threads for media [default: one less than processors]
     #[arg(long)]
     threads: Option<usize>,
-    /// The server's process on this machine, whose processor time and memory are reported
-    #[arg(long, value_name = "PID")]
-    server_pid: Option<u32>,
     /// Signal protocol: v1 (one peer connection; v0 where the server has no v1), v0 (two), or that of another server to
     /// compare with: janus, whose --url is that of its WebSocket
     #[arg(long, default_value = "v1", value_parser = parse_signal)]
     signal: SignalVersion,
-    /// Begins the names of rooms
-    #[arg(long, default_value = "loadtest-")]
-    room: String,
     /// Packets a second of one plain stream, instead of a camera; without sound
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pps: Option<u32>,
@@ -183,6 +221,9 @@ struct Flags {
     most: u64,
 }
 
+/// The server sends away who has had no media for a minute.
+const LONGEST_CONTROL: Duration = Duration::from_secs(30);
+
 /// A report in its three forms.
 struct Written {
     text: String,
@@ -196,30 +237,38 @@ impl LoadtestArgs {
     /// # Errors
     /// [`LoadError`] when the load could not be run or a file not be written.
     pub fn run(self) -> Result<(), LoadError> {
-        let flags = self.scenario.flags();
+        let scenario = match self.load {
+            Load::Media(scenario) => scenario,
+            Load::Control { clients, join_rate, duration, target, json } => {
+                let control = Control { clients, join_rate, duration: duration.min(LONGEST_CONTROL) };
+                let report = control::run(control, &target.server()?, target.server_pid, &target.room)?;
+                return print(&report.to_text(), &[(&json, &report.to_json())]);
+            }
+        };
+        let flags = scenario.flags();
         let setup = Setup {
-            server: Server::new(&flags.url, &flags.api_key, &flags.api_secret, flags.ca.as_deref())?,
-            server_pid: flags.server_pid,
+            server: flags.target.server()?,
+            server_pid: flags.target.server_pid,
             threads: flags.threads.unwrap_or_else(default_threads).max(1),
             version: flags.signal,
         };
         let mut progress = Progress::visible();
         let written = if flags.find_capacity {
-            let (unit, first) = self.scenario.load();
+            let (unit, first) = scenario.load();
             let mut place = 0;
             let found = capacity::search(unit, first, flags.most, &flags.slo, |load| {
                 place += 1;
                 progress.note(&format!("step {place}: {load} {unit}"));
                 // Rooms of their own: nobody meets those of the step before.
-                let common = Common { room: format!("{}{place}-", flags.room), ..flags.common() };
-                crate::run(&self.scenario.with_load(load).plan(&common), &setup, &mut progress)
+                let common = Common { room: format!("{}{place}-", flags.target.room), ..flags.common() };
+                crate::run(&scenario.with_load(load).plan(&common), &setup, &mut progress)
             })?;
             Written { text: found.to_text(), json: found.to_json(), html: found.to_html() }
         } else {
-            let report: Report = crate::run(&self.scenario.plan(&flags.common()), &setup, &mut progress)?;
+            let report: Report = crate::run(&scenario.plan(&flags.common()), &setup, &mut progress)?;
             Written { text: report.to_text(), json: report.to_json(), html: report.to_html() }
         };
-        flags.write(&written)
+        print(&written.text, &[(&flags.json, &written.json), (&flags.html, &written.html)])
     }
 }
 
@@ -284,20 +333,21 @@ impl Flags {
             join_rate: self.join_rate,
             video: self.pps.map_or(Content::CAMERA, packets),
             has_sound: !self.no_audio && self.pps.is_none(),
-            room: self.room.clone(),
+            room: self.target.room.clone(),
         }
     }
+}
 
-    fn write(&self, written: &Written) -> Result<(), LoadError> {
-        let shown = std::io::stdout().write_all(written.text.as_bytes());
-        shown.map_err(|error| LoadError::Write("standard output".into(), error))?;
-        for (path, text) in [(&self.json, &written.json), (&self.html, &written.html)] {
-            if let Some(path) = path {
-                write_file(path, text)?;
-            }
+/// Shows a report, and writes it to the files that were asked for.
+fn print(text: &str, files: &[(&Option<PathBuf>, &String)]) -> Result<(), LoadError> {
+    let shown = std::io::stdout().write_all(text.as_bytes());
+    shown.map_err(|error| LoadError::Write("standard output".into(), error))?;
+    for (path, text) in files {
+        if let Some(path) = path {
+            write_file(path, text)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn write_file(path: &Path, text: &str) -> Result<(), LoadError> {

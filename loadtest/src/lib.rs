@@ -5,7 +5,8 @@
 //! [`scenario`] makes plans. The `conductor` carries one out: signaling (`attendance`, `signal`, which speaks `livekit` or
 //! `janus`) runs on one asynchronous thread and holds no packet; media (`media_thread`) on a few threads that never await, each with many
 //! `participant`s: machines without sockets that take messages, datagrams and time. Every packet of media carries a
-//! `stamp` with the time it was sent; a subscriber's `reception` reads it, and the [`report`] is made of that.
+//! `stamp` with the time it was sent; a subscriber's `reception` reads it, and the [`report`] is made of that. [`control`]
+//! is apart: clients without media, and how long the server takes to answer them.
 
 mod attendance;
 pub mod capacity;
@@ -13,6 +14,7 @@ pub mod cli;
 mod clip;
 mod clock;
 mod conductor;
+pub mod control;
 mod error;
 pub mod guests;
 mod histogram;

@@ -100,7 +100,17 @@ impl Server {
 
     /// A request for one of its paths, whose answer ends with the connection.
     pub(crate) fn get(&self, path: &str) -> String {
-        format!("GET {}{path} HTTP/1.0\r\nhost: {}\r\n\r\n", self.path, self.authority)
+        self.request("GET", path, "")
+    }
+
+    /// The same with a method and a body of JSON.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> String {
+        let (base, host, length) = (&self.path, &self.authority, body.len());
+        let body = match length {
+            0 => String::from("\r\n"),
+            _ => format!("content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"),
+        };
+        format!("{method} {base}{path} HTTP/1.0\r\nhost: {host}\r\n{body}")
     }
 
     /// Lets somebody into a room; `name` is what others see.
