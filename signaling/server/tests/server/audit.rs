@@ -3,7 +3,9 @@
 use livekit_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
 
-use crate::fixture::{Answer, Fixture};
+use sluice_server::{AccountsConfig, Directory, NewUser, ServerConfig};
+
+use crate::fixture::{Answer, Fixture, open_store};
 
 fn admin(room: &str) -> String {
     let grants = VideoGrants { room_admin: true, room: room.into(), ..Default::default() };
@@ -66,4 +68,82 @@ async fn what_cannot_be_written_down_is_not_done() {
     assert_eq!(ada.status, 200, "she is still there");
     let sent = call(&server, &host, "SendData", json!({ "room": "math", "data": "aGVsbG8=" })).await;
     assert_eq!(sent.status, 200, "a call goes on");
+}
+
+/// A server where root, an administrator, can sign in; and root's token.
+async fn with_root() -> (Fixture, tempfile::TempDir, String) {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let accounts = AccountsConfig { enabled: true, ..AccountsConfig::default() };
+    let config = ServerConfig { dev: false, accounts, ..ServerConfig::development() };
+    let directory = Directory::new(store.clone(), &config);
+    let roles = vec!["admin".to_owned()];
+    let root = NewUser { login: "root".into(), password: Some("correct horse".into()), roles, ..NewUser::default() };
+    directory.create(root).await.unwrap();
+    let server = Fixture::over(store, config).await;
+    let signed_in = log_in(&server, "correct horse").await;
+    assert_eq!(signed_in.status, 200, "{}", signed_in.body);
+    let token = signed_in.json()["access_token"].as_str().unwrap().to_owned();
+    (server, home, token)
+}
+
+async fn log_in(server: &Fixture, password: &str) -> Answer {
+    server
+        .post("/api/accounts/login", &json!({ "login": "root", "password": password }))
+        .await
+}
+
+async fn as_root(server: &Fixture, token: &str, method: &str, target: &str, body: Value) -> Answer {
+    let bearer = format!("Bearer {token}");
+    server.request(method, target, &[("authorization", &bearer)], &body.to_string()).await
+}
+
+#[tokio::test]
+async fn who_signs_in_and_who_is_made_what_stands_in_the_trail() {
+    let (server, _home, root) = with_root().await;
+    assert_eq!(log_in(&server, "wrong pony").await.status, 401);
+    let ada = json!({ "login": "ada", "password": "battery staple", "roles": ["host"] });
+    let made = as_root(&server, &root, "POST", "/api/users", ada).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let target = format!("/api/users/{}", made.json()["id"].as_str().unwrap());
+    let change = json!({ "roles": ["admin"], "password": "tr0ub4dor and 3" });
+    assert_eq!(as_root(&server, &root, "PATCH", &target, change).await.status, 200);
+    assert_eq!(as_root(&server, &root, "DELETE", "/api/users/nobody", Value::Null).await.status, 404);
+
+    let records = server.trail();
+    let said: Vec<_> = records[1..]
+        .iter()
+        .map(|record| (record["what"].as_str().unwrap(), record["result"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("account.login", "done"),
+        ("account.login", "refused"),
+        ("user.create", "done"),
+        ("user.change", "done"),
+        ("user.delete", "done"),
+        ("user.delete", "failed"),
+    ];
+    assert_eq!(said, expected);
+    assert!(records[1]["who"].as_str().unwrap().starts_with("root ("));
+    assert_eq!((&records[4]["detail"], &records[3]["whom"]), (&json!("roles: admin; password"), &json!("ada")));
+    let all = serde_json::to_string(&records).unwrap();
+    for secret in ["correct horse", "wrong pony", "battery staple", "tr0ub4dor"] {
+        assert!(!all.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_signs_in_unwritten() {
+    let (server, _home, root) = with_root().await;
+    server.break_trail();
+    let signed_in = log_in(&server, "correct horse").await;
+    assert_eq!((signed_in.status, signed_in.error_code().as_str()), (503, "audit_unavailable"));
+    assert!(!signed_in.headers.contains_key("set-cookie"));
+    let ada = json!({ "login": "ada", "password": "battery staple" });
+    let made = as_root(&server, &root, "POST", "/api/users", ada).await;
+    assert_eq!((made.status, made.error_code().as_str()), (503, "audit_unavailable"));
+    let users = server
+        .request("GET", "/api/users", &[("authorization", &format!("Bearer {root}"))], "")
+        .await;
+    assert_eq!(users.json()["users"].as_array().unwrap().len(), 1);
 }

@@ -10,11 +10,13 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use sluice_audit::Outcome;
 use sluice_store::{StoreError, User};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::asker::{Asker, NO_TOKEN};
 use super::browser::{REFRESH, is_own_page, is_secure};
@@ -24,6 +26,7 @@ use crate::accounts::{Account, AccountError, Accounts, NewUser, Session};
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
 use crate::doors::knock::{Client, may_sign_in};
+use crate::trail::{Deed, Whence};
 
 const ACCOUNTS_OFF: ApiError =
     ApiError::new(StatusCode::NOT_FOUND, "accounts_off", "nobody signs in at this server: `accounts.enabled` is false");
@@ -33,14 +36,14 @@ const NOT_AN_ACCOUNT: ApiError = ApiError::new(
     "this is for accounts: sign in, and send the access token that comes back",
 );
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/accounts/login", post(login))
-        .route("/api/accounts/register", post(register))
-        .route("/api/accounts/refresh", post(refresh))
-        .route("/api/accounts/logout", post(logout))
-        .route("/api/accounts/me", get(me))
-        .route("/api/accounts/password", post(password))
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(login))
+        .routes(routes!(register))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+        .routes(routes!(me))
+        .routes(routes!(password))
 }
 
 /// What everybody may know of how to sign in.
@@ -70,7 +73,8 @@ impl AccountsInfo {
 }
 
 /// An account as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub(super) struct UserView {
     id: String,
     login: String,
@@ -94,7 +98,8 @@ impl From<User> for UserView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// Somebody who is signed in.
+#[derive(Debug, Serialize, ToSchema)]
 struct SignedIn {
     access_token: String,
     expires_in_s: u64,
@@ -149,19 +154,55 @@ pub(super) fn counted<T, E>(app: &App, way: &str, signed_in: Result<T, E>) -> Re
     signed_in
 }
 
+/// Writes a sign-in down before its tokens are handed out; one that cannot be is none. Who was not let in is nobody known, and what
+/// it typed is not written: people type passwords where logins go.
+pub(super) async fn witnessed(
+    app: &App,
+    whence: Whence,
+    what: &'static str,
+    signed_in: Result<Session, AccountError>,
+) -> Result<Session, ApiError> {
+    let session = match signed_in {
+        Ok(session) => session,
+        Err(error) => {
+            let is_refusal = !matches!(error, AccountError::Busy | AccountError::Storage(_) | AccountError::Sign(_));
+            if is_refusal {
+                app.trail
+                    .refused(&Deed::new("nobody known".to_owned(), what, whence).with(error.to_string()))
+                    .await;
+            }
+            return Err(error.into());
+        }
+    };
+    let who = format!("{} ({})", session.user.login, session.user.id);
+    let deed = Deed::new(who, what, whence).to(session.user.id.as_str());
+    if let Err(unrecorded) = app.trail.record(&deed, Outcome::Done).await {
+        on(app)?.sign_out(Some(&session.refresh_token), None).await?;
+        return Err(unrecorded.into());
+    }
+    Ok(session)
+}
+
 /// JSON that nobody on its way keeps.
 fn secret<T: Serialize>(answer: T) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(answer))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Login {
     login: String,
     password: String,
 }
 
+/// Sign in
+#[utoipa::path(post, path = "/api/accounts/login", tag = "accounts", request_body = Login, responses(
+    (status = 200, description = "And the cookie `sluice_refresh`", body = SignedIn),
+    (status = 401, description = "`wrong_credentials`"),
+    (status = 429, description = "`rate_limited`"),
+))]
 async fn login(
     State(app): State<Arc<App>>,
+    whence: Whence,
     Extension(peer): Extension<Peer>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
@@ -170,11 +211,12 @@ async fn login(
     let accounts = on(&app)?;
     let Login { login, password } = body(json)?;
     may_sign_in(&app, client, &login)?;
-    let session = counted(&app, "password", accounts.sign_in(&login, &password).await)?;
+    let signed_in = counted(&app, "password", accounts.sign_in(&login, &password).await);
+    let session = witnessed(&app, whence, "account.login", signed_in).await?;
     welcome(StatusCode::OK, &app, peer, &headers, session)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Register {
     login: String,
     password: String,
@@ -182,8 +224,18 @@ struct Register {
     name: Option<String>,
 }
 
+/// Make an account and sign in
+///
+/// Where `accounts.registration` allows it.
+#[utoipa::path(post, path = "/api/accounts/register", tag = "accounts", request_body = Register, responses(
+    (status = 201, description = "And the cookie `sluice_refresh`", body = SignedIn),
+    (status = 400, description = "`bad_login`, `bad_name`, `bad_password`"),
+    (status = 403, description = "`registration_closed`"),
+    (status = 409, description = "`login_taken`"),
+))]
 async fn register(
     State(app): State<Arc<App>>,
+    whence: Whence,
     Extension(peer): Extension<Peer>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
@@ -193,11 +245,12 @@ async fn register(
     let Register { login, password, name } = body(json)?;
     may_sign_in(&app, client, &login)?;
     let new = NewUser { login, name, password: Some(password), roles: Vec::new() };
-    let session = counted(&app, "registration", accounts.register(new).await)?;
+    let signed_in = counted(&app, "registration", accounts.register(new).await);
+    let session = witnessed(&app, whence, "account.register", signed_in).await?;
     welcome(StatusCode::CREATED, &app, peer, &headers, session)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Refresh {
     #[serde(default)]
     refresh_token: Option<String>,
@@ -221,6 +274,13 @@ fn refreshing(headers: &HeaderMap, bytes: &Bytes) -> Result<Option<Refreshing>, 
     Ok(cookie.map(|token| Refreshing::Cookie(token.to_owned())))
 }
 
+/// Stay signed in
+///
+/// By the cookie, or by `refresh_token` for who is no browser. Each is good once.
+#[utoipa::path(post, path = "/api/accounts/refresh", tag = "accounts", request_body = Option<Refresh>, responses(
+    (status = 200, body = SignedIn),
+    (status = 401, description = "`not_signed_in`, `session_ended`"),
+))]
 async fn refresh(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -240,7 +300,12 @@ async fn refresh(
     }
 }
 
+/// Sign out
+///
 /// Always done, whatever is shown: who signs out wants to be out.
+#[utoipa::path(post, path = "/api/accounts/logout", tag = "accounts", request_body = Option<Refresh>, responses(
+    (status = 204, description = "Signed out"),
+))]
 async fn logout(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -258,19 +323,35 @@ async fn logout(
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
+/// Who one is
+#[utoipa::path(get, path = "/api/accounts/me", tag = "accounts", responses(
+    (status = 200, body = UserView),
+    (status = 401, description = "`no_token`, `bad_token`"),
+    (status = 403, description = "`not_an_account`"),
+))]
 async fn me(State(app): State<Arc<App>>, asker: Option<Asker>) -> Result<Response, ApiError> {
     on(&app)?;
     Ok(secret(UserView::from(account(asker)?.user)).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Password {
     old: String,
     new: String,
 }
 
+/// Change one's password
+///
+/// Everybody else who is signed in to the account is signed out.
+#[utoipa::path(post, path = "/api/accounts/password", tag = "accounts", request_body = Password, responses(
+    (status = 200, description = "And the cookie `sluice_refresh`", body = SignedIn),
+    (status = 400, description = "`bad_password`"),
+    (status = 401, description = "`wrong_credentials`"),
+    (status = 409, description = "`no_password`"),
+))]
 async fn password(
     State(app): State<Arc<App>>,
+    whence: Whence,
     Extension(peer): Extension<Peer>,
     Extension(client): Extension<Client>,
     asker: Option<Asker>,
@@ -278,11 +359,14 @@ async fn password(
     json: Result<Json<Password>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let accounts = on(&app)?;
+    let who = asker.as_ref().map(Asker::name).unwrap_or_default();
     let account = account(asker)?;
     let Password { old, new } = body(json)?;
     // Whoever found a page left open guesses no faster than others.
     may_sign_in(&app, client, &account.user.login)?;
-    let session = accounts.change_password(&account, &old, &new).await?;
+    let deed = Deed::new(who, "account.password", whence).to(account.user.id.as_str());
+    let change = async { Ok::<_, ApiError>(accounts.change_password(&account, &old, &new).await?) };
+    let session = app.trail.carry_out(deed, change).await?;
     welcome(StatusCode::OK, &app, peer, &headers, session)
 }
 

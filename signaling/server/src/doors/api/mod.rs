@@ -60,9 +60,9 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .merge(chat::routes())
         .merge(events::routes())
         .merge(insight::routes())
-        .merge(accounts::routes().into())
-        .merge(oidc::routes().into())
-        .merge(users::routes().into())
+        .merge(accounts::routes())
+        .merge(oidc::routes())
+        .merge(users::routes())
         .merge(openapi::routes())
 }
 

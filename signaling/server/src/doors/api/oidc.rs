@@ -5,21 +5,23 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::INTERNAL;
-use super::accounts::{counted, on};
+use super::accounts::{counted, on, witnessed};
 use super::browser::{REFRESH, TICKET, is_secure, own_url};
 use crate::App;
 use crate::accounts::{Callback, OidcError, Provider, TICKET_LIFE_S};
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
+use crate::trail::Whence;
 
 /// Where a provider sends people back to.
 const CALLBACK: &str = "/api/accounts/oidc/callback";
@@ -31,8 +33,8 @@ const NO_PROVIDER: ApiError =
 const BAD_QUERY: ApiError =
     ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "the query is not the one that is expected here");
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/accounts/oidc/start", get(start)).route(CALLBACK, get(callback))
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(start)).routes(routes!(callback))
 }
 
 fn provider(app: &App) -> Result<&Provider, ApiError> {
@@ -45,6 +47,16 @@ struct Start {
     next: Option<String>,
 }
 
+/// Begin to sign in by the provider
+///
+/// For browsers, which are sent on.
+#[utoipa::path(get, path = "/api/accounts/oidc/start", tag = "accounts",
+    params(("next" = Option<String>, Query, description = "Where to in the end: a path of this server")), responses(
+    (status = 303, description = "To the provider"),
+    (status = 400, description = "`bad_next`"),
+    (status = 404, description = "`no_provider`"),
+    (status = 502, description = "`provider_unavailable`"),
+))]
 async fn start(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -70,18 +82,29 @@ async fn begin(
     go(&started.location, [ticket])
 }
 
+/// Come back from the provider
+///
+/// With the parameters that OpenID Connect says.
+#[utoipa::path(get, path = "/api/accounts/oidc/callback", tag = "accounts", responses(
+    (status = 303, description = "To where one wanted to go, with the cookie `sluice_refresh`"),
+    (status = 400, description = "`bad_state`"),
+    (status = 401, description = "`provider_not_believed`"),
+    (status = 403, description = "`sign_in_declined`, `account_disabled`"),
+))]
 async fn callback(
     State(app): State<Arc<App>>,
+    whence: Whence,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     query: Result<Query<Callback>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let ended = counted(&app, "provider", end(&app, peer, &headers, query).await);
+    let ended = counted(&app, "provider", end(&app, whence, peer, &headers, query).await);
     shown(&app, peer, &headers, ended)
 }
 
 async fn end(
     app: &App,
+    whence: Whence,
     peer: Peer,
     headers: &HeaderMap,
     query: Result<Query<Callback>, QueryRejection>,
@@ -89,7 +112,8 @@ async fn end(
     let (accounts, provider) = (on(app)?, provider(app)?);
     let Query(callback) = query.map_err(|_| BAD_QUERY)?;
     let (vouched, next) = provider.finish(TICKET.of(headers), &callback).await?;
-    let session = accounts.sign_in_vouched(vouched).await?;
+    let signed_in = accounts.sign_in_vouched(vouched).await;
+    let session = witnessed(app, whence, "account.login", signed_in).await?;
     let secure = is_secure(app, peer, headers);
     let refresh = REFRESH.set(&session.refresh_token, accounts.config.refresh_life.as_secs(), secure);
     go(&next, [refresh.ok_or(INTERNAL)?, TICKET.set("", 0, secure).ok_or(INTERNAL)?])

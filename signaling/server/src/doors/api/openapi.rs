@@ -108,7 +108,7 @@ mod tests {
     }
 
     /// Described in words only, in docs/protocol.md, so far.
-    const IN_WORDS: &[&str] = &["/api/accounts", "/api/people", "/api/sessions", "/api/system", "/api/users"];
+    const IN_WORDS: &[&str] = &["/api/people", "/api/sessions", "/api/system"];
 
     #[test]
     fn what_is_served_is_in_the_document_and_nothing_else() {
