@@ -192,7 +192,6 @@ struct App {
     keys: Arc<Keys>,
     /// `Some` where people sign in.
     accounts: Option<Accounts>,
-    #[allow(dead_code, reason = "doors of rooms come to ask it")]
     roles: Roles,
     rooms: Arc<Rooms>,
     store: Store,

@@ -2,8 +2,6 @@
 //!
 //! Knows neither who somebody is nor how they came by their role.
 
-#![allow(dead_code, reason = "doors of rooms come to ask it")]
-
 use std::collections::BTreeMap;
 
 use livekit_protocol::{ParticipantPermission, TrackSource};
@@ -11,8 +9,6 @@ use sluice_rooms::Rights;
 
 use crate::config::Role;
 
-/// The attribute that shows a participant's role to everybody.
-pub(crate) const ROLE_ATTRIBUTE: &str = "sluice.role";
 /// Moderates its room, and may record it.
 pub(crate) const HOST: &str = "host";
 /// Who is nothing else.
