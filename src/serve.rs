@@ -10,6 +10,7 @@ use sluice_config::Config;
 use sluice_loadtest::guests;
 use sluice_node::{Node, NodeConfig, NodeError};
 use sluice_server::{Limits, Rates, RoomDefaults, Server, ServerConfig, Timeouts, Webhook};
+use sluice_store::Retention;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -248,6 +249,13 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
                 allow_private: webhook.allow_private,
             })
             .collect(),
+        retention: Retention {
+            events: config.retention.events,
+            chat: config.retention.chat,
+            sessions: config.retention.sessions,
+            quality: config.retention.quality,
+            ..Retention::default()
+        },
         roles: people::roles(config.roles),
         accounts: people::accounts(config.accounts),
         ..ServerConfig::new(keys)

@@ -34,6 +34,8 @@ pub struct Config {
     pub storage: Storage,
     /// Where it is written who did what.
     pub audit: Audit,
+    /// How long what is kept there is kept.
+    pub retention: Retention,
     /// Who is told of what happens in rooms.
     #[serde(deserialize_with = "webhooks")]
     pub webhooks: Vec<Webhook>,
@@ -393,6 +395,31 @@ impl TryFrom<String> for AuditPath {
     }
 }
 
+/// `[retention]`: days; `None` for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// What happened in rooms.
+    #[serde(rename = "events_days", deserialize_with = "days")]
+    pub events: Option<Duration>,
+    /// What was written in rooms that keep their chat.
+    #[serde(rename = "chat_days", deserialize_with = "days")]
+    pub chat: Option<Duration>,
+    /// Who was where, and for how long.
+    #[serde(rename = "sessions_days", deserialize_with = "days")]
+    pub sessions: Option<Duration>,
+    /// How participants fared.
+    #[serde(rename = "quality_days", deserialize_with = "days")]
+    pub quality: Option<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let days = |days: u64| Some(Duration::from_secs(days * DAY_S));
+        Self { events: days(30), chat: days(30), sessions: days(30), quality: days(7) }
+    }
+}
+
 /// One of `[[webhooks]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -491,6 +518,14 @@ fn webhooks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Webhook>, 
 
 pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// Seconds of a day.
+const DAY_S: u64 = 24 * 3600;
+
+fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let days = u16::deserialize(deserializer)?;
+    Ok((days > 0).then(|| Duration::from_secs(u64::from(days) * DAY_S)))
 }
 
 fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {

@@ -32,6 +32,7 @@ const fn key(path: &'static str, form: Form, accepts: &'static str) -> Key {
 }
 
 const SECONDS: &str = "whole seconds, 0 to 4294967295";
+const DAYS: &str = "whole days, 0 to 65535 (0: for ever)";
 const PEM: &str = "the path of a PEM file";
 const SWITCH: &str = "true or false";
 const FORWARDED: &str = "a whole number, 0 to 65535 (0: all)";
@@ -113,6 +114,10 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.api_requests_per_minute_per_key", Form::Integer, RATE),
     key("limits.logins_per_minute_per_ip", Form::Integer, RATE),
     key("limits.logins_per_minute_per_login", Form::Integer, RATE),
+    key("retention.events_days", Form::Integer, DAYS),
+    key("retention.chat_days", Form::Integer, DAYS),
+    key("retention.sessions_days", Form::Integer, DAYS),
+    key("retention.quality_days", Form::Integer, DAYS),
     key("log.format", Form::Text, "\"text\" or \"json\""),
     key("log.filter", Form::Text, "levels by module, such as \"info\" or \"info,sluice_core=debug\""),
     key("metrics.open", Form::Boolean, SWITCH),

@@ -50,6 +50,7 @@ fn the_table_of_keys_and_the_types_agree() {
         "rooms",
         "limits",
         "storage",
+        "retention",
         "audit",
         "log",
         "metrics",

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use sluice_store::Retention;
+
 /// Everything the doors need to know.
 #[derive(Clone)]
 pub struct ServerConfig {
@@ -54,6 +56,8 @@ pub struct ServerConfig {
     pub roles: BTreeMap<String, Role>,
     /// Who signs in here.
     pub accounts: AccountsConfig,
+    /// How long things are kept.
+    pub retention: Retention,
 }
 
 /// Shows everything but the secrets.
@@ -80,6 +84,7 @@ impl fmt::Debug for ServerConfig {
             .field("webhooks", &self.webhooks)
             .field("roles", &self.roles)
             .field("accounts", &self.accounts)
+            .field("retention", &self.retention)
             .finish()
     }
 }
@@ -109,6 +114,7 @@ impl ServerConfig {
             webhooks: Vec::new(),
             roles: BTreeMap::new(),
             accounts: AccountsConfig::default(),
+            retention: Retention::default(),
         }
     }
 

@@ -51,6 +51,7 @@ use crate::auth::Keys;
 use crate::doors::api::{Answers, Knocks};
 use crate::events::EventTasks;
 use crate::gate::Gate;
+use crate::history::Load;
 use crate::metrics::Metrics;
 use crate::roles::Roles;
 use crate::room::Rooms;
@@ -113,6 +114,7 @@ impl Server {
         let metrics = Metrics::register(&registry)?;
         let media_door = node.media_door();
         let (log, events) = events::open(&config, &store, &metrics).await?;
+        let load = Load::watch(registry.clone(), metrics.clone());
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
         let gate = Gate::new(&config);
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
@@ -130,6 +132,7 @@ impl Server {
             metrics,
             registry,
             gate,
+            load,
             creations,
             guests: Guests::default(),
             answers: Answers::default(),
@@ -201,6 +204,7 @@ struct App {
     metrics: Metrics,
     registry: prometheus::Registry,
     gate: Gate,
+    load: Arc<Load>,
     creations: PerMinute,
     guests: Guests,
     answers: Answers,

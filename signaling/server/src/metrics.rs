@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     pub(crate) events_written: IntCounter,
     /// Events that are not in the store, for want of a place in the queue or because it did not take them.
     pub(crate) events_lost: IntCounter,
+    /// Quality samples that are not in the store.
+    pub(crate) samples_lost: IntCounter,
     /// Answers of the API that were withheld since the log did not have what they acknowledge.
     pub(crate) answers_unwritten: IntCounter,
     /// Posts of webhooks, by result (`delivered`, `refused`, `failed`), and webhooks given up (`dropped`).
@@ -78,6 +80,10 @@ impl Metrics {
             room_events: counters("sluice_room_events_total", "Entries of room logs", &["kind"])?,
             events_written: counter("sluice_events_written_total", "Events written to storage")?,
             events_lost: counter("sluice_events_lost_total", "Events that storage never took")?,
+            samples_lost: counter(
+                "sluice_quality_samples_lost_total",
+                "Quality samples that storage did not take or there was no place for",
+            )?,
             answers_unwritten: counter(
                 "sluice_answers_unwritten_total",
                 "API answers withheld since storage did not take their events in time",

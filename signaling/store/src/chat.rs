@@ -50,11 +50,20 @@ pub struct ChatMessage {
 }
 
 impl Transaction {
-    /// Keeps a message, and counts it for its session.
+    /// Keeps a message, and counts it for its session; its number. One that is kept already is neither kept nor counted
+    /// again.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when one with this id is there: it was sent twice.
+    /// [`StoreError::Exists`] when another one has this id. Nothing has happened then.
     pub async fn keep_message(&mut self, message: &NewChatMessage) -> Result<u64, StoreError> {
+        // Before the insert: one that fails takes the whole transaction along, with PostgreSQL.
+        let query = Query::new("SELECT * FROM chat_messages WHERE id = $1");
+        if let Some(row) = self.fetch_optional(query.bind(&message.id)).await? {
+            let ChatMessage { sequence, sent } = ChatMessage::read(&row)?;
+            let content = |of: &NewChatMessage| (of.room.clone(), of.identity.clone(), of.message.clone());
+            let is_same = content(&sent) == content(message);
+            return if is_same { Ok(sequence) } else { Err(StoreError::Exists { what: "chat message" }) };
+        }
         let sequence = self.next("chat", message.room.as_str()).await?;
         let query = Query::new(
             "INSERT INTO chat_messages (room, sequence, id, session_id, identity, user_id, sender, message, audio_url,

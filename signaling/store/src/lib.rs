@@ -21,6 +21,7 @@ mod retention;
 mod rooms;
 mod sessions;
 mod store;
+mod summaries;
 mod tokens;
 mod users;
 mod values;
@@ -36,6 +37,7 @@ pub use retention::{Retention, Swept};
 pub use rooms::{Lifetime, Room};
 pub use sessions::{NewSession, Phase, Session, SessionKind, SessionState, Stay};
 pub use store::{Store, StoreOptions, Transaction};
+pub use summaries::{SessionFigures, SessionFilter, SessionSummary};
 pub use tokens::{RefreshToken, Rotation};
 pub use users::{ForeignAccount, User};
 pub use values::{

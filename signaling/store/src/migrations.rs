@@ -7,7 +7,10 @@ use std::borrow::Cow;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr as _, SqlStr};
 
-const STEPS: &[(i64, &str, &str)] = &[(1, "control plane", include_str!("../migrations/0001_control_plane.sql"))];
+const STEPS: &[(i64, &str, &str)] = &[
+    (1, "control plane", include_str!("../migrations/0001_control_plane.sql")),
+    (2, "appointments", include_str!("../migrations/0002_appointments.sql")),
+];
 
 /// All of them.
 pub(crate) fn all() -> Migrator {

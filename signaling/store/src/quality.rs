@@ -95,6 +95,27 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The same of one participant, by identity or stay.
+    pub async fn quality_of(
+        &self,
+        session: &SessionId,
+        whom: &str,
+        from: UnixMillis,
+        to: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<QualitySample>, StoreError> {
+        let query = Query::new(
+            "SELECT * FROM quality_samples WHERE session_id = $1 AND at_ms >= $2 AND at_ms < $3
+             AND (participant = $5 OR participant IN (
+                 SELECT participant FROM session_participants WHERE session_id = $1 AND identity = $5))
+             ORDER BY at_ms, participant LIMIT $4",
+        );
+        let query = query.bind(session).bind(from).bind(to).bind(limit).bind(whom);
+        self.fetch_all(query).await?.iter().map(QualitySample::read).collect()
+    }
+}
+
 impl QualitySample {
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {

@@ -21,7 +21,8 @@ pub struct Retention {
     pub events_of_kind: BTreeMap<EventKind, Option<Duration>>,
     /// Chat messages.
     pub chat: Option<Duration>,
-    /// Sessions that are over, with their participants and samples, since something last happened in them.
+    /// Sessions that are over, with their participants and samples, since something last happened in them, and
+    /// appointments that nobody kept.
     pub sessions: Option<Duration>,
     /// Quality samples.
     pub quality: Option<Duration>,
@@ -70,7 +71,8 @@ impl Store {
         }
         if let Some(age) = retention.sessions {
             let sql = "DELETE FROM sessions WHERE id IN (
-                SELECT id FROM sessions WHERE phase = 'ended' AND active_ms < $1 ORDER BY active_ms LIMIT $2)";
+                SELECT id FROM sessions WHERE active_ms < $1
+                AND (phase = 'ended' OR (phase = 'scheduled' AND scheduled_ms < $1)) ORDER BY active_ms LIMIT $2)";
             swept.sessions = self.delete_before(sql, now.minus(age)).await?;
         }
         swept.rooms = self.sweep_rooms(now).await?;

@@ -103,7 +103,7 @@ impl Session {
         Some(self.ended?.since(self.started?))
     }
 
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.id("id")?,
             room: row.id("room")?,
@@ -163,6 +163,10 @@ impl Stay {
     }
 }
 
+/// An appointment is kept so long after its time, and so long before it: people come early, and some late.
+const LATE: Duration = Duration::from_secs(12 * 3600);
+const EARLY: Duration = Duration::from_secs(3600);
+
 /// Said of those who were there when the server was killed.
 const INTERRUPTED: &str = "INTERRUPTED";
 
@@ -193,14 +197,23 @@ impl Transaction {
         Ok(())
     }
 
-    /// Begins an instant session at this moment, unless it is known already: whoever missed its beginning can still write
-    /// down what follows.
+    /// Begins the session of a room at this moment, unless it is known already: whoever missed its beginning can still
+    /// write down what follows. An appointment of this room for about now becomes this session, and otherwise it is an
+    /// instant one.
     pub async fn begin_session(
         &mut self,
         id: &SessionId,
         room: &RoomName,
         started: UnixMillis,
     ) -> Result<(), StoreError> {
+        let query = Query::new(
+            "UPDATE sessions SET id = $1, appointment = id, phase = 'active', started_ms = $3, active_ms = $3 WHERE id = (
+                 SELECT id FROM sessions WHERE room = $2 AND phase = 'scheduled' AND scheduled_ms >= $4
+                 AND scheduled_ms <= $5 ORDER BY scheduled_ms LIMIT 1)
+             AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $1)",
+        );
+        let query = query.bind(id).bind(room).bind(started);
+        self.execute(query.bind(started.minus(LATE)).bind(started.plus(EARLY))).await?;
         let query = Query::new(
             "INSERT INTO sessions (id, room, kind, phase, state, started_ms, active_ms, message_count,
              transcript_preview) VALUES ($1, $2, $3, $4, $5, $6, $6, 0, '') ON CONFLICT (id) DO NOTHING",
@@ -210,8 +223,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Says where a session stands. The first state after `Initializing` starts one that was scheduled; `Ended`, and
-    /// `Failed`, end it and whoever is still in it.
+    /// Says where a session stands. The first state after `Initializing` starts one that was scheduled; `Ended` ends it
+    /// and whoever is still in it. One that has `Failed` may recover.
     ///
     /// # Errors
     /// [`StoreError::Missing`]; [`StoreError::Conflict`] when it is over.
@@ -227,7 +240,7 @@ impl Transaction {
         }
         let (phase, ended) = match state {
             SessionState::Initializing => (session.phase, None),
-            SessionState::Ended | SessionState::Failed => (Phase::Ended, Some(now)),
+            SessionState::Ended => (Phase::Ended, Some(now)),
             _ => (Phase::Active, None),
         };
         let started = session.started.or((phase == Phase::Active).then_some(now));
@@ -292,6 +305,20 @@ impl Transaction {
         }
     }
 
+    /// Somebody is in another role from now on. Nothing happens when they are not there.
+    pub async fn change_role(
+        &mut self,
+        id: &SessionId,
+        participant: &ParticipantId,
+        role: &str,
+    ) -> Result<(), StoreError> {
+        let query = Query::new(
+            "UPDATE session_participants SET role = $3 WHERE session_id = $1 AND participant = $2 AND left_ms IS NULL",
+        );
+        self.execute(query.bind(id).bind(participant).bind(role)).await?;
+        Ok(())
+    }
+
     pub(crate) async fn touch_session(&mut self, id: &SessionId, now: UnixMillis) -> Result<(), StoreError> {
         let query = Query::new("UPDATE sessions SET active_ms = $2 WHERE id = $1 AND active_ms < $2");
         self.execute(query.bind(id).bind(now)).await?;
@@ -354,6 +381,13 @@ impl Transaction {
 }
 
 impl Store {
+    /// Writes down that a session is to begin, or begins it; see [`Transaction::open_session`].
+    pub async fn open_session(&self, session: &NewSession, now: UnixMillis) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        transaction.open_session(session, now).await?;
+        transaction.commit().await
+    }
+
     /// One session.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let row = self.fetch_optional(Query::new("SELECT * FROM sessions WHERE id = $1").bind(id)).await?;

@@ -128,6 +128,15 @@ impl Store {
             .map_err(StoreError::Backup)
     }
 
+    /// What the file takes, with the log of writes beside it; nothing with PostgreSQL.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        let Pools::Sqlite { file, .. } = &self.pools else { return 0 };
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        bytes(file) + bytes(Path::new(&log))
+    }
+
     pub(crate) fn is_sqlite(&self) -> bool {
         matches!(self.pools, Pools::Sqlite { .. })
     }

@@ -28,6 +28,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::ServerError;
 use crate::config::ServerConfig;
+use crate::history::{Sampler, Samples, Sampling};
 use crate::metrics::Metrics;
 use delivery::Delivery;
 use gaps::Gaps;
@@ -77,10 +78,16 @@ pub(crate) struct EventLog {
     /// How many of them the store has.
     settled: watch::Receiver<u64>,
     gaps: Arc<Gaps>,
+    sampling: Sampling,
     metrics: Metrics,
 }
 
 impl EventLog {
+    /// Keeps how everybody in a room fares, if there is a place. Never waits.
+    pub(crate) fn sample(&self, samples: Samples) {
+        self.sampling.note(samples);
+    }
+
     /// Writes down what happened, soon. Never waits.
     pub(crate) fn note(&self, event: Box<RoomEvent>) -> Mark {
         let mut mark = Mark::LOST;
@@ -115,6 +122,7 @@ pub(crate) struct EventTasks {
     stop_writing: watch::Sender<bool>,
     stop_posting: watch::Sender<bool>,
     writer: JoinHandle<()>,
+    sampler: JoinHandle<()>,
     couriers: Vec<JoinHandle<()>>,
     keeper: JoinHandle<()>,
 }
@@ -180,9 +188,11 @@ async fn open_with(
         metrics: metrics.clone(),
     };
     let writer = tokio::spawn(writer.run());
-    let keeper = tokio::spawn(keep(store.clone(), metrics.clone()));
-    let log = EventLog { queue, noted: AtomicU64::new(0), settled, gaps, metrics: metrics.clone() };
-    Ok((log, EventTasks { stop_writing, stop_posting, writer, couriers, keeper }))
+    let (sampling, sampler) = Sampler::new(store.clone(), metrics.samples_lost.clone());
+    let sampler = tokio::spawn(sampler.run(stop_writing.subscribe()));
+    let keeper = tokio::spawn(keep(store.clone(), config.retention.clone(), metrics.clone()));
+    let log = EventLog { queue, noted: AtomicU64::new(0), settled, gaps, sampling, metrics: metrics.clone() };
+    Ok((log, EventTasks { stop_writing, stop_posting, writer, sampler, couriers, keeper }))
 }
 
 impl EventTasks {
@@ -194,6 +204,9 @@ impl EventTasks {
         if tokio::time::timeout_at(deadline, &mut self.writer).await.is_err() {
             self.writer.abort();
             tracing::error!("storage did not take the last events in time: they are lost");
+        }
+        if tokio::time::timeout_at(deadline, &mut self.sampler).await.is_err() {
+            self.sampler.abort();
         }
         self.stop_posting.send_replace(true);
         let all = async {
@@ -212,19 +225,20 @@ impl EventTasks {
 impl Drop for EventTasks {
     fn drop(&mut self) {
         self.writer.abort();
+        self.sampler.abort();
         self.keeper.abort();
         self.couriers.iter().for_each(JoinHandle::abort);
     }
 }
 
 /// Looks after what lies in the store: deletes what has been kept for long enough, and counts what is owed.
-async fn keep(store: Store, metrics: Metrics) {
+async fn keep(store: Store, retention: Retention, metrics: Metrics) {
     let (mut sweeps, mut counts) = (interval(SWEEP_EVERY), interval(COUNT_EVERY));
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = sweeps.tick() => match store.sweep(&Retention::default(), now()).await {
+            _ = sweeps.tick() => match store.sweep(&retention, now()).await {
                 Ok(swept) => tracing::debug!(?swept, "deleted what was kept for long enough"),
                 Err(error) => tracing::warn!(%error, "cannot delete what was kept for long enough"),
             },

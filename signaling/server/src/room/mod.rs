@@ -24,6 +24,8 @@ use crate::events::{EventLog, Mark};
 use crate::metrics::Metrics;
 use crate::random::random_id;
 
+#[cfg(test)]
+pub(crate) use explain::Picture;
 pub(crate) use explain::{Asker, ExplainError, Explained, Fared, code, kind_name};
 pub(crate) use task::{Show, ToRoom};
 

@@ -13,6 +13,7 @@ use sluice_rooms::{
     Arrival, Command, ConnectionId, Effect, ForwardId, Join, MediaCommand, MediaEvent, Moderation, ModerationError,
     ParticipantSid, Portrait, Resume, RoomEventKind, RoomSnapshot, RoomState, TokenClaims,
 };
+use sluice_store::UnixMillis;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
@@ -20,10 +21,14 @@ use super::explain::{Asker, ExplainReply, Explanations, Fared};
 use super::forwards::{ForwardReply, Forwards, GuestNews};
 use super::{RoomHandle, RoomStatus, Rooms, now};
 use crate::events::Mark;
+use crate::history::{self, Samples};
 use crate::media;
 use crate::metrics::response_kind;
 use crate::signal::frame::Response;
 use crate::signal::outbox::{Outbox, Outgoing};
+
+/// Every second report of the media plane, which come every 5 s, give or take.
+const SAMPLE_EVERY: Duration = Duration::from_secs(8);
 
 /// What is asked of a room's task.
 pub(crate) enum ToRoom {
@@ -110,6 +115,8 @@ pub(super) struct RoomTask {
     forwards: Forwards,
     /// How far the log must be written to have what happened here.
     mark: Mark,
+    /// When it was last written down how everybody fares.
+    sampled: Option<std::time::Instant>,
 }
 
 impl RoomTask {
@@ -136,6 +143,7 @@ impl RoomTask {
             calls: HashMap::new(),
             forwards: Forwards::default(),
             mark: Mark::default(),
+            sampled: None,
         }
     }
 
@@ -315,11 +323,29 @@ impl RoomTask {
         if matches!(event, MediaEvent::Data { .. }) {
             self.rooms.metrics.data_packets.with_label_values(&["in"]).inc();
         }
-        if matches!(event, MediaEvent::Quality(_)) {
+        let is_report = matches!(event, MediaEvent::Quality(_));
+        if is_report {
             let (participants, request) = self.explanations.survey(&self.state);
             participants.iter().for_each(|participant| self.ask_media(participant, request));
         }
-        self.state.handle(Command::Media(event), now())
+        let effects = self.state.handle(Command::Media(event), now());
+        if is_report {
+            self.sample();
+        }
+        effects
+    }
+
+    /// Writes down how everybody fares, from time to time.
+    fn sample(&mut self) {
+        let now = now();
+        if self.sampled.is_some_and(|sampled| now.at.duration_since(sampled) < SAMPLE_EVERY) {
+            return;
+        }
+        self.sampled = Some(now.at);
+        let fared = self.explanations.fared(&self.state, &Asker::Administrator);
+        let at = UnixMillis(now.unix_ms);
+        let samples = fared.iter().map(|fared| history::sample(fared, at)).collect();
+        self.rooms.log.sample(Samples { session: self.state.sid().as_str().into(), samples });
     }
 
     fn ask_media(&mut self, participant: &ParticipantSid, request: u64) {

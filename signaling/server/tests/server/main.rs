@@ -7,13 +7,18 @@ mod api;
 mod audit;
 mod calls;
 mod control;
+#[allow(unreachable_pub, reason = "it is the store's")]
+#[path = "../../../store/tests/databases/mod.rs"]
+mod databases;
 mod fixture;
 mod gate;
+mod history;
 mod hostile;
 mod insight;
 mod media_door;
 mod oidc;
 mod operations;
 mod provider;
+mod restart;
 mod twirp;
 mod webhooks;

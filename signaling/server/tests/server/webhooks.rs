@@ -21,7 +21,7 @@ const TAKEN: &str = "200 OK";
 const DOWN: &str = "503 Service Unavailable";
 
 /// A web server that hears webhooks.
-struct Receiver {
+pub(crate) struct Receiver {
     address: SocketAddr,
     heard: mpsc::UnboundedReceiver<Heard>,
     /// What it answers to the next ones; then that it has them.
@@ -37,7 +37,7 @@ struct Heard {
 }
 
 impl Receiver {
-    async fn start(answers: &[&str]) -> Self {
+    pub(crate) async fn start(answers: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let answers = Arc::new(Mutex::new(answers.iter().map(|answer| (*answer).to_owned()).collect::<VecDeque<_>>()));
@@ -58,14 +58,14 @@ impl Receiver {
         Self { address, heard, answers }
     }
 
-    fn config(&self, allow_private: bool) -> ServerConfig {
+    pub(crate) fn config(&self, allow_private: bool) -> ServerConfig {
         let url = format!("http://{}/hook?of=sluice", self.address);
         let webhook = Webhook { url, api_key: "devkey".into(), allow_private };
         ServerConfig { webhooks: vec![webhook], ..ServerConfig::development() }
     }
 
     /// The next post, whose signature must hold.
-    async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         let heard = within(self.heard.recv()).await.unwrap();
         assert_eq!((heard.path.as_str(), heard.content_type.as_str()), ("/hook?of=sluice", "application/webhook+json"));
         let (signed, signature) = heard.authorization.rsplit_once('.').unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use sluice_store::UserId;
 
 use crate::App;
 use crate::accounts::{Account, AccountError, Shown, is_access_token};
@@ -56,6 +57,22 @@ impl Asker {
         match self {
             Self::Token(claims) => claims.video.room_admin && claims.video.room == room,
             Self::Account(_) | Self::Developer => self.is_admin(),
+        }
+    }
+
+    /// May do what concerns every room there ever was (`roomCreate` and `roomList`, role `admin`).
+    pub(super) fn governs(&self) -> bool {
+        match self {
+            Self::Token(claims) => claims.video.room_create && claims.video.room_list,
+            Self::Account(_) | Self::Developer => self.is_admin(),
+        }
+    }
+
+    /// Whose account it is, when it is one that does not oversee everything.
+    pub(super) fn plain_account(&self) -> Option<&UserId> {
+        match self {
+            Self::Account(account) if !account.is_admin() => Some(&account.user.id),
+            Self::Token(_) | Self::Account(_) | Self::Developer => None,
         }
     }
 

@@ -16,8 +16,12 @@ mod lobby;
 mod moderation;
 mod oidc;
 mod openapi;
+mod people;
 mod place;
 mod rooms;
+mod sessions;
+mod system;
+mod table;
 mod users;
 
 use std::sync::Arc;
@@ -64,6 +68,9 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .merge(oidc::routes())
         .merge(users::routes())
         .merge(openapi::routes())
+        .merge(sessions::routes())
+        .merge(system::routes())
+        .merge(people::routes())
 }
 
 /// A JSON body, or why it is none.
