@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use sluice_config::{Config, ConfigError, File, Setting};
 
-use crate::{audit, keys, serve, token, user};
+use crate::{audit, backup, keys, serve, token, user};
 
 /// A selective forwarding unit for browsers and apps: rooms with audio, video and data, for every LiveKit SDK.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ enum Command {
     /// Keep accounts: the first administrator, and whoever is locked out
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Copy the database while the server goes on
+    Backup(backup::BackupArgs),
     /// Load a LiveKit-compatible server with synthetic participants and report how it served them
     Loadtest(sluice_loadtest::cli::LoadtestArgs),
 }
@@ -66,6 +68,7 @@ impl Cli {
             Command::Keys(KeysCommand::Generate) => keys::generate(),
             Command::Audit(command) => audit::run(&command),
             Command::User(command) => user::run(&command),
+            Command::Backup(args) => backup::run(&args),
             Command::Loadtest(args) => Ok(args.run()?),
         }
     }

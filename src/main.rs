@@ -3,6 +3,7 @@
 
 mod addresses;
 mod audit;
+mod backup;
 mod cli;
 mod keys;
 mod logging;

@@ -333,3 +333,35 @@ fn ask(port: u16, head: &str, body: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
+
+#[test]
+fn a_backup_of_a_running_server_is_a_database_and_overwrites_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let (url, copy) = (format!("sqlite:{}", path("sluice.db")), path("copy.db"));
+    let backup = |copy: &str| sluice(&["backup", copy]).env("SLUICE_STORAGE__URL", &url).output().unwrap();
+    let nothing = refusal(&backup(&copy));
+    assert!(nothing.contains("there is no database"), "{nothing}");
+    assert!(!home.path().join("sluice.db").exists(), "and none was made");
+
+    let server = Serving::start_with(&[], &[("SLUICE_STORAGE__URL", &url)]);
+    let made = server.call("CreateRoom", &creator(), r#"{"name":"math"}"#);
+    assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+    stdout(&backup(&copy));
+    let twice = refusal(&backup(&copy));
+    assert!(twice.contains("exists already"), "{twice}");
+
+    let copied = format!("sqlite:{copy}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = sluice_store::Store::open(&copied, &sluice_store::StoreOptions::default()).await.unwrap();
+        assert_eq!(store.check().await.unwrap(), [] as [String; 0]);
+        assert_eq!(store.active_sessions().await.unwrap()[0].room.as_str(), "math");
+        store.close().await;
+    });
+    let elsewhere = sluice(&["backup", "x.db"])
+        .env("SLUICE_STORAGE__URL", "postgres://u@h/d")
+        .output()
+        .unwrap();
+    assert!(refusal(&elsewhere).contains("pg_dump"));
+}
