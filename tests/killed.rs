@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use livekit_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
-use serving::Serving;
+use serving::{Serving, sluice};
 use sluice_store::{Event, Phase, Store, StoreOptions};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -136,6 +136,7 @@ fn id(event: &Event) -> String {
 
 struct Scene {
     url: String,
+    trail: String,
     receiver: SocketAddr,
     acknowledged: BTreeSet<Acknowledged>,
     told: Told,
@@ -145,8 +146,12 @@ impl Scene {
     fn server(&self) -> Serving {
         let hook =
             format!("[{{ url = \"http://{}/hook\", api_key = \"devkey\", allow_private = true }}]", self.receiver);
-        let variables =
-            [("SLUICE_STORAGE__URL", self.url.as_str()), ("SLUICE_WEBHOOKS", &hook), ("SLUICE_LOG__FILTER", LOG)];
+        let variables = [
+            ("SLUICE_STORAGE__URL", self.url.as_str()),
+            ("SLUICE_AUDIT__PATH", &self.trail),
+            ("SLUICE_WEBHOOKS", &hook),
+            ("SLUICE_LOG__FILTER", LOG),
+        ];
         Serving::start_with(&[], &variables)
     }
 
@@ -176,6 +181,12 @@ impl Scene {
 
     /// Looks through what is stored.
     async fn verify(&self, run: usize) {
+        let verified = sluice(&["audit", "verify", &self.trail]).output().unwrap();
+        assert!(verified.status.success(), "run {run}: {}", String::from_utf8_lossy(&verified.stderr));
+        // Each of these was a deed, written down before it was done.
+        let said = String::from_utf8_lossy(&verified.stdout);
+        let records: usize = said.split_once("good: ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        assert!(records >= self.acknowledged.len(), "run {run}: {said}");
         let store = Store::open(&self.url, &StoreOptions::default()).await.unwrap();
         assert_eq!(store.check().await.unwrap(), [] as [String; 0], "run {run}");
         let log = log(&store).await;
@@ -206,7 +217,8 @@ async fn killed_twenty_times_nothing_that_was_acknowledged_is_lost() {
     let told = Told::default();
     let receiving = tokio::spawn(receive(listener, told.clone()));
     let url = format!("sqlite:{}", home.path().join("sluice.db").display());
-    let mut scene = Scene { url, receiver, acknowledged: BTreeSet::new(), told };
+    let trail = home.path().join("audit.log").to_str().unwrap().to_owned();
+    let mut scene = Scene { url, trail, receiver, acknowledged: BTreeSet::new(), told };
 
     for run in 0..KILLS {
         // Nowhere in particular: after another number each time.
