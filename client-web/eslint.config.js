@@ -11,7 +11,7 @@ export default tseslint.config(
     files: ['src/**/*.{ts,tsx}'],
     extends: [
       tseslint.configs.recommendedTypeChecked,
-      jsxA11y.flatConfigs.recommended,
+      jsxA11y.flatConfigs.strict,
       reactHooks.configs.flat.recommended,
     ],
     languageOptions: {

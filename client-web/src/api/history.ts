@@ -12,10 +12,12 @@ export interface SessionInfo {
   companion_id: string | null;
   started_at: number | null;
   ended_at: number | null;
+  /** Of one that is over. */
   duration_seconds: number | null;
   participants: number;
   message_count: number;
-  transcript_preview: string | null;
+  /** Empty where nothing is kept of what was said. */
+  transcript_preview: string;
 }
 
 export interface Stay {
@@ -41,8 +43,9 @@ export interface QualitySample {
   /** Bits per second. */
   bitrate: number | null;
   frameRate: number | null;
-  resolution: { width: number; height: number } | null;
-  /** 0 to 1. */
+  /** Such as `1280x720`; empty without a picture. */
+  resolution: string;
+  /** Per cent. */
   packetLoss: number | null;
   /** Milliseconds. */
   latency: number | null;
@@ -61,19 +64,22 @@ export interface SystemMetrics {
     qualityDistribution: { excellent: number; good: number; fair: number; poor: number };
   };
   performance: {
-    /** Percent of one processor's time. */
-    cpuUsage: number;
+    /** Per cent of all cores; `null` where the system does not say. */
+    cpuUsage: number | null;
     /** Bytes. */
-    memoryUsage: number;
-    /** Bits per second. */
+    memoryUsage: number | null;
+    /** Bits per second of media, both ways together. */
     networkBandwidth: number;
     /** Bytes. */
     diskUsage: number;
   };
   errors: {
+    /** Calls of the last day whose media never came up. */
     connectionFailures: number;
+    /** Sounds and pictures that something keeps from being as they should, now. */
     audioIssues: number;
     videoIssues: number;
+    /** What was lost since the server began. */
     systemErrors: number;
   };
   node: {
@@ -82,14 +88,15 @@ export interface SystemMetrics {
     uptime_s: number;
     rooms: number;
     participants: number;
-    workers: number;
+    /** Some worker takes rooms. */
+    able: boolean;
   };
 }
 
 export interface LoadSample {
   at: number;
-  cpuUsage: number;
-  memoryUsage: number;
+  cpuUsage: number | null;
+  memoryUsage: number | null;
   networkBandwidth: number;
   rooms: number;
   participants: number;
@@ -114,20 +121,42 @@ export interface LogPage {
 type Token = string | undefined;
 export type Format = 'json' | 'csv';
 
+/** As many sessions as the server puts into one answer. */
+const FILE_ROWS = 1000;
+/** Enough for days; whoever has more takes the file. */
+const QUALITY_PAGES = 20;
+
 const sessionPath = (id: string) => `/api/sessions/${encodeURIComponent(id)}`;
 
 export const history = {
-  sessions: (query: { room?: string; before?: number; limit?: number }, token: Token) =>
+  /** `before` is the id of a session: older ones than that. */
+  sessions: (query: { room?: string; before?: string; limit?: number }, token: Token) =>
     request<{ sessions: SessionInfo[]; more: boolean }>('GET', '/api/sessions', { query, token }),
 
   session: (id: string, token: Token) => request<SessionDetail>('GET', sessionPath(id), { token }),
 
-  quality: async (id: string, token: Token) =>
-    (await request<{ samples: QualitySample[] }>('GET', `${sessionPath(id)}/quality`, { token }))
-      .samples,
+  /** All samples of a session: a long one comes in several answers, which meet in one moment. */
+  quality: async (id: string, token: Token) => {
+    const samples = new Map<string, QualitySample>();
+    let from: number | undefined;
+    for (let page = 0; page < QUALITY_PAGES; page++) {
+      const answer = await request<{ samples: QualitySample[]; more?: boolean }>(
+        'GET',
+        `${sessionPath(id)}/quality`,
+        { query: { from }, token },
+      );
+      for (const one of answer.samples) {
+        samples.set(`${one.participant_id} ${String(one.at)}`, one);
+      }
+      const last = answer.samples.at(-1)?.at;
+      if (answer.more !== true || last === undefined || last === from) break;
+      from = last;
+    }
+    return [...samples.values()];
+  },
 
   sessionsFile: (format: Format, room: string | undefined, token: Token) =>
-    requestFile('/api/sessions', { query: { room, format }, token }),
+    requestFile('/api/sessions', { query: { room, format, limit: FILE_ROWS }, token }),
 
   qualityFile: (id: string, format: Format, token: Token) =>
     requestFile(`${sessionPath(id)}/quality`, { query: { format }, token }),

@@ -8,7 +8,7 @@ const sample = (at: number, change: Partial<QualitySample> = {}): QualitySample 
   at,
   bitrate: 1000,
   frameRate: 30,
-  resolution: null,
+  resolution: '',
   packetLoss: 0,
   latency: null,
   jitter: 2,

@@ -15,7 +15,7 @@ const system = {
   },
   performance: { cpuUsage: 34, memoryUsage: 1e8, networkBandwidth: 2e6, diskUsage: 5e9 },
   errors: { connectionFailures: 2, audioIssues: 0, videoIssues: 0, systemErrors: 0 },
-  node: { id: 'ND_1', version: '0.1.0', uptime_s: 3600, rooms: 1, participants: 4, workers: 2 },
+  node: { id: 'ND_1', version: '0.1.0', uptime_s: 3600, rooms: 1, participants: 4, able: true },
 };
 
 describe('the dashboard', () => {

@@ -44,7 +44,7 @@ function Figures({ now: { node, sessions, performance } }: { now: SystemMetrics 
     ['Network', bitrate(performance.networkBandwidth)],
     ['On disk', bytes(performance.diskUsage)],
     ['Running for', duration(node.uptime_s)],
-    ['Node', `${node.id}, version ${node.version}, ${String(node.workers)} workers`],
+    ['Node', `${node.id}, version ${node.version}${node.able ? '' : ', takes no rooms'}`],
   ];
   return (
     <dl className="figures" data-testid="admin-figures">
@@ -59,7 +59,7 @@ function Figures({ now: { node, sessions, performance } }: { now: SystemMetrics 
 }
 
 function LoadCharts({ samples }: { samples: readonly LoadSample[] }) {
-  const points = (value: (sample: LoadSample) => number): Point[] =>
+  const points = (value: (sample: LoadSample) => number | null): Point[] =>
     samples.map((sample) => ({ at: sample.at, value: value(sample) }));
   return (
     <>
@@ -111,15 +111,15 @@ function QualityNow({ now: { sessions } }: { now: SystemMetrics }) {
 
 function Troubles({ now: { errors } }: { now: SystemMetrics }) {
   const rows: [string, number][] = [
-    ['Connections that failed', errors.connectionFailures],
-    ['Trouble with sound', errors.audioIssues],
-    ['Trouble with pictures', errors.videoIssues],
-    ['Errors of the server', errors.systemErrors],
+    ['Calls of the last day without media', errors.connectionFailures],
+    ['Sounds held back now', errors.audioIssues],
+    ['Pictures held back now', errors.videoIssues],
+    ['Events and samples lost since the start', errors.systemErrors],
   ];
   return (
     <figure className="chart">
       <figcaption>
-        <span>Since the start</span>
+        <span>Troubles</span>
       </figcaption>
       <dl className="facts">
         {rows.map(([label, value]) => (

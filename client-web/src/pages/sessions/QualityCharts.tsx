@@ -2,7 +2,7 @@ import { useCallback, useState } from 'react';
 import { account } from '../../account/account';
 import { history, type SessionDetail } from '../../api/history';
 import { LineChart } from '../../charts/LineChart';
-import { bitrate, milliseconds, share } from '../../state/measures';
+import { bitrate, milliseconds, percent } from '../../state/measures';
 import { displayName } from '../../state/people';
 import { GRADES, qualitySeries } from '../../state/qualitySeries';
 import { AccessNote } from '../../ui/AccessNote';
@@ -63,8 +63,8 @@ export function QualityCharts({ session }: { session: SessionDetail }) {
         <LineChart
           title="Lost packets"
           series={[{ name: 'Lost', points: of.loss }]}
-          format={share}
-          least={0.02}
+          format={percent}
+          least={2}
         />
         <LineChart
           title="Round trip and jitter"

@@ -3,6 +3,7 @@ import { account } from '../../account/account';
 import { history, type Format, type SessionDetail } from '../../api/history';
 import { count, dateTime, duration } from '../../state/measures';
 import { displayName } from '../../state/people';
+import { lasted, roomName } from '../../state/sessions';
 import { AccessNote } from '../../ui/AccessNote';
 import { Link } from '../../ui/Link';
 import { PageShell } from '../../ui/PageShell';
@@ -11,7 +12,6 @@ import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { Downloads } from './Downloads';
 import { QualityCharts } from './QualityCharts';
-import { roomName } from './Sessions';
 import '../../styles/tables.css';
 import '../../styles/charts.css';
 
@@ -35,7 +35,7 @@ function Detail({ session }: { session: SessionDetail }) {
   const facts: [string, string][] = [
     ['Began', dateTime(session.started_at)],
     ['Ended', session.phase === 'active' ? 'going on' : dateTime(session.ended_at)],
-    ['Lasted', duration(session.duration_seconds)],
+    ['Lasted', lasted(session)],
     ['Kind', session.kind === 'appointment' ? 'by appointment' : 'at once'],
     ['State', session.state],
     ['Messages', count(session.message_count)],

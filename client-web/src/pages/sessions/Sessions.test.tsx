@@ -18,7 +18,7 @@ const session = (id: string, change: object = {}) => ({
   duration_seconds: 93,
   participants: 2,
   message_count: 3,
-  transcript_preview: null,
+  transcript_preview: '',
   ...change,
 });
 const info = {
@@ -35,7 +35,7 @@ describe('the sessions page', () => {
     const asked = respond({
       ...info,
       'GET /api/sessions?limit=25': page([session('RM_2', { started_at: 5000 })], true),
-      'GET /api/sessions?limit=25&before=5000': page([session('RM_1')]),
+      'GET /api/sessions?limit=25&before=RM_2': page([session('RM_1')]),
       'GET /api/sessions?limit=25&room=k3m9x2qa': page([]),
     });
     render(<Sessions />);
@@ -69,7 +69,7 @@ describe('the sessions page', () => {
   });
 
   it('gives the list as a file', async () => {
-    respond({ ...info, 'GET /api/sessions?format=csv': { status: 200, body: 'a,b' } });
+    respond({ ...info, 'GET /api/sessions?format=csv&limit=1000': { status: 200, body: 'a,b' } });
     const saved = vi.fn(() => 'blob:x');
     URL.createObjectURL = saved;
     URL.revokeObjectURL = vi.fn();
@@ -89,7 +89,7 @@ it('a session says who was there, and how it went for each', async () => {
     at,
     bitrate: 1_000_000,
     frameRate: 30,
-    resolution: null,
+    resolution: '',
     packetLoss: 0,
     latency: 40,
     jitter: 2,
@@ -117,7 +117,12 @@ it('a session says who was there, and how it went for each', async () => {
     },
     'GET /api/sessions/RM_1/quality': {
       status: 200,
-      body: { samples: [sample('ada', 0), sample('ada', 10_000), sample('gone', 0)] },
+      body: { samples: [sample('ada', 0), sample('ada', 10_000)], more: true },
+    },
+    // The answers meet in one moment, which counts once.
+    'GET /api/sessions/RM_1/quality?from=10000': {
+      status: 200,
+      body: { samples: [sample('ada', 10_000), sample('gone', 10_000)], more: false },
     },
   });
   render(<Session id="RM_1" />);

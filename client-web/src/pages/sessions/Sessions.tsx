@@ -1,7 +1,8 @@
 import { useCallback, useState } from 'react';
 import { account } from '../../account/account';
 import { history, type Format, type SessionInfo } from '../../api/history';
-import { count, dateTime, duration } from '../../state/measures';
+import { count, dateTime } from '../../state/measures';
+import { lasted, roomName } from '../../state/sessions';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
 import { Field } from '../../ui/Field';
@@ -49,7 +50,7 @@ export default function Sessions() {
 
 function SessionList({ room }: { room: string }) {
   const [before, setBefore] = useState<readonly SessionInfo[]>([]);
-  const oldest = before.at(-1)?.started_at ?? undefined;
+  const oldest = before.at(-1)?.session_id;
   const ask = useCallback(
     async () =>
       history.sessions(
@@ -107,12 +108,12 @@ function SessionTable({ sessions }: { sessions: readonly SessionInfo[] }) {
             <tr key={one.session_id} data-testid="session-row" data-session={one.session_id}>
               <th scope="row">
                 <Link to={`/sessions/${one.session_id}`}>{roomName(one)}</Link>
-                {one.transcript_preview !== null && (
+                {one.transcript_preview !== '' && (
                   <span className="table-note">{one.transcript_preview}</span>
                 )}
               </th>
               <td data-label="Began">{dateTime(one.started_at)}</td>
-              <td data-label="Lasted">{duration(one.duration_seconds)}</td>
+              <td data-label="Lasted">{lasted(one)}</td>
               <td data-label="People">{count(one.participants)}</td>
               <td data-label="Messages">{count(one.message_count)}</td>
               <td data-label="State">
@@ -126,8 +127,4 @@ function SessionTable({ sessions }: { sessions: readonly SessionInfo[] }) {
       </table>
     </div>
   );
-}
-
-export function roomName({ room_name, room_id }: Pick<SessionInfo, 'room_name' | 'room_id'>) {
-  return room_name === '' ? room_id : room_name;
 }
