@@ -166,7 +166,7 @@ async fn a_receiver_hears_of_a_room_in_order_and_the_log_says_the_same() {
     for (event, state) in events[1..3].iter().zip(["Ending", "Ended"]) {
         assert_eq!((&event["kind"], &event["event"]["sluice"]["to"]), (&json!("session_changed"), &json!(state)));
     }
-    assert_eq!((&page["more"], &page["oldest"]), (&json!(false), &json!(1)));
+    assert_eq!((&page["more"], &page["oldest"], &page["newest"]), (&json!(false), &json!(1), &json!(4)));
     let rest = server.get("/api/events?after=3&limit=1").await.json();
     assert_eq!(rest["events"], json!([events[3]]));
     assert_eq!(server.get("/api/events?after=0&limit=1").await.json()["more"], true);

@@ -56,6 +56,9 @@ struct Page {
     more: bool,
     /// The oldest event there is. Above `after` plus one, some are not kept any more.
     oldest: Option<u64>,
+    /// The newest that was ever written, of whatever room; 0 before the first. Who wants the end of the log begins
+    /// some way before it.
+    newest: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -118,10 +121,12 @@ async fn events(
         return Err(BAD_QUERY);
     }
     let room = room.map(RoomName::from);
-    let page = app.store.events(after, room.as_ref(), limit.unwrap_or(PAGE)).await.map_err(|error| {
+    let unreadable = |error| {
         tracing::error!(%error, "cannot read the event log");
         NO_STORAGE
-    })?;
+    };
+    let page = app.store.events(after, room.as_ref(), limit.unwrap_or(PAGE)).await.map_err(unreadable)?;
+    let newest = app.store.last_event().await.map_err(unreadable)?;
     let EventPage { events, more, oldest } = page;
-    Ok(Json(Page { events: events.into_iter().filter_map(Entry::of).collect(), more, oldest }))
+    Ok(Json(Page { events: events.into_iter().filter_map(Entry::of).collect(), more, oldest, newest }))
 }
