@@ -9,8 +9,8 @@ export interface Operation {
   path: string;
   summary: string;
   description: string;
-  /** Ways to show who one is; empty where nobody asks. */
-  security: readonly string[];
+  /** Ways to show who one is, and whether one may show nothing; `undefined` where nothing is said. */
+  security: { ways: readonly string[]; optional: boolean } | undefined;
   parameters: readonly Parameter[];
   body: Shape | undefined;
   responses: readonly { status: string; description: string; shape: Shape | undefined }[];
@@ -100,7 +100,7 @@ function readOperation(
     path,
     summary: text(operation.summary) || firstLine(text(operation.description)),
     description: text(operation.description),
-    security: list(security).flatMap((one) => Object.keys(object(one))),
+    security: security === undefined ? undefined : securityOf(list(security).map(object)),
     parameters: [...shared, ...list(operation.parameters)].map((raw) => {
       const parameter = resolve(root, raw);
       return {
@@ -121,6 +121,12 @@ function readOperation(
       };
     }),
   };
+}
+
+/** An empty entry among others says that one may come without. */
+function securityOf(entries: readonly Json[]): Operation['security'] {
+  const ways = [...new Set(entries.flatMap((one) => Object.keys(one)))];
+  return { ways, optional: entries.some((one) => Object.keys(one).length === 0) };
 }
 
 function firstLine(description: string): string {

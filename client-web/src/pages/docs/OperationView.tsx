@@ -13,11 +13,7 @@ export function OperationView({ operation }: { operation: Operation }) {
       </summary>
       <div className="operation-body">
         {description !== '' && description !== summary && <p className="prose">{description}</p>}
-        <p className="empty">
-          {security.length === 0
-            ? 'Needs no token.'
-            : `Needs one of: ${[...new Set(security)].join(', ')}.`}
-        </p>
+        {security && <p className="empty">{securityInWords(security)}</p>}
         {parameters.length > 0 && (
           <section>
             <h3>Parameters</h3>
@@ -50,6 +46,12 @@ export function OperationView({ operation }: { operation: Operation }) {
       </div>
     </details>
   );
+}
+
+function securityInWords({ ways, optional }: NonNullable<Operation['security']>): string {
+  if (ways.length === 0) return 'Needs no token.';
+  const token = `a token (${ways.join(', ')})`;
+  return optional ? `May be asked with ${token} or without.` : `Needs ${token}.`;
 }
 
 function ShapeView({ shape }: { shape: Shape }) {
