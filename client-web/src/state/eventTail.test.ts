@@ -18,6 +18,7 @@ it('says whom an event is about, as far as it says', () => {
   expect(eventInWords({ participant: { identity: 'a' }, track: { source: 'SCREEN_SHARE' } })).toBe(
     'a, screen share',
   );
+  expect(eventInWords({ sluice: { from: 'Connecting', to: 'Connected' } })).toBe('Connected');
   expect(eventInWords(undefined)).toBe('–');
   expect(eventInWords({ room: {} })).toBe('–');
 });

@@ -26,9 +26,11 @@ export function eventInWords(event: unknown): string {
     | {
         participant?: { identity?: string; name?: string };
         track?: { source?: string; type?: string };
+        sluice?: { to?: string };
       }
     | undefined;
   const who = said?.participant?.name || said?.participant?.identity;
   const track = said?.track?.source ?? said?.track?.type;
-  return [who, track?.toLowerCase().replaceAll('_', ' ')].filter(Boolean).join(', ') || '–';
+  const state = said?.sluice?.to;
+  return [who, state, track?.toLowerCase().replaceAll('_', ' ')].filter(Boolean).join(', ') || '–';
 }

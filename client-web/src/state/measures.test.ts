@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { bitrate, bytes, duration, milliseconds, share } from './measures';
+import { bitrate, bytes, count, duration, milliseconds, share } from './measures';
 
 it.each([
   [0, '0 s'],
@@ -16,6 +16,8 @@ it('says quantities in units of their size, to three digits', () => {
   expect(bitrate(1_920_000)).toBe('1.92 Mbit/s');
   expect(bitrate(100_000)).toBe('100 kbit/s');
   expect(bytes(182_400_000)).toBe('182 MB');
+  expect(count(2.5)).toBe('2.5');
+  expect(count(48)).toBe('48');
   expect(bytes(0)).toBe('0 B');
   expect(share(0.0095)).toBe('0.95 %');
   expect(share(0.5)).toBe('50 %');

@@ -57,7 +57,8 @@ export function milliseconds(value: number | null): string {
 }
 
 export function count(value: number | null): string {
-  return value === null ? NOTHING : Math.round(value).toLocaleString();
+  // Half of five is 2.5 also on the scale of a chart.
+  return value === null ? NOTHING : Number(value.toFixed(1)).toLocaleString();
 }
 
 /** Three significant digits, and no more than make sense. */

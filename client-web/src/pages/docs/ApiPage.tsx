@@ -5,6 +5,7 @@ import { PageShell } from '../../ui/PageShell';
 import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { OperationView } from './OperationView';
+import { Words } from './Words';
 import '../../styles/reference.css';
 
 const ask = async () => readDocument(await apiDocument());
@@ -80,7 +81,7 @@ function unfold(id: string): void {
 function Prose({ text }: { text: string }) {
   return text.split(/\n\s*\n/).map((paragraph, index) => (
     <p key={index} className="prose">
-      {paragraph}
+      <Words text={paragraph} />
     </p>
   ));
 }

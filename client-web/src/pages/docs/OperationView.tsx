@@ -1,4 +1,5 @@
 import type { Field, Operation, Shape } from '../../state/openapi';
+import { Words } from './Words';
 
 /** One thing the API does: folded to a line, unfolded to all there is to know. */
 export function OperationView({ operation }: { operation: Operation }) {
@@ -12,7 +13,11 @@ export function OperationView({ operation }: { operation: Operation }) {
         <span className="operation-summary">{summary}</span>
       </summary>
       <div className="operation-body">
-        {description !== '' && description !== summary && <p className="prose">{description}</p>}
+        {description !== '' && description !== summary && (
+          <p className="prose">
+            <Words text={description} />
+          </p>
+        )}
         {security && <p className="empty">{securityInWords(security)}</p>}
         {parameters.length > 0 && (
           <section>
@@ -37,7 +42,8 @@ export function OperationView({ operation }: { operation: Operation }) {
           {responses.map((response) => (
             <div key={response.status} className="answer">
               <p>
-                <code className="status">{response.status}</code> {response.description}
+                <code className="status">{response.status}</code>{' '}
+                <Words text={response.description} />
               </p>
               {response.shape && <ShapeView shape={response.shape} />}
             </div>
@@ -72,7 +78,11 @@ function FieldList({ fields }: { fields: readonly Field[] }) {
         <li key={field.name}>
           <code>{field.name}</code> <span className="field-type">{field.type}</span>
           {field.required && <span className="tag">required</span>}
-          {field.description !== '' && <p className="field-hint">{field.description}</p>}
+          {field.description !== '' && (
+            <p className="field-hint">
+              <Words text={field.description} />
+            </p>
+          )}
           {field.fields.length > 0 && <FieldList fields={field.fields} />}
         </li>
       ))}
