@@ -15,6 +15,8 @@ import type {
 export interface Visitor {
   name: string;
   identity?: string | undefined;
+  /** That one had the identity before, in the session that still goes on. */
+  return_key?: string | undefined;
   password?: string | undefined;
   /** Who made the room has it, and is its host. */
   host_key?: string | undefined;

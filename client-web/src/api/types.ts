@@ -64,6 +64,8 @@ export interface JoinGrant {
   identity: string;
   /** `host`, `participant`, or a role the operator made. */
   role?: string;
+  /** Shows, after a reload, that one is who has the identity. */
+  return_key?: string;
   room: RoomInfo;
 }
 

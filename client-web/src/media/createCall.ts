@@ -34,17 +34,19 @@ export function createCall(
     microphone: options.audio,
   });
   // Not awaited: claiming a lock may take a moment and nothing depends on it.
-  const remember = (grant: JoinGrant) => void tabIdentity.remember(roomId, grant.identity);
+  const remember = ({ identity, return_key: returnKey }: JoinGrant) =>
+    void tabIdentity.remember(roomId, { identity, returnKey });
   const controller = new CallController<CallSession>(
     {
       room: () => api.room(roomId),
       async enter(name, password) {
-        const identity = await tabIdentity.recall(roomId);
+        const self = await tabIdentity.recall(roomId);
         const hostKey = new HostKeys(safeStorage('localStorage')).recall(roomId);
         const token = await account.token();
         const answer = await visit((who) => api.join(roomId, who, token), {
           name,
-          identity,
+          identity: self?.identity,
+          return_key: self?.returnKey,
           password,
           host_key: hostKey,
         });

@@ -5,7 +5,7 @@ import type { JoinAnswer } from '../api/types';
 
 /**
  * A room may be another one than the tab remembers, under the same id: then the key of its host is of no
- * use. And who was made host in it does not get that identity back by asking for it.
+ * use, and the identity may be somebody's who cannot be told from a stranger by it.
  */
 export async function visit(
   join: (who: Visitor) => Promise<JoinAnswer>,

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { TabIdentity } from './identity';
 
+const ada = { identity: 'ada-7f3k', returnKey: '17.c2ln' };
+
 function storage(entries: Record<string, string> = {}) {
   const map = new Map(Object.entries(entries));
   return {
@@ -29,29 +31,29 @@ it('a tab is nobody until it has joined, then the same person after a reload', a
   const locks = browserLocks();
   const tab = new TabIdentity(session, locks);
   expect(await tab.recall('k3m9x2qa')).toBeUndefined();
-  await tab.remember('k3m9x2qa', 'ada-7f3k');
-  expect(await tab.recall('k3m9x2qa')).toBe('ada-7f3k');
+  await tab.remember('k3m9x2qa', ada);
+  expect(await tab.recall('k3m9x2qa')).toEqual(ada);
 
   locks.release();
   const reloaded = new TabIdentity(session, locks);
-  expect(await reloaded.recall('k3m9x2qa')).toBe('ada-7f3k');
+  expect(await reloaded.recall('k3m9x2qa')).toEqual(ada);
   expect(await reloaded.recall('otherone')).toBeUndefined();
 });
 
 it('asking twice at once does not make a tab wait for itself', async () => {
   const session = storage();
   const locks = browserLocks();
-  await new TabIdentity(session, locks).remember('k3m9x2qa', 'ada-7f3k');
+  await new TabIdentity(session, locks).remember('k3m9x2qa', ada);
   locks.release();
   const reloaded = new TabIdentity(session, locks);
   const both = [reloaded.recall('k3m9x2qa'), reloaded.recall('k3m9x2qa')];
-  expect(await Promise.all(both)).toEqual(['ada-7f3k', 'ada-7f3k']);
+  expect(await Promise.all(both)).toEqual([ada, ada]);
 });
 
 it('a duplicated tab is somebody new: two with one identity would throw each other out', async () => {
   const session = storage();
   const locks = browserLocks();
-  await new TabIdentity(session, locks).remember('k3m9x2qa', 'ada-7f3k');
+  await new TabIdentity(session, locks).remember('k3m9x2qa', ada);
 
   const duplicate = new TabIdentity(session.copy(), locks);
   expect(await duplicate.recall('k3m9x2qa')).toBeUndefined();
@@ -60,6 +62,11 @@ it('a duplicated tab is somebody new: two with one identity would throw each oth
 it('works without storage and without locks', async () => {
   expect(await new TabIdentity(undefined, undefined).recall('k3m9x2qa')).toBeUndefined();
   const tab = new TabIdentity(storage(), undefined);
-  await tab.remember('k3m9x2qa', 'ada-7f3k');
-  expect(await tab.recall('k3m9x2qa')).toBe('ada-7f3k');
+  await tab.remember('k3m9x2qa', ada);
+  expect(await tab.recall('k3m9x2qa')).toEqual(ada);
+});
+
+it.each(['ada-7f3k', '{', 'null', '{"identity":7}'])('is nobody by %s', async (stored) => {
+  const tab = new TabIdentity(storage({ 'sluice.identity.k3m9x2qa': stored }), undefined);
+  expect(await tab.recall('k3m9x2qa')).toBeUndefined();
 });

@@ -12,6 +12,12 @@ const CLAIM_MS = 400;
 
 const key = (roomId: string) => `sluice.identity.${roomId}`;
 
+/** Somebody in a room, and what shows it: everybody there knows the identity. */
+export interface Self {
+  identity: string;
+  returnKey?: string | undefined;
+}
+
 export class TabIdentity {
   /** Claims made or under way: asking twice must not make a tab wait for itself. */
   private readonly claims = new Map<string, Promise<boolean>>();
@@ -22,17 +28,17 @@ export class TabIdentity {
     private readonly locks: Locks | undefined,
   ) {}
 
-  /** The identity to ask for, or `undefined` to let the server invent one. */
-  async recall(roomId: string): Promise<string | undefined> {
-    const identity = this.storage?.getItem(key(roomId)) ?? undefined;
-    if (identity === undefined) return undefined;
-    if (await this.claim(roomId, identity)) return identity;
+  /** Whom to ask to be, or `undefined` to let the server invent somebody. */
+  async recall(roomId: string): Promise<Self | undefined> {
+    const self = read(this.storage?.getItem(key(roomId)));
+    if (self === undefined) return undefined;
+    if (await this.claim(roomId, self.identity)) return self;
     this.storage?.removeItem(key(roomId));
     return undefined;
   }
 
-  async remember(roomId: string, identity: string): Promise<void> {
-    this.storage?.setItem(key(roomId), identity);
+  async remember(roomId: string, { identity, returnKey }: Self): Promise<void> {
+    this.storage?.setItem(key(roomId), JSON.stringify({ identity, returnKey }));
     await this.claim(roomId, identity);
   }
 
@@ -57,5 +63,16 @@ export class TabIdentity {
           resolve(false);
         });
     });
+  }
+}
+
+/** What lies in storage may be another version's, or anybody's. */
+function read(stored: string | null | undefined): Self | undefined {
+  try {
+    const { identity, returnKey } = JSON.parse(stored ?? '{}') as Record<string, unknown>;
+    if (typeof identity !== 'string') return undefined;
+    return { identity, returnKey: typeof returnKey === 'string' ? returnKey : undefined };
+  } catch {
+    return undefined;
   }
 }
