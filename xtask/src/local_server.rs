@@ -38,14 +38,25 @@ pub(crate) fn program(built: Option<&str>) -> anyhow::Result<PathBuf> {
 }
 
 impl LocalServer {
-    /// Starts one with these variables, besides those it needs to be found. What it says goes to a file of that name.
+    /// Starts one in development mode, with these variables besides those it needs to be found. What it says goes to a file
+    /// of that name.
     pub(crate) fn start(program: &Path, name: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_as(&["--dev"], program, name, variables)
+    }
+
+    /// The same as it runs where others reach it, where nobody may anything without a token.
+    pub(crate) fn start_for_others(program: &Path, name: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let temporary = [("SLUICE_STORAGE__URL", "temporary"), ("SLUICE_AUDIT__PATH", "temporary")];
+        Self::start_as(&[], program, name, &[&temporary, variables].concat())
+    }
+
+    fn start_as(mode: &[&str], program: &Path, name: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = workspace::target()?.join(name);
         std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         let log = directory.join("server.log");
         let out = File::create(&log).with_context(|| log.display().to_string())?;
         let mut command = Command::new(program);
-        command.args(["serve", "--dev", "--listen", &address().to_string()]);
+        command.arg("serve").args(mode).args(["--listen", &address().to_string()]);
         command.args(["--udp-port", &MEDIA_PORT.to_string(), "--log", "warn"]);
         command.env("SLUICE_KEYS", format!("{KEY}: {SECRET}")).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);

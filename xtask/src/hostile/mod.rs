@@ -1,11 +1,12 @@
 //! `cargo xtask hostile`: the hostile inputs a server has to bear, over the network alone, while two honest people are in a
 //! call. A line for each: passed, failed, or not played yet and why.
 //!
-//! `rows.rs` is the list, `plays.rs` carries rows out, `wire.rs` is a stranger's hands, `honest.rs` the call. Knows the server
+//! `rows.rs` is the list, `plays.rs` carries rows out, `rooms.rs` those about rooms and their hosts; `wire.rs` is a stranger's hands, `honest.rs` the call. Knows the server
 //! from outside only.
 
 mod honest;
 mod plays;
+mod rooms;
 mod rows;
 mod wire;
 
@@ -29,7 +30,8 @@ const SLOWEST: Duration = Duration::from_secs(2);
 const VARIABLES: &[(&str, &str)] = &[
     ("SLUICE_HTTP__TRUSTED_PROXIES", "127.0.0.1"),
     ("SLUICE_HTTP__ALLOWED_ORIGINS", "https://good.example"),
-    ("SLUICE_METRICS__OPEN", "false"),
+    ("SLUICE_HTTP__BEHIND_PROXY", "true"),
+    ("SLUICE_ROOMS__OPEN", "true"),
     ("SLUICE_LIMITS__ROOM_CREATIONS_PER_MINUTE", "120"),
     ("SLUICE_LIMITS__JOINS_PER_MINUTE_PER_IP", "300"),
     ("SLUICE_LIMITS__API_REQUESTS_PER_MINUTE_PER_IP", "300"),
@@ -91,7 +93,8 @@ pub(crate) fn hostile(arguments: &[String]) -> anyhow::Result<Verdict> {
             (None, Target::new(address, media, key.clone(), secret.clone()))
         }
         _ => {
-            let own = LocalServer::start(&local_server::program(wanted.built.as_deref())?, "hostile", VARIABLES)?;
+            let own =
+                LocalServer::start_for_others(&local_server::program(wanted.built.as_deref())?, "hostile", VARIABLES)?;
             let target = own.target();
             (Some(own), target)
         }

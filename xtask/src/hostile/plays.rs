@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
 }
 
 /// What plays have: an error says how the server failed.
-type Played = anyhow::Result<Outcome>;
+pub(crate) type Played = anyhow::Result<Outcome>;
 
 /// Nothing answers within this time, when something would at once.
 const SILENCE: Duration = Duration::from_millis(300);

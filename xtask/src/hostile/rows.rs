@@ -3,6 +3,7 @@
 //! Layers: A tokens and API, S signaling, W web, O operations, U datagrams.
 
 use super::plays::{self, Outcome};
+use super::rooms;
 use super::wire::Target;
 
 /// One kind of hostile input.
@@ -133,8 +134,12 @@ pub(crate) const ROWS: &[Row] = &[
         "a secret that can be guessed",
         Play::NotYet("the server refuses to start: tests of the command line"),
     ),
-    row("A-idempotency", "the same idempotency key twice", Play::NotYet("there are no idempotency keys")),
-    row("A-webhook", "webhooks towards private addresses", Play::NotYet("webhooks cannot be configured yet")),
+    row("A-idempotency", "a request a hundred times, and another under its key", Play::Own(rooms::replays)),
+    row(
+        "A-webhook",
+        "webhooks towards private addresses",
+        Play::NotYet("needs a server that has some: tests of the server"),
+    ),
     row("S-deflate", "a WebSocket that asks for compression", Play::Own(plays::compression)),
     row("S-silent", "a hundred connections that say nothing", Play::Own(plays::silent_connections)),
     row("S-slow-body", "a body that does not come", Play::Own(plays::slow_body)),
@@ -203,6 +208,10 @@ pub(crate) const ROWS: &[Row] = &[
     row("S-metadata", "metadata of 100 KB, a thousand attributes", Play::Own(plays::metadata)),
     row("S-takeover", "the same identity twice", Play::Own(plays::takeover)),
     row("S-strangers-room", "another room's insides with one's own token", Play::Own(plays::strangers_room)),
+    row("S-steering", "what hosts do, by a participant and by another room's host", Play::Own(rooms::steering)),
+    row("S-kept-out", "somebody kept out, with the old token and under other names", Play::Own(rooms::kept_out)),
+    row("S-guesses", "passwords, host keys and tickets guessed", Play::Own(rooms::guesses)),
+    row("S-crowd", "hundreds in front of one lobby", Play::Own(rooms::crowd)),
     row("S-room-names", "room names that are empty, long, or have controls", Play::Own(plays::room_names)),
     row(
         "S-candidates",
