@@ -142,7 +142,8 @@ pub fn run(control: Control, server: &Server, server_pid: Option<u32>, room: &st
 enum Heard {
     In(Duration),
     Ping(Duration),
-    Lost(PeerError),
+    /// And whether it had been in.
+    Lost(PeerError, bool),
 }
 
 async fn conduct(
@@ -167,8 +168,9 @@ async fn conduct(
         let wait = apart * u32::try_from(place).unwrap_or(u32::MAX);
         clients.spawn(async move {
             tokio::time::sleep(wait).await;
-            if let Err(error) = stay(&server, &token, &tell, stopped).await {
-                let _ = tell.send(Heard::Lost(error)).await;
+            let mut was_in = false;
+            if let Err(error) = stay(&server, &token, &tell, stopped, &mut was_in).await {
+                let _ = tell.send(Heard::Lost(error, was_in)).await;
             }
         });
     }
@@ -181,8 +183,9 @@ async fn conduct(
                 joins.record(took);
                 present += 1;
             }
-            Some(Heard::Lost(error)) => {
+            Some(Heard::Lost(error, was_in)) => {
                 lost += 1;
+                present -= usize::from(was_in);
                 why = Some(error);
             }
             Some(Heard::Ping(_)) => {}
@@ -208,7 +211,7 @@ async fn conduct(
                 () = &mut calls => break,
                 told = heard.recv() => match told {
                     Some(Heard::Ping(took)) => pings.record(took),
-                    Some(Heard::Lost(_)) => lost_later += 1,
+                    Some(Heard::Lost(..)) => lost_later += 1,
                     Some(Heard::In(_)) => {}
                     None => break,
                 },
@@ -238,6 +241,7 @@ async fn stay(
     token: &str,
     tell: &mpsc::Sender<Heard>,
     mut stopped: watch::Receiver<bool>,
+    was_in: &mut bool,
 ) -> Result<(), PeerError> {
     /// Clients of LiveKit are told to.
     const PING_EVERY: Duration = Duration::from_secs(5);
@@ -251,6 +255,7 @@ async fn stay(
             _ => {}
         }
     }
+    *was_in = true;
     let _ = tell.send(Heard::In(began.elapsed())).await;
     // Not all at the same moment: each at a time of its own, by when it came.
     let mut ticks = tokio::time::interval(PING_EVERY);

@@ -46,7 +46,12 @@ impl AuditTrail {
             request_id: whence.request_id.as_ref().map(|RequestId(id)| id.clone()),
             detail: detail.clone(),
         };
-        let written = tokio::time::timeout(PATIENCE, self.trail.append(entry, now().unix_ms)).await;
+        let written = tokio::time::timeout(PATIENCE, self.trail.append(entry.clone(), now().unix_ms)).await;
+        if written.is_err() {
+            // It waits for the disk still, and will be written: so will be that nothing came of it.
+            let trail = self.trail.clone();
+            tokio::spawn(async move { trail.append(Entry { result: Outcome::Failed, ..entry }, now().unix_ms).await });
+        }
         written.map_err(|_| Unrecorded::TooSlow)?.map_err(Unrecorded::Trail).inspect_err(|error| {
             tracing::error!(%error, what, "the audit trail cannot be written");
         })

@@ -50,7 +50,8 @@ const SUMMARIES: &str = "SELECT sessions.*,
     FROM sessions
     WHERE (active_ms < $1 OR (active_ms = $1 AND id < $2)) AND ($4 = '' OR room = $4) AND ($5 = ''
         OR id IN (SELECT session_id FROM session_participants WHERE user_id = $5)
-        OR room IN (SELECT name FROM rooms WHERE created_by = $5))
+        OR EXISTS (SELECT name FROM rooms WHERE name = sessions.room AND created_by = $5
+            AND created_ms <= COALESCE(sessions.started_ms, sessions.active_ms)))
     ORDER BY active_ms DESC, id DESC LIMIT $3";
 
 impl SessionSummary {
@@ -95,7 +96,8 @@ impl Store {
         let query = Query::new(
             "SELECT id FROM sessions WHERE id = $1 AND (
              id IN (SELECT session_id FROM session_participants WHERE user_id = $2)
-             OR room IN (SELECT name FROM rooms WHERE created_by = $2))",
+             OR EXISTS (SELECT name FROM rooms WHERE name = sessions.room AND created_by = $2
+                 AND created_ms <= COALESCE(sessions.started_ms, sessions.active_ms)))",
         );
         Ok(self.fetch_optional(query.bind(&session.id).bind(user)).await?.is_some())
     }

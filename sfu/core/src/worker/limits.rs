@@ -215,6 +215,10 @@ impl Worker {
             // Who lends a track tells all who have it.
             return;
         }
+        // Rooms that lent a track once and do no more are not remembered.
+        room.limits
+            .heard
+            .retain(|_, (at, _)| now.saturating_duration_since(*at) < LEVELS_INTERVAL * 2);
         room.limits.heard.insert(from, (now, levels));
         // Nobody may sound here.
         self.next_levels_at.get_or_insert(now + LEVELS_INTERVAL);

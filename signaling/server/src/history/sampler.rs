@@ -111,9 +111,19 @@ impl Sampler {
 
     /// One session that is not there does not take the others along.
     async fn write(&self, waiting: &mut Vec<Samples>) {
-        if waiting.is_empty() || self.attempt(waiting).await.is_ok() {
-            waiting.clear();
+        if waiting.is_empty() {
             return;
+        }
+        match self.attempt(waiting).await {
+            Ok(()) => return waiting.clear(),
+            Err(StoreError::Missing { .. } | StoreError::Conflict { .. } | StoreError::Nul) => {}
+            // Storage is away, and one by one they would wait for it as long as all together.
+            Err(error) => {
+                let lost = waiting.drain(..).map(|samples| samples.samples.len() as u64).sum();
+                self.lost.inc_by(lost);
+                tracing::warn!(%error, lost, "cannot keep samples of quality");
+                return;
+            }
         }
         for samples in waiting.drain(..) {
             if let Err(error) = self.attempt(std::slice::from_ref(&samples)).await {
