@@ -11,7 +11,7 @@ use crate::Now;
 /// People who wait at once: as many as a host can still read. The next is refused.
 const WAITING: usize = 200;
 /// Who waits asks every two seconds; who has not asked for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// A decision is remembered so long: time enough to ask once more, and to join.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Decisions remembered at once: a host would have to let everybody in five times a minute. The oldest goes first.

@@ -66,10 +66,19 @@ impl Appointments {
         }
     }
 
+    /// The role that was given last.
+    pub(crate) fn of(&self, identity: &str) -> Option<&Appointment> {
+        self.0.get(identity)
+    }
+
+    /// What was given after a token was signed, of which it does not know.
+    pub(crate) fn since(&self, identity: &str, signed_at_s: u64) -> Option<&Appointment> {
+        self.of(identity).filter(|known| signed_at_s < known.before_s)
+    }
+
     /// What a token grants in this room: what it says, unless a role was given after it was signed.
     pub(crate) fn apply(&self, grants: &mut Grants) {
-        let appointment = self.0.get(&grants.identity);
-        let Some(known) = appointment.filter(|known| grants.signed_at_s < known.before_s) else { return };
+        let Some(known) = self.since(&grants.identity, grants.signed_at_s) else { return };
         grants.permission = known.permission.clone();
         grants.rights = known.rights;
         set(&mut grants.attributes, ROLE_ATTRIBUTE, &known.role);

@@ -48,7 +48,7 @@ use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::auth::Keys;
-use crate::doors::api::{Answers, Knocks};
+use crate::doors::api::{Answers, Knocks, ReturnKeys};
 use crate::events::EventTasks;
 use crate::gate::Gate;
 use crate::history::Load;
@@ -117,6 +117,8 @@ impl Server {
         let load = Load::watch(registry.clone(), metrics.clone());
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
         let gate = Gate::new(&config);
+        let (_, secret) = config.keys.first().ok_or(KeyError::NoKeys)?;
+        let return_keys = ReturnKeys::derive(secret);
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
         let roles = Roles::new(&config.roles);
         let accounts = Accounts::new(&config, &store)?;
@@ -137,6 +139,7 @@ impl Server {
             guests: Guests::default(),
             answers: Answers::default(),
             knocks: Knocks::default(),
+            return_keys,
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
         };
@@ -209,6 +212,7 @@ struct App {
     guests: Guests,
     answers: Answers,
     knocks: Knocks,
+    return_keys: ReturnKeys,
     ready: AtomicBool,
     connections: AtomicU64,
 }

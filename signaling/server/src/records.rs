@@ -44,10 +44,10 @@ impl Settings {
     }
 }
 
-/// The record of a room, unless its time is over.
+/// The record of a room, unless its time is over and nobody is there.
 pub(crate) async fn find(app: &App, id: &str) -> Result<Option<Room>, StoreError> {
     let record = app.store.room(&RoomName::from(id)).await?;
-    Ok(record.filter(is_current))
+    Ok(record.filter(|record| is_current(record) || app.rooms.get(id).is_some()))
 }
 
 /// Whether its time is not over.
@@ -85,6 +85,11 @@ pub(crate) fn wish(record: &Room) -> RoomWish {
         entry: entry(record),
         keeps_chat: record.keeps_chat,
     }
+}
+
+/// How a room is opened that may have been set up: from its record, if there is one.
+pub(crate) async fn set_up(app: &App, id: &str) -> Result<RoomWish, StoreError> {
+    Ok(find(app, id).await?.as_ref().map(wish).unwrap_or_default())
 }
 
 /// The room, opened from its record where it is not open.

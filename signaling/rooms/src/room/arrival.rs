@@ -48,7 +48,9 @@ impl RoomState {
         if self.is_full() && !frees_a_place && !participant.is_dependent() {
             return self.dismiss(arrival.connection, DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
         }
-        if older.is_none() && !self.opens_to(&participant, now) {
+        // Who is here from another room is not somebody who came in.
+        let is_here = older.is_some() && !self.is_guest(identity);
+        if !is_here && !self.opens_to(&participant, now) {
             return self.dismiss(arrival.connection, DisconnectReason::JoinFailure, leave_request::Action::Disconnect);
         }
         if let Some(older) = older {

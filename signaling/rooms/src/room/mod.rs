@@ -63,7 +63,7 @@ const SILENCE_AFTER: Duration = Duration::from_secs(2);
 const ROOM_UPDATE_DELAY: Duration = Duration::from_secs(5);
 
 /// A room at whose door people wait lives on for so long after its time, and again.
-const LOBBY_GRACE: Duration = Duration::from_secs(60);
+const LOBBY_GRACE: Duration = Duration::from_secs(120);
 
 /// What a room is made with.
 #[derive(Debug, Clone, Default)]

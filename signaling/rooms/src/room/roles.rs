@@ -17,10 +17,20 @@ impl RoomState {
         self.bearer_of(identity).map(|participant| participant.rights)
     }
 
-    /// The role of somebody who is here; empty for none.
+    /// The role of somebody who is here, or the one that was given to somebody who was; empty for none.
     #[must_use]
     pub fn role_of(&self, identity: &str) -> Option<&str> {
-        self.bearer_of(identity).map(Participant::role)
+        let here = self.bearer_of(identity).map(Participant::role);
+        here.or_else(|| self.appointments.of(identity).map(|given| given.role.as_str()))
+    }
+
+    /// Whether a token that says its bearer moderates (`roomAdmin`) still says so truly: who is here is what it is here, and
+    /// who has left is what it was made after the token was signed.
+    #[must_use]
+    pub fn still_moderates(&self, identity: &str, signed_at_s: u64) -> bool {
+        let here = self.bearer_of(identity).map(|participant| participant.rights);
+        let rights = here.or_else(|| self.appointments.since(identity, signed_at_s).map(|given| given.rights));
+        rights.is_none_or(|rights| rights.room_admin)
     }
 
     fn bearer_of(&self, identity: &str) -> Option<&Participant> {

@@ -212,7 +212,8 @@ impl Keys {
     }
 }
 
-fn now_s() -> u64 {
+/// Seconds since 1970, as tokens count.
+pub(crate) fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

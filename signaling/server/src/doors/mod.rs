@@ -10,6 +10,7 @@ mod safety;
 mod signal;
 mod signal_v0;
 mod signal_v1;
+mod standing;
 mod twirp;
 
 use std::net::SocketAddr;

@@ -120,6 +120,9 @@ pub(super) async fn admit(app: &App, client: Client, headers: &HeaderMap, query:
     }
     if app.rooms.get(&admission.room).is_none() {
         let record = records::find(app, &admission.room).await?;
+        if let Some(record) = &record {
+            records::prolong(app, record).await;
+        }
         admission.set_up = record.as_ref().map(records::wish);
     }
     if app.rooms.get(&admission.room).is_none() && !admission.may_open(app) {

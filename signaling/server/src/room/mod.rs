@@ -132,6 +132,16 @@ pub(crate) struct RoomWish {
     pub(crate) keeps_chat: bool,
 }
 
+impl RoomWish {
+    /// The same as the server API asks for it: what it does not say is as it was.
+    pub(crate) fn asked_for(self, mut config: RoomConfiguration) -> Self {
+        if config.max_participants == 0 {
+            config.max_participants = self.config.as_ref().map_or(0, |config| config.max_participants);
+        }
+        Self { config: Some(config), ..self }
+    }
+}
+
 /// All open rooms.
 pub(crate) struct Rooms {
     open: DashMap<String, RoomHandle>,

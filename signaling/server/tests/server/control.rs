@@ -61,10 +61,21 @@ async fn connect(server: &Fixture, token: &str) -> Result<Client, u16> {
     Ok(client)
 }
 
-/// In the room, with a token.
+/// In the room, with a token. Only hosts say themselves who they are; for others with an identity a back end does.
 async fn enter(server: &Fixture, id: &str, who: Value) -> (Client, String) {
-    let token = token_of(&join(server, id, who).await);
+    let token = match who["identity"].as_str().filter(|_| who["host_key"].is_null()) {
+        Some(identity) => participant(id, identity, who["name"].as_str().unwrap()),
+        None => token_of(&join(server, id, who).await),
+    };
     (connect(server, &token).await.unwrap(), token)
+}
+
+/// As the native API signs them.
+fn participant(room: &str, identity: &str, name: &str) -> String {
+    let token = AccessToken::with_api_key("devkey", "secret").with_identity(identity).with_name(name);
+    let token = token.with_attributes([("sluice.role", "participant")]);
+    let grants = VideoGrants { room_join: true, room: room.into(), ..Default::default() };
+    token.with_grants(grants).to_jwt().unwrap()
 }
 
 #[tokio::test]
@@ -129,6 +140,7 @@ async fn lasting_rooms_and_chosen_ids_are_for_people_who_are_known() {
         (json!({ "id": "a\nb" }), "bad_id"),
         (json!({ "password": "" }), "bad_password"),
         (json!({ "default_role": "wizard" }), "unknown_role"),
+        (json!({ "default_role": "admin" }), "unknown_role"),
     ] {
         let answer = ask(&server, "POST", "/api/rooms", &creator(), settings).await;
         assert_eq!(refusal(&answer), (400, code.into()));
@@ -141,13 +153,20 @@ async fn a_request_that_is_sent_again_makes_one_room() {
     let server = Fixture::with(production()).await;
     let post =
         async |key: &str, body: &str| server.request("POST", "/api/rooms", &[("idempotency-key", key)], body).await;
-    let first = post("k1", r#"{"name":"Weekly"}"#).await;
-    let again = post("k1", r#"{ "name": "Weekly" }"#).await;
+    let first = post("k1-of-somebody-at-home", r#"{"name":"Weekly"}"#).await;
+    let again = post("k1-of-somebody-at-home", r#"{ "name": "Weekly" }"#).await;
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!(first.json(), again.json());
-    assert_ne!(post("k2", r#"{"name":"Weekly"}"#).await.json()["id"], first.json()["id"]);
-    assert_eq!(refusal(&post("k1", r#"{"name":"Daily"}"#).await), (409, "idempotency_conflict".into()));
-    assert_eq!(refusal(&post(&"k".repeat(256), "{}").await), (400, "bad_idempotency_key".into()));
+    assert_ne!(post("k2-of-somebody-at-home", r#"{"name":"Weekly"}"#).await.json()["id"], first.json()["id"]);
+    assert_eq!(
+        refusal(&post("k1-of-somebody-at-home", r#"{"name":"Daily"}"#).await),
+        (409, "idempotency_conflict".into())
+    );
+    for bad in ["k".repeat(256), "short".to_owned()] {
+        assert_eq!(refusal(&post(&bad, "{}").await), (400, "bad_idempotency_key".into()), "{bad}");
+    }
+    let headers = [("idempotency-key", "short"), ("authorization", &format!("Bearer {}", creator()))];
+    assert_eq!(server.request("POST", "/api/rooms", &headers, "{}").await.status, 201, "who is known is told apart");
 }
 
 #[tokio::test]
@@ -216,7 +235,9 @@ async fn guests_wait_until_a_host_lets_them_in() {
     let lobby = format!("/api/rooms/{id}/lobby");
     let line = ask(&server, "GET", &lobby, &eva, Value::Null).await.json();
     assert_eq!(line["waiting"].as_array().unwrap().len(), 4);
-    assert_eq!((&line["waiting"][0]["name"], &line["waiting"][0]["identity"]), (&json!("Ada"), &json!("ada")));
+    assert_eq!(line["waiting"][0]["name"], "Ada");
+    let ada = line["waiting"][0]["identity"].as_str().unwrap();
+    assert!(ada.starts_with("ada-"), "who proves nothing does not say who it is: {ada}");
     assert!(line["waiting"][0]["since"].as_i64().unwrap() > 1_600_000_000_000);
 
     let stand = async |ticket: &str| server.get(&format!("{lobby}/{ticket}")).await;
@@ -226,9 +247,9 @@ async fn guests_wait_until_a_host_lets_them_in() {
     let admitted = stand(&tickets[0]).await.json();
     assert_eq!(
         (&admitted["state"], &admitted["identity"], &admitted["role"]),
-        (&json!("admitted"), &json!("ada"), &json!("participant"))
+        (&json!("admitted"), &json!(ada), &json!("participant"))
     );
-    let mut ada = connect(&server, admitted["token"].as_str().unwrap()).await.unwrap();
+    let mut connected = connect(&server, admitted["token"].as_str().unwrap()).await.unwrap();
 
     assert_eq!(
         ask(&server, "POST", &format!("{lobby}/{}/refuse", tickets[1]), &eva, json!({}))
@@ -253,8 +274,8 @@ async fn guests_wait_until_a_host_lets_them_in() {
     assert_eq!(open.json()["lobby"], false);
     assert_eq!(join(&server, &id, json!({ "name": "Finn" })).await.status, 200);
     let record = server.trail().into_iter().find(|record| record["what"] == "lobby.admit").unwrap();
-    assert_eq!(record["whom"], "ada", "people, not tickets");
-    ada.send(livekit_protocol::signal_request::Message::Leave(Default::default())).await;
+    assert_eq!(record["whom"], ada, "people, not tickets");
+    connected.send(livekit_protocol::signal_request::Message::Leave(Default::default())).await;
 }
 
 #[tokio::test]
@@ -345,6 +366,117 @@ async fn who_is_kept_out_stays_out_with_any_token_and_after_a_restart() {
     assert_eq!(ask(&server, "DELETE", &lift, &eva, Value::Null).await.status, 204);
     assert_eq!(connect(&server, &bobs).await.err(), Some(401), "the token from before stays worthless");
     assert_eq!(join(&server, &id, json!({ "name": "Bob", "identity": "bob" })).await.status, 200);
+}
+
+/// Everybody in a room reads everybody's identity.
+#[tokio::test]
+async fn nobody_is_somebody_else_by_saying_a_name() {
+    let server = Fixture::with(production()).await;
+    let (id, host_key) = room(&server, json!({ "password": "s3cret" })).await;
+    let with_password = |mut who: Value| {
+        who["password"] = json!("s3cret");
+        who
+    };
+    // Before she comes: a token for it would be a host's once she is there.
+    let early = join(&server, &id, with_password(json!({ "name": "Mallory", "identity": "eva" }))).await;
+    assert!(early.json()["identity"].as_str().unwrap().starts_with("mallory-"), "{}", early.body);
+
+    let (_eva, eva) = enter(&server, &id, json!({ "name": "Eva", "identity": "eva", "host_key": host_key })).await;
+    let joined = join(&server, &id, with_password(json!({ "name": "Bob" }))).await;
+    let (bob, return_key) = (joined.json()["identity"].clone(), joined.json()["return_key"].clone());
+    let token = token_of(&joined);
+    let mut connected = connect(&server, &token).await.unwrap();
+    let taken = (409, "identity_taken".into());
+    for key in [json!(null), json!(""), json!("1.AAAA"), json!(token)] {
+        let shown = with_password(json!({ "name": "Bob", "identity": bob, "return_key": key }));
+        assert_eq!(refusal(&join(&server, &id, shown).await), taken, "{key}");
+    }
+    let as_eva = with_password(json!({ "name": "Eva", "identity": "eva", "return_key": return_key }));
+    assert_eq!(refusal(&join(&server, &id, as_eva).await), taken, "a key is of one person");
+
+    // He himself needs no password again and is what he has become, also after he has left.
+    let promote = format!("/api/rooms/{id}/participants/{}/role", bob.as_str().unwrap());
+    assert_eq!(ask(&server, "POST", &promote, &eva, json!({ "role": "host" })).await.status, 204);
+    let himself = json!({ "name": "Bob", "identity": bob, "return_key": return_key });
+    for is_here in [true, false] {
+        if !is_here {
+            connected.send(livekit_protocol::signal_request::Message::Leave(Default::default())).await;
+            connected.closed().await;
+            let stale = ask(&server, "POST", &format!("/api/rooms/{id}/join"), &token, himself.clone()).await;
+            assert_eq!(stale.json()["identity"], bob, "the key counts beside a token");
+            let alone = json!({ "name": "Bob", "identity": bob });
+            let alone = ask(&server, "POST", &format!("/api/rooms/{id}/join"), &token, alone).await;
+            assert_eq!(refusal(&alone), (401, "password_required".into()), "a token does not renew itself for ever");
+        }
+        let back = join(&server, &id, himself.clone()).await;
+        let seen = (back.status, back.json()["identity"].clone(), back.json()["role"].clone());
+        assert_eq!(seen, (200, bob.clone(), json!("host")), "{is_here} {}", back.body);
+    }
+
+    // Sent away, the key is worth no more than his tokens: he comes like anybody.
+    let _bob = connect(&server, &token_of(&join(&server, &id, himself.clone()).await)).await.unwrap();
+    let remove = format!("/api/rooms/{id}/participants/{}/remove", bob.as_str().unwrap());
+    assert_eq!(ask(&server, "POST", &remove, &eva, json!({})).await.status, 204);
+    assert_eq!(refusal(&join(&server, &id, himself.clone()).await), (401, "password_required".into()));
+    assert_ne!(join(&server, &id, with_password(himself)).await.json()["identity"], bob);
+}
+
+/// A host's token is as good as its bearer is one, at the server API too.
+#[tokio::test]
+async fn who_is_no_host_any_more_is_none_at_any_door() {
+    let server = Fixture::with(production()).await;
+    let (id, host_key) = room(&server, json!({})).await;
+    let (_eva, eva) = enter(&server, &id, json!({ "name": "Eva", "identity": "eva", "host_key": host_key })).await;
+    let (_max, max) = enter(&server, &id, json!({ "name": "Max", "identity": "max", "host_key": host_key })).await;
+    let metadata = json!({ "room": id, "metadata": "m" });
+    let twirp = "/twirp/livekit.RoomService/UpdateRoomMetadata";
+    let doors = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let steered = server.request("POST", twirp, &headers, &metadata.to_string()).await.status;
+        let events = ask(&server, "GET", &format!("/api/events?room={id}"), token, Value::Null).await.status;
+        let sessions = ask(&server, "GET", &format!("/api/sessions?room={id}"), token, Value::Null).await.status;
+        (steered, events, sessions)
+    };
+    assert_eq!(doors(&max).await, (200, 200, 200));
+    let people = format!("/api/rooms/{id}/participants/max");
+    assert_eq!(
+        ask(&server, "POST", &format!("{people}/role"), &eva, json!({ "role": "participant" }))
+            .await
+            .status,
+        204
+    );
+    assert_eq!(doors(&max).await, (401, 403, 403), "demoted");
+    assert_eq!(
+        ask(&server, "POST", &format!("{people}/role"), &eva, json!({ "role": "host" }))
+            .await
+            .status,
+        204
+    );
+    assert_eq!(doors(&max).await, (200, 200, 200), "and a host again");
+    assert_eq!(
+        ask(&server, "POST", &format!("{people}/remove"), &eva, json!({ "keep_out": true }))
+            .await
+            .status,
+        204
+    );
+    assert_eq!(doors(&max).await, (401, 403, 403), "kept out");
+    assert_eq!(doors(&back_end(&id)).await, (200, 200, 200), "a back end is what its token says");
+}
+
+/// Calls of LiveKit's API open a room as it was set up.
+#[tokio::test]
+async fn a_room_that_a_back_end_opens_has_its_lock_and_its_lobby() {
+    let server = Fixture::with(production()).await;
+    let settings = json!({ "id": "board", "lasting": true, "guests": true, "lobby": true, "max_participants": 5 });
+    assert_eq!(ask(&server, "POST", "/api/rooms", &creator(), settings).await.status, 201);
+    let bearer = format!("Bearer {}", creator());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let made = server
+        .request("POST", "/twirp/livekit.RoomService/CreateRoom", &headers, r#"{"name":"board"}"#)
+        .await;
+    assert_eq!((made.status, &made.json()["maxParticipants"]), (200, &json!(5)), "{}", made.body);
+    assert_eq!(join(&server, "board", json!({ "name": "Ada" })).await.status, 202, "she waits");
 }
 
 #[tokio::test]

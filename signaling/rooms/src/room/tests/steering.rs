@@ -8,7 +8,7 @@ use super::*;
 use crate::{ChatPost, Rights, Standing};
 
 /// Who has not asked for so long must not be in the line.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Tickets in the game; each belongs to the person of its number, modulo the people there are.
 const TICKETS: usize = 6;
 const PEOPLE: usize = 4;

@@ -19,10 +19,15 @@ const ANSWERS: usize = 8 * 1024;
 /// Longest key, in bytes.
 const KEY_BYTES: usize = 255;
 
-const BAD_KEY: ApiError = ApiError::new(
+/// The header.
+pub(super) const KEY: &str = "idempotency-key";
+/// Of who shows no token: too long to be guessed, or chosen by two.
+const ANONYMOUS_KEY_BYTES: usize = 16;
+
+pub(super) const BAD_KEY: ApiError = ApiError::new(
     StatusCode::BAD_REQUEST,
     "bad_idempotency_key",
-    "an `Idempotency-Key` has 1 to 255 visible characters, and no two requests share one",
+    "an `Idempotency-Key` has 1 to 255 visible characters, 16 or more without a token, and no two requests share one",
 );
 const CONFLICT: ApiError = ApiError::new(
     StatusCode::CONFLICT,
@@ -41,6 +46,11 @@ struct Kept {
     answer: Arc<OnceCell<serde_json::Value>>,
 }
 
+/// Whether there is a key of a length that is asked of who shows no token.
+pub(super) fn is_long(headers: &HeaderMap) -> bool {
+    headers.get(KEY).is_some_and(|key| key.len() >= ANONYMOUS_KEY_BYTES)
+}
+
 impl Answers {
     /// Answers with `make`, unless `who` has been answered to a request of this key and body before.
     pub(crate) async fn once(
@@ -50,7 +60,7 @@ impl Answers {
         body: &str,
         make: impl Future<Output = Result<serde_json::Value, ApiError>>,
     ) -> Result<serde_json::Value, ApiError> {
-        let Some(key) = headers.get("idempotency-key") else { return make.await };
+        let Some(key) = headers.get(KEY) else { return make.await };
         let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES).ok_or(BAD_KEY)?;
         let answer = self.cell((who.to_owned(), key.to_owned()), body, Instant::now())?;
         answer.get_or_try_init(|| make).await.cloned()

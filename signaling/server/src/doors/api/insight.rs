@@ -38,8 +38,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// What who asks may know of this room.
-fn view(asker: &Asker, room: &str) -> Result<View, ApiError> {
-    if asker.administers(room) {
+async fn view(app: &App, asker: &Asker, room: &str) -> Result<View, ApiError> {
+    if asker.administers_now(app, room).await? {
         return Ok(View::Administrator);
     }
     let identity = asker.identity_in(room).ok_or(NOT_PERMITTED)?;
@@ -81,7 +81,7 @@ async fn subscriptions(
     asker: Asker,
     Path((id, whom)): Path<(String, String)>,
 ) -> Result<Json<Explanation>, ApiError> {
-    let asker = view(&asker, &id)?;
+    let asker = view(&app, &asker, &id).await?;
     let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
     let explained = ask(&app, &room, |reply| ToRoom::Explain { whom, asker, reply }).await?;
     let explained = explained.map_err(|error| match error {
@@ -109,7 +109,7 @@ async fn quality(
     asker: Asker,
     Path(id): Path<String>,
 ) -> Result<Json<Qualities>, ApiError> {
-    let asker = view(&asker, &id)?;
+    let asker = view(&app, &asker, &id).await?;
     let room = app.rooms.get(&id).ok_or(ROOM_NOT_FOUND)?;
     let fared = ask(&app, &room, |reply| ToRoom::Fared { asker, reply }).await?;
     Ok(Json(Qualities { participants: fared.iter().map(Quality::of).collect() }))

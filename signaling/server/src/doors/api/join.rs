@@ -1,7 +1,8 @@
 //! The native API: getting into a room. Who knows its link says a name and is given a token, or waits in the lobby.
 //!
 //! Who is asked for what: the password those who are not hosts; to wait, where there is a lobby, guests and people of
-//! accounts alike. Who shows a token for the room could enter with it, so it is asked for neither.
+//! accounts alike. Who was in this session of the room and shows it is asked for neither, and alone says itself who it is:
+//! everybody in a room reads everybody's identity.
 
 use std::sync::Arc;
 
@@ -23,11 +24,12 @@ use super::place::Place;
 use super::rooms::{BAD_NAME, NO_GUESTS, Room};
 use super::{INTERNAL, ROOM_NOT_FOUND, body};
 use crate::App;
+use crate::auth::now_s;
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
 use crate::doors::knock::Client;
 use crate::random::random_id;
-use crate::records::{self, Settings, digest};
+use crate::records::{self, KeptOut, Settings, digest};
 use crate::roles;
 use crate::room::Show;
 
@@ -42,7 +44,7 @@ const BAD_IDENTITY: ApiError =
 const IDENTITY_TAKEN: ApiError = ApiError::new(
     StatusCode::CONFLICT,
     "identity_taken",
-    "a host of this room has that identity: leave it out, and one of your own is made",
+    "somebody in this room has that identity: leave it out, and one of your own is made; or show your `return_key`",
 );
 const PASSWORD_REQUIRED: ApiError =
     ApiError::new(StatusCode::UNAUTHORIZED, "password_required", "who joins this room has to know its password");
@@ -65,9 +67,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 struct Join {
     /// At most 64 letters.
     name: String,
-    /// Left out: made of the name. Whoever is in the room under the same is replaced.
+    /// Of hosts, and of who shows to have been in the room under it (`return_key`, or a participant's token); of all others
+    /// it is not taken, and one is made of the name.
     #[serde(default)]
     identity: Option<String>,
+    /// Of the same identity, from joining before: its bearer comes back, is asked for no password and does not wait.
+    #[serde(default)]
+    return_key: Option<String>,
     #[serde(default)]
     password: Option<String>,
     /// Makes a host of who has it.
@@ -85,6 +91,9 @@ pub(super) struct Joined {
     identity: String,
     /// `host`, `participant`, or one of the application's.
     role: String,
+    /// To be the same person after a reload, as long as this session of the room goes on. A secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_key: Option<String>,
     room: Room,
 }
 
@@ -105,7 +114,8 @@ struct Turn {
 
 /// Join a room
 ///
-/// Of those who keep somebody out the first is told: not a guest's room, banned, wrong host key, locked, full, password.
+/// Of those who keep somebody out the first is told: wrong host key, banned, identity taken, not a guest's room, locked, full,
+/// password.
 #[utoipa::path(post, path = "/api/rooms/{id}/join", tag = "rooms", params(("id" = String, Path, description = "The room")),
     request_body = Join, responses(
         (status = 200, body = Joined),
@@ -134,41 +144,59 @@ async fn join(
     }
     let mut place = place.ok_or(ROOM_NOT_FOUND)?;
     let name = display_name(&request.name).map_err(|_| BAD_NAME)?;
-    let stay = asker.as_ref().and_then(|asker| asker.stay_in(&id));
-    let identity = match request.identity {
-        Some(identity) if valid_identity(&identity) => identity,
-        Some(_) => return Err(BAD_IDENTITY),
-        None => format!("{}-{}", slug(&name), random_id(IDENTITY_LETTERS)),
+    if request.identity.as_deref().is_some_and(|identity| !valid_identity(identity)) {
+        return Err(BAD_IDENTITY);
+    }
+    let is_developer = asker.as_ref().is_some_and(Asker::is_developer);
+    let is_over = asker.as_ref().is_some_and(|asker| asker.is_over(&id) && !is_developer);
+    let is_host =
+        is_over || owns(asker.as_ref(), &place) || host_key(&app, client, &place, request.host_key.as_deref())?;
+    let (asked, is_there) = match request.identity {
+        Some(asked) => {
+            let wanted = asked.clone();
+            let there = place.ask(&app, move |room| room.rights_of(&wanted)).await.flatten();
+            (Some(asked), there.is_some())
+        }
+        None => (None, false),
     };
-    // A token for the room vouches for its own identity alone.
-    let returning = stay.filter(|stay| stay.identity == identity);
-    let is_over = asker.as_ref().is_some_and(|asker| asker.is_over(&id) && !asker.is_developer());
+    // Who shows to have been in this session under the identity comes back; when what it shows was signed.
+    let shown = match (&asked, asker.as_ref().and_then(|asker| asker.stay_in(&id))) {
+        (None, _) => None,
+        // A token alone shows it while its bearer is here, or it would renew itself for ever.
+        (Some(asked), Some(stay)) if stay.identity == asked && is_there => Some(stay.signed_at_s),
+        (Some(asked), _) => returning(&app, &place, request.return_key.as_deref(), asked).await,
+    };
+    let returning = match &asked {
+        None => None,
+        Some(asked) => match records::kept_out(&app, &id, asked, shown).await? {
+            Some(KeptOut::Banned) => return Err(BANNED),
+            // Sent away since: it may come as somebody new.
+            Some(KeptOut::Revoked) => None,
+            None => shown,
+        },
+    };
+    if is_there && returning.is_none() && !is_host {
+        return Err(IDENTITY_TAKEN);
+    }
+    // Nobody else says who it is: an identity that is free now may be somebody's who comes in a moment, and a token for it
+    // would be worth what that one becomes.
+    let says_who = returning.is_some() || is_host || is_developer;
+    let is_there = is_there && says_who;
+    let identity = asked
+        .filter(|_| says_who)
+        .unwrap_or_else(|| format!("{}-{}", slug(&name), random_id(IDENTITY_LETTERS)));
     let is_guest = returning.is_none() && !is_over && !asker.as_ref().is_some_and(Asker::is_signed_in);
     if is_guest && place.record.as_ref().is_some_and(|record| !record.guests) {
         return Err(SIGN_IN_REQUIRED);
-    }
-    if records::kept_out(&app, &id, &identity, returning.map(|stay| stay.signed_at_s))
-        .await?
-        .is_some()
-    {
-        return Err(BANNED);
-    }
-
-    let is_host =
-        is_over || owns(asker.as_ref(), &place) || host_key(&app, client, &place, request.host_key.as_deref())?;
-    let wanted = identity.clone();
-    let there = place.ask(&app, move |room| room.rights_of(&wanted)).await.flatten();
-    if there.is_some_and(|rights| rights.room_admin) && returning.is_none() && !is_host {
-        return Err(IDENTITY_TAKEN);
     }
     let (entry, is_full) = match &place.live {
         Some(live) => (place.ask(&app, |room| room.entry()).await.unwrap_or_default(), live.status.is_full()),
         None => (place.record.as_ref().map(records::entry).unwrap_or_default(), false),
     };
-    if entry.locked && !is_host && there.is_none() {
+    if entry.locked && !is_host && !is_there {
         return Err(ROOM_LOCKED);
     }
-    if is_full && there.is_none() {
+    if is_full && !is_there {
         return Err(ROOM_FULL);
     }
     if !is_host && returning.is_none() {
@@ -192,6 +220,13 @@ async fn join(
     }
     let url = url(&app, peer, &headers);
     Ok(Json(joined(&app, &place, knocking, url).await?).into_response())
+}
+
+/// When a return key was given, if it is one of this identity in the session that goes on.
+async fn returning(app: &App, place: &Place, key: Option<&str>, identity: &str) -> Option<u64> {
+    let key = key?;
+    let session = place.ask(app, |room| room.sid().to_string()).await?;
+    app.return_keys.read(key, &session, identity)
 }
 
 /// Whether the room is its asker's own.
@@ -280,7 +315,9 @@ pub(super) async fn joined(app: &App, place: &Place, who: Knocking, url: String)
         tracing::error!(%error, "cannot sign a token");
         INTERNAL
     })?;
-    Ok(Joined { token, url, identity, role, room: Room::of(app, place).await })
+    let session = place.ask(app, |room| room.sid().to_string()).await;
+    let return_key = session.map(|session| app.return_keys.give(&session, &identity, now_s()));
+    Ok(Joined { token, url, identity, role, return_key, room: Room::of(app, place).await })
 }
 
 /// Where the client shall connect: as configured, else where this request came to.

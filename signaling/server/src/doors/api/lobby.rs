@@ -26,8 +26,8 @@ use crate::trail::Whence;
 
 /// Letters of a ticket: who has it is let in with it.
 pub(super) const TICKET_LETTERS: usize = 22;
-/// Who waits for a whole day has given up, whatever its page says.
-const LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Longer than a room remembers anybody at its door who does not ask any more.
+const LIFE: Duration = Duration::from_secs(300);
 /// Tickets that are remembered, some hundred bytes each; of more the oldest goes first.
 const TICKETS: usize = 16 * 1024;
 
@@ -75,9 +75,12 @@ impl Knocks {
         known.insert(ticket, (now, who));
     }
 
+    /// Whose it is; it is remembered for as long again.
     fn of(&self, room: &str, ticket: &str) -> Option<Knocking> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(ticket).map(|(_, who)| who).filter(|who| who.room == room).cloned()
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, who) = known.get_mut(ticket).filter(|(_, who)| who.room == room)?;
+        *at = Instant::now();
+        Some(who.clone())
     }
 
     fn forget(&self, ticket: &str) {
@@ -89,7 +92,7 @@ impl Knocks {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 enum Stand {
-    /// Ask again in two seconds. Who does not ask for 30 s is gone.
+    /// Ask again in two seconds. Who does not ask for 90 s is gone.
     Waiting {
         /// From 1.
         position: usize,

@@ -18,6 +18,7 @@ mod oidc;
 mod openapi;
 mod people;
 mod place;
+mod returning;
 mod rooms;
 mod sessions;
 mod system;
@@ -38,6 +39,7 @@ use crate::config::Limits;
 
 pub(crate) use idempotency::Answers;
 pub(crate) use lobby::Knocks;
+pub(crate) use returning::ReturnKeys;
 
 const ROOM_NOT_FOUND: ApiError = ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
 const INTERNAL: ApiError =

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use livekit_protocol::{ParticipantInfo, TrackSource};
 use serde::{Deserialize, Serialize};
-use sluice_rooms::Moderation;
+use sluice_rooms::{Moderation, valid_identity};
 use sluice_store::{BanId, BanSubject, Identity, RoomName, UnixMillis};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -173,6 +173,9 @@ async fn remove(
         return Err(BAD_REASON);
     }
     let host = Host::at(app.clone(), asker, whence, &id, "participant.remove").await?;
+    if !valid_identity(&identity) {
+        return Err(NOBODY);
+    }
     if !keep_out {
         host.place.participant(&app, &identity).await?;
     }

@@ -38,6 +38,10 @@ pub(super) const TOO_MANY_ROOMS: ApiError =
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        // Nothing is kept under such a name.
+        if matches!(error, StoreError::Nul) {
+            return ROOM_NOT_FOUND;
+        }
         tracing::error!(%error, "storage failed the native API");
         NO_STORAGE
     }

@@ -20,12 +20,13 @@ use utoipa_axum::routes;
 use super::accounts::AccountsInfo;
 use super::asker::Asker;
 use super::place::{Host, Place};
-use super::{INTERNAL, NOT_WRITTEN, ROOM_NOT_FOUND, body};
+use super::{INTERNAL, NOT_WRITTEN, ROOM_NOT_FOUND, body, idempotency};
 use crate::App;
 use crate::doors::error::ApiError;
 use crate::doors::knock::Client;
 use crate::random::random_id;
 use crate::records::{self, Settings, TEMPORARY_LIFE, digest, moment};
+use crate::roles;
 use crate::room::{RoomStatus, Show};
 use crate::trail::Whence;
 
@@ -270,10 +271,13 @@ async fn create(
     json: Result<Json<Create>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let request = body(json)?;
-    // Anonymous people are told apart by where they come from.
-    let who = match &asker {
-        Some(asker) => asker.name(),
-        None => client.address().map(|address| address.to_string()).unwrap_or_default(),
+    // Anonymous people are told apart by where they come from, and by a key that nobody else there thinks of: the answer
+    // has the room's host key in it.
+    let who = match (&asker, client.address()) {
+        (Some(asker), _) => asker.name(),
+        (None, Some(address)) if idempotency::is_long(&headers) => address.to_string(),
+        (None, _) if headers.contains_key(idempotency::KEY) => return Err(idempotency::BAD_KEY),
+        (None, _) => String::new(),
     };
     let said = serde_json::to_string(&request).map_err(|_| INTERNAL)?;
     let make = async {
@@ -296,7 +300,11 @@ async fn make(app: &Arc<App>, asker: Option<&Asker>, whence: Whence, request: Cr
     if request.id.as_deref().is_some_and(|id| !valid_room_name(id)) {
         return Err(BAD_ID);
     }
-    if request.default_role.as_deref().is_some_and(|role| app.roles.powers(role).is_none()) {
+    if request
+        .default_role
+        .as_deref()
+        .is_some_and(|role| role == roles::ADMIN || app.roles.powers(role).is_none())
+    {
         return Err(UNKNOWN_ROLE);
     }
     if !app.creations.take() {

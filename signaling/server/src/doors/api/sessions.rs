@@ -179,7 +179,12 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let Query(ListQuery { room, before, limit, format }) = asked.map_err(|_| BAD_QUERY)?;
     let of = asker.plain_account();
-    if !asker.oversees() && of.is_none() && !room.as_deref().is_some_and(|room| asker.administers(room)) {
+    let may_read = match room.as_deref() {
+        _ if asker.oversees() || of.is_some() => true,
+        Some(room) => asker.administers_now(&app, room).await?,
+        None => false,
+    };
+    if !may_read {
         return Err(NOT_PERMITTED);
     }
     let limit = limit.unwrap_or(PAGE);
@@ -227,9 +232,13 @@ async fn visible(app: &App, asker: &Asker, id: &str) -> Result<SessionSummary, A
         return Ok(found.clone());
     }
     match found {
-        Some(found) if asker.oversees() || asker.administers(found.session.room.as_str()) => Ok(found),
         None if asker.oversees() => Err(SESSION_NOT_FOUND),
-        _ => Err(NOT_PERMITTED),
+        None => Err(NOT_PERMITTED),
+        Some(found) if asker.oversees() => Ok(found),
+        Some(found) => match asker.administers_now(app, found.session.room.as_str()).await? {
+            true => Ok(found),
+            false => Err(NOT_PERMITTED),
+        },
     }
 }
 
@@ -434,7 +443,7 @@ async fn appoint(
     {
         return Err(BAD_APPOINTMENT);
     }
-    if !asker.oversees() && !asker.administers(&room_id) {
+    if !asker.oversees() && !asker.administers_now(&app, &room_id).await? {
         return Err(NOT_PERMITTED);
     }
     let now = now().unix_ms;

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use livekit_protocol::RpcError;
 use serde::Serialize;
 use sluice_rooms::ModerationError;
+use sluice_store::StoreError;
 
 use crate::gate::{Denied, TooOften};
 use crate::room::{AdministerError, TooManyRooms};
@@ -131,6 +132,14 @@ impl From<Denied> for TwirpError {
 impl From<TooManyRooms> for TwirpError {
     fn from(error: TooManyRooms) -> Self {
         Self::new(Code::ResourceExhausted, error.to_string())
+    }
+}
+
+/// What is kept of rooms cannot be read.
+impl From<StoreError> for TwirpError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "storage failed the server API");
+        Self::new(Code::Unavailable, "what is kept of rooms cannot be read now: try again")
     }
 }
 

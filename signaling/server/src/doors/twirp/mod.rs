@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use sluice_rooms::valid_room_name;
 
 use super::knock::checked;
+use super::standing;
 use crate::App;
 use crate::auth::claims::{Claims, VideoGrants};
 use crate::gate::{Asked, TooOften};
@@ -160,16 +161,17 @@ impl Caller {
         self.may(|video| video.room_list, "roomList")
     }
 
-    /// Administrators are those of one room.
-    fn may_administer(&self, room: &str) -> Result<(), TwirpError> {
+    /// Administrators are those of one room; a participant's token, as long as it is one there.
+    async fn may_administer(&self, room: &str) -> Result<(), TwirpError> {
         named(room)?;
-        self.may(|video| video.room_admin && video.room == room, "roomAdmin for this room")
+        let administers = standing::administers(&self.app, &self.claims, room).await?;
+        self.may(|_| administers, "roomAdmin for this room")
     }
 
     /// To take somebody elsewhere a token names both rooms.
-    fn may_send(&self, from: &str, to: &str) -> Result<(), TwirpError> {
+    async fn may_send(&self, from: &str, to: &str) -> Result<(), TwirpError> {
         named(to)?;
-        self.may_administer(from)?;
+        self.may_administer(from).await?;
         self.may(|video| video.destination_room == to, "destinationRoom for that room")
     }
 }

@@ -17,7 +17,7 @@ use sluice_rooms::{DataChannel, Moderation, RoomSnapshot};
 use super::error::{Code, TwirpError};
 use super::{Call, Caller, named};
 use crate::records;
-use crate::room::{AdministerError, RoomWish, Show};
+use crate::room::{AdministerError, Show};
 
 /// How long a procedure may take when nobody says.
 const RPC_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,7 +71,8 @@ async fn create_room(caller: Caller, request: CreateRoomRequest) -> Result<Room,
         tags: request.tags,
     };
     let act = async {
-        rooms.open(&request.name, RoomWish { config: Some(config), ..Default::default() })?;
+        let set_up = records::set_up(&caller.app, &request.name).await?;
+        rooms.open(&request.name, set_up.asked_for(config))?;
         Ok(rooms.administer(&request.name, Some(settings), Show::Room).await?.room)
     };
     caller.app.trail.carry_out(caller.deed("room.create", &request.name), act).await
@@ -104,7 +105,7 @@ async fn list_participants(
     caller: Caller,
     request: ListParticipantsRequest,
 ) -> Result<ListParticipantsResponse, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     match caller.app.rooms.administer(&request.room, None, Show::Everybody).await {
         Ok(seen) => Ok(ListParticipantsResponse { participants: seen.participants }),
         Err(AdministerError::NoRoom) => Ok(ListParticipantsResponse::default()),
@@ -113,7 +114,7 @@ async fn list_participants(
 }
 
 async fn get_participant(caller: Caller, request: RoomParticipantIdentity) -> Result<ParticipantInfo, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     the_one(&caller, &request.room, request.identity).await
 }
 
@@ -147,7 +148,7 @@ async fn remove_participant(
     caller: Caller,
     request: RoomParticipantIdentity,
 ) -> Result<RemoveParticipantResponse, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     let revoke_before_s = u64::try_from(request.revoke_token_ts).ok().filter(|before| *before > 0).map(in_seconds);
     let removal =
         Moderation::RemoveParticipant { identity: request.identity.clone(), revoke_before_s, keep_out: false };
@@ -167,7 +168,7 @@ async fn mute_published_track(
     caller: Caller,
     request: MuteRoomTrackRequest,
 ) -> Result<MuteRoomTrackResponse, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     let mute = Moderation::MuteTrack {
         identity: request.identity.clone(),
         track: request.track_sid.as_str().into(),
@@ -181,7 +182,7 @@ async fn mute_published_track(
 }
 
 async fn update_participant(caller: Caller, request: UpdateParticipantRequest) -> Result<ParticipantInfo, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let update = Moderation::UpdateParticipant {
         identity: request.identity.clone(),
@@ -200,7 +201,7 @@ async fn update_subscriptions(
     caller: Caller,
     request: UpdateSubscriptionsRequest,
 ) -> Result<UpdateSubscriptionsResponse, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     let of_participants = request.participant_tracks.iter().flat_map(|tracks| &tracks.track_sids);
     let tracks = request.track_sids.iter().chain(of_participants);
     let update = Moderation::UpdateSubscriptions {
@@ -216,7 +217,7 @@ async fn update_subscriptions(
 
 #[expect(deprecated, reason = "old back ends name receivers by sid")]
 async fn send_data(caller: Caller, request: SendDataRequest) -> Result<SendDataResponse, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     let channel = match request.kind() {
         data_packet::Kind::Reliable => DataChannel::Reliable,
         data_packet::Kind::Lossy => DataChannel::Lossy,
@@ -239,7 +240,7 @@ async fn send_data(caller: Caller, request: SendDataRequest) -> Result<SendDataR
 }
 
 async fn update_room_metadata(caller: Caller, request: UpdateRoomMetadataRequest) -> Result<Room, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     let update = Moderation::UpdateRoomMetadata { metadata: request.metadata };
     Ok(caller.moderate("room.update", &request.room, None, update).await?.room)
 }
@@ -248,7 +249,7 @@ async fn move_participant(
     caller: Caller,
     request: MoveParticipantRequest,
 ) -> Result<MoveParticipantResponse, TwirpError> {
-    caller.may_send(&request.room, &request.destination_room)?;
+    caller.may_send(&request.room, &request.destination_room).await?;
     let MoveParticipantRequest { room, identity, destination_room } = request;
     if room == destination_room {
         return Err(TwirpError::new(Code::InvalidArgument, "the participant is in that room already"));
@@ -256,7 +257,8 @@ async fn move_participant(
     // No room is made for somebody who is not there.
     the_one(&caller, &room, identity.clone()).await?;
     let rooms = &caller.app.rooms;
-    if rooms.open(&destination_room, RoomWish::default())?.status.is_full() {
+    let set_up = records::set_up(&caller.app, &destination_room).await?;
+    if rooms.open(&destination_room, set_up)?.status.is_full() {
         return Err(TwirpError::new(Code::ResourceExhausted, "the destination room is full"));
     }
     let seen = rooms.administer(&destination_room, None, Show::Visible).await?;
@@ -270,7 +272,7 @@ async fn forward_participant(
     caller: Caller,
     request: ForwardParticipantRequest,
 ) -> Result<ForwardParticipantResponse, TwirpError> {
-    caller.may_send(&request.room, &request.destination_room)?;
+    caller.may_send(&request.room, &request.destination_room).await?;
     let ForwardParticipantRequest { room, identity, destination_room } = request;
     if room == destination_room {
         return Err(TwirpError::new(Code::InvalidArgument, "the participant is in that room already"));
@@ -279,7 +281,8 @@ async fn forward_participant(
     the_one(&caller, &room, identity.clone()).await?;
     let rooms = &caller.app.rooms;
     let act = async {
-        let destination = rooms.open(&destination_room, RoomWish::default())?;
+        let set_up = records::set_up(&caller.app, &destination_room).await?;
+        let destination = rooms.open(&destination_room, set_up)?;
         Ok(rooms.forward(&room, identity.clone(), destination).await?)
     };
     let deed = caller
@@ -291,7 +294,7 @@ async fn forward_participant(
 }
 
 async fn perform_rpc(caller: Caller, request: PerformRpcRequest) -> Result<PerformRpcResponse, TwirpError> {
-    caller.may_administer(&request.room)?;
+    caller.may_administer(&request.room).await?;
     let asked = match request.response_timeout_ms {
         0 => RPC_TIMEOUT,
         asked => Duration::from_millis(asked.into()),
