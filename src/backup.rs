@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use sluice_config::StorageUrl;
-use sluice_store::{Store, StoreError, StoreOptions};
+use sluice_store::{Store, StoreError};
 
 use crate::cli::SourceArgs;
 
@@ -49,12 +49,7 @@ pub(crate) fn run(args: &BackupArgs) -> anyhow::Result<()> {
 }
 
 async fn copy(database: &Path, path: &Path) -> anyhow::Result<()> {
-    let url = format!("sqlite:{}", database.display());
-    let store = Store::open(&url, &StoreOptions::default())
-        .await
-        .context("cannot open storage (`storage.url`)")?;
-    let copied = store.backup(path).await;
-    store.close().await;
+    let copied = Store::backup_of(database, path).await;
     match copied {
         Err(StoreError::Exists { .. }) => bail!("{} exists already: choose another name", path.display()),
         copied => copied.with_context(|| format!("cannot write {}", path.display())),

@@ -109,6 +109,15 @@ impl Store {
     /// [`StoreError::BackupElsewhere`] with PostgreSQL, which has better means.
     pub async fn backup(&self, path: &Path) -> Result<(), StoreError> {
         let Pools::Sqlite { file, .. } = &self.pools else { return Err(StoreError::BackupElsewhere) };
+        Self::backup_of(file, path).await
+    }
+
+    /// The same of a file of SQLite that is not opened here: its tables stay as the version that wrote them made them, so
+    /// that a copy from before an upgrade can be gone back to.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the copy is there already.
+    pub async fn backup_of(database: &Path, path: &Path) -> Result<(), StoreError> {
         let name = path
             .to_str()
             .ok_or_else(|| StoreError::Backup(io::Error::other("its path is not Unicode")))?;
@@ -116,7 +125,7 @@ impl Store {
             io::ErrorKind::AlreadyExists => StoreError::Exists { what: "file" },
             _ => StoreError::Backup(error),
         })?;
-        if let Err(error) = copy_into(file, name).await {
+        if let Err(error) = copy_into(database, name).await {
             // Half a copy is none. What cannot be removed is told by the error that comes first.
             let _ = std::fs::remove_file(path);
             return Err(error);

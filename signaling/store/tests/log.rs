@@ -304,3 +304,21 @@ async fn a_backup_is_a_store_of_that_moment() {
         store.close().await;
     }
 }
+
+/// The new version makes the copy, before it is started and changes the tables.
+#[tokio::test]
+async fn a_copy_from_before_an_upgrade_is_what_the_old_version_wrote() {
+    use sqlx::{Connection as _, SqliteConnection};
+    let home = tempfile::tempdir().unwrap();
+    let (old, copy) = (home.path().join("old.sqlite"), home.path().join("copy.sqlite"));
+    let mut written = SqliteConnection::connect(&format!("sqlite:{}?mode=rwc", old.display())).await.unwrap();
+    sqlx::query("CREATE TABLE of_the_old_version (x)").execute(&mut written).await.unwrap();
+    written.close().await.unwrap();
+    sluice_store::Store::backup_of(&old, &copy).await.unwrap();
+    for file in [&old, &copy] {
+        let mut read = SqliteConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM sqlite_master").fetch_all(&mut read).await.unwrap();
+        assert_eq!(tables, ["of_the_old_version"]);
+    }
+}
