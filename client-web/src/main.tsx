@@ -1,6 +1,7 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/App';
+import { Safely } from './ui/Safely';
 import { followTheme } from './ui/theme';
 import './styles/index.css';
 
@@ -10,6 +11,8 @@ const root = document.getElementById('root');
 if (!root) throw new Error('index.html has an element with the id "root"');
 createRoot(root).render(
   <StrictMode>
-    <App />
+    <Safely>
+      <App />
+    </Safely>
   </StrictMode>,
 );

@@ -4,6 +4,7 @@ import { Opening } from '../pages/Opening';
 import { failure } from '../state/failure';
 import { FailureCard } from '../ui/FailureCard';
 import { PageShell } from '../ui/PageShell';
+import { Safely } from '../ui/Safely';
 import { useAddress } from './navigation';
 import { parseRoute, type Route } from './route';
 
@@ -20,7 +21,9 @@ export function App() {
   const { pathname, search, hash } = new URL(address, window.location.origin);
   const route = parseRoute(pathname);
   return (
-    <Suspense fallback={<Arriving page={route.page} />}>{pageOf(route, search, hash)}</Suspense>
+    <Safely place={address} frame={(card) => <PageShell title="">{card}</PageShell>}>
+      <Suspense fallback={<Arriving page={route.page} />}>{pageOf(route, search, hash)}</Suspense>
+    </Safely>
   );
 }
 

@@ -182,6 +182,25 @@ describe('a call, seen from the page', () => {
     expect(screen.getByTestId('room-locked')).toBeVisible();
   });
 
+  it('no message of anybody, however odd, takes the chat or the call away', async () => {
+    const { room, user } = enter();
+    await user.keyboard('c');
+    const mallory = new RemoteParticipant(room.engine.client, 'PA_m', 'mallory');
+    const says = (text: string) => {
+      act(() => {
+        const packet = new TextEncoder().encode(text);
+        room.emit(RoomEvent.DataReceived, packet, mallory, undefined, 'lk-chat-topic');
+      });
+    };
+    says('{"id":"1","message":"From the far future","timestamp":9000000000000000000}');
+    says('{"message":{}}');
+    says('no JSON');
+    says('{"id":"2","message":"And on we go","timestamp":1}');
+    expect(screen.getAllByTestId('chat-message')).toHaveLength(2);
+    expect(screen.getByText('From the far future')).toBeVisible();
+    expect(screen.getByText('And on we go')).toBeVisible();
+  });
+
   it('somebody who moderates sees who waits, and lets them in', async () => {
     const { room, user } = enter();
     const asked = respond({

@@ -1,6 +1,6 @@
 import { useChat } from '@livekit/components-react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
-import { mergeLines, unreadCount, type ChatLine } from '../state/chat';
+import { decodeLegacy, mergeLines, readMessage, unreadCount, type ChatLine } from '../state/chat';
 import type { Desk } from './useDesk';
 import { displayName } from '../state/people';
 
@@ -20,22 +20,32 @@ interface ChatOptions {
   identity: string;
 }
 
+/** The library's own decoder throws, which ends the chat for the rest of the call. */
+const CHAT = {
+  messageDecoder: (payload: Uint8Array) => ({
+    ...decodeLegacy(payload),
+    type: 'chatMessage' as const,
+  }),
+};
+
 /** livekit's chat (text streams on topic `lk.chat`), what was kept of it, and how much has been seen. */
 export function useChatLines({ open, desk, keeps, deleted, identity }: ChatOptions): ChatState {
-  const { chatMessages, send } = useChat();
+  const { chatMessages, send } = useChat(CHAT);
   const kept = useKeptLines(desk, keeps, identity);
   const live = useMemo(
     () =>
-      chatMessages.map((message): ChatLine => {
+      chatMessages.flatMap((message): ChatLine[] => {
+        const read = readMessage(message, Date.now);
+        if (read === undefined) return [];
         const identity = message.from?.identity ?? '';
-        return {
-          id: message.id,
-          from: identity,
-          name: displayName(message.from?.name, identity),
-          local: message.from?.isLocal ?? false,
-          text: message.message,
-          at: message.timestamp,
-        };
+        return [
+          {
+            ...read,
+            from: identity,
+            name: displayName(message.from?.name, identity),
+            local: message.from?.isLocal ?? false,
+          },
+        ];
       }),
     [chatMessages],
   );

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { groupLines, linkify, mergeLines, unreadCount, type ChatLine } from './chat';
+import {
+  decodeLegacy,
+  groupLines,
+  linkify,
+  mergeLines,
+  readMessage,
+  unreadCount,
+  type ChatLine,
+} from './chat';
 
 function line(from: string, text: string, at: number): ChatLine {
   return { id: `${from}${String(at)}`, from, name: from, local: from === 'me', text, at };
@@ -81,5 +89,36 @@ describe('a room that keeps its chat', () => {
   it('and not what a host took away', () => {
     const lines = mergeLines(kept, [said('c', 2)], new Set(['a', 'c']));
     expect(lines.map(({ id }) => id)).toEqual(['b']);
+  });
+});
+
+describe('what senders say of their messages', () => {
+  const now = () => 5;
+
+  it('a time that no calendar has is that of the arrival, the same at each look', () => {
+    const said = { id: '1', message: 'Hi', timestamp: 9e18 };
+    expect(readMessage(said, now)).toEqual({ id: '1', text: 'Hi', at: 5 });
+    expect(readMessage(said, () => 6)?.at).toBe(5);
+    expect(readMessage({ ...said, timestamp: 8.64e15 }, now)?.at).toBe(8.64e15);
+    expect(readMessage({ ...said, timestamp: NaN }, now)?.at).toBe(5);
+    expect(readMessage({ ...said, timestamp: 'noon' }, now)?.at).toBe(5);
+  });
+
+  it('what is no text is no message', () => {
+    expect(readMessage({ id: '1', message: {}, timestamp: 0 }, now)).toBeUndefined();
+    expect(readMessage({ message: 'Hi', timestamp: 0 }, now)).toBeUndefined();
+  });
+
+  it.each(['', 'no JSON', 'null', '7', '{"message":{}}', '{"id":1,"message":"x"}'])(
+    'bytes of the old protocol never throw: %s',
+    (text) => {
+      expect(decodeLegacy(new TextEncoder().encode(text)).ignoreLegacy).toBe(true);
+    },
+  );
+
+  it('a message of the old protocol is read', () => {
+    const said = { id: 'a', message: 'Hi', timestamp: 7 };
+    const read = decodeLegacy(new TextEncoder().encode(JSON.stringify(said)));
+    expect(read).toEqual({ ...said, ignoreLegacy: false });
   });
 });

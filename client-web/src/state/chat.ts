@@ -50,6 +50,52 @@ export function mergeLines(
   return [...kept, ...live.filter(({ id }) => !known.has(id))].filter(({ id }) => !deleted.has(id));
 }
 
+/** As far from 1970 as a `Date` reaches, in milliseconds: further away there is no day to show. */
+const FURTHEST_MS = 8.64e15;
+
+/** When messages came whose senders name a time that is none; the same at each look. */
+const came = new WeakMap<object, number>();
+
+/**
+ * What a sender says of a message, as far as it can be shown: times, and in the old protocol everything
+ * else, are as the sender wrote them. `undefined` for what is no message.
+ */
+export function readMessage(
+  said: object,
+  now: () => number,
+): Pick<ChatLine, 'id' | 'text' | 'at'> | undefined {
+  const { id, message, timestamp } = said as Record<string, unknown>;
+  if (typeof id !== 'string' || typeof message !== 'string') return undefined;
+  if (typeof timestamp === 'number' && Math.abs(timestamp) <= FURTHEST_MS) {
+    return { id, text: message, at: timestamp };
+  }
+  const at = came.get(said) ?? now();
+  came.set(said, at);
+  return { id, text: message, at };
+}
+
+/** A message of the old chat protocol; `ignoreLegacy` keeps it out of the chat. */
+export interface LegacyMessage {
+  id: string;
+  message: string;
+  timestamp: number;
+  ignoreLegacy?: boolean;
+}
+
+/** Anybody in the room may send any bytes: what is no message is ignored, and never an exception. */
+export function decodeLegacy(payload: Uint8Array): LegacyMessage {
+  try {
+    const said = JSON.parse(new TextDecoder().decode(payload)) as Partial<LegacyMessage> | null;
+    if (typeof said?.id === 'string' && typeof said.message === 'string') {
+      const { id, message, timestamp = NaN, ignoreLegacy = false } = said;
+      return { id, message, timestamp, ignoreLegacy };
+    }
+  } catch {
+    // No JSON.
+  }
+  return { id: '', message: '', timestamp: 0, ignoreLegacy: true };
+}
+
 export type TextPart =
   { type: 'text'; text: string } | { type: 'link'; text: string; href: string };
 
