@@ -16,7 +16,8 @@ export function PasswordDialog({ onClose }: { onClose: () => void }) {
     setBusy(true);
     setProblem(undefined);
     try {
-      await accounts.changePassword(before, after, (await account.token()) ?? '');
+      const change = (token: string | undefined) => accounts.changePassword(before, after, token);
+      account.accept(await account.ask(change));
       onClose();
     } catch (error) {
       setProblem(inWords(error));

@@ -11,6 +11,8 @@ export const account = new AccountStore({
   refresh: accounts.refresh,
   signOut: accounts.signOut,
   isRefused: (error) => error instanceof ApiError && error.status < 500 && error.status !== 429,
+  isStale: (error) =>
+    error instanceof ApiError && error.status === 401 && error.code === 'bad_token',
   now: Date.now,
   hint: {
     get: () => safeStorage('localStorage')?.getItem(HINT) === '1',

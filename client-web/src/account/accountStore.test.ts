@@ -13,6 +13,7 @@ const ada = {
 const pass = (access_token: string): SignedIn => ({ access_token, expires_in_s: 900, user: ada });
 
 class Refused extends Error {}
+class Stale extends Error {}
 
 /** A page whose browser may have a cookie, at a time that the test moves. */
 function page({ cookie = true, ...overrides }: Partial<AccountParts> & { cookie?: boolean } = {}) {
@@ -24,6 +25,7 @@ function page({ cookie = true, ...overrides }: Partial<AccountParts> & { cookie?
     refresh: vi.fn(() => Promise.resolve(pass(`renewed-${String(++renewals)}`))),
     signOut: vi.fn(() => Promise.resolve()),
     isRefused: (error: unknown) => error instanceof Refused,
+    isStale: (error: unknown) => error instanceof Stale,
     now: () => now,
     hint: {
       get: () => hinted,
@@ -61,6 +63,42 @@ describe('who is signed in', () => {
     time(1_000);
     expect(await Promise.all([store.token(), store.token()])).toEqual(['renewed-1', 'renewed-1']);
     expect(parts.refresh).toHaveBeenCalledOnce();
+  });
+
+  /** A server that takes this token alone. */
+  const taking = (good: string) => (token: string | undefined) =>
+    token === good ? Promise.resolve('answer') : Promise.reject(new Stale());
+
+  it('a token the server takes no more is renewed at once, for all questions together', async () => {
+    const { store, parts } = page({ cookie: false });
+    await store.start();
+    await store.signIn('ada', 's3cret');
+    const question = vi.fn(taking('renewed-1'));
+    expect(await Promise.all([store.ask(question), store.ask(question)])).toEqual([
+      'answer',
+      'answer',
+    ]);
+    expect(parts.refresh).toHaveBeenCalledOnce();
+    expect(question.mock.calls.flat()).toEqual(['first', 'first', 'renewed-1', 'renewed-1']);
+  });
+
+  it('asks no third time, and other refusals not even twice', async () => {
+    const { store } = page();
+    const never = vi.fn(taking('none'));
+    await expect(store.ask(never)).rejects.toBeInstanceOf(Stale);
+    expect(never).toHaveBeenCalledTimes(2);
+    const other = vi.fn(() => Promise.reject(new Error('no')));
+    await expect(store.ask(other)).rejects.toThrow('no');
+    expect(other).toHaveBeenCalledOnce();
+  });
+
+  it('who was signed out everywhere hears why, and is a guest', async () => {
+    const { store } = page({ cookie: false, refresh: () => Promise.reject(new Refused()) });
+    await store.start();
+    await store.signIn('ada', 's3cret');
+    await expect(store.ask(taking('none'))).rejects.toBeInstanceOf(Stale);
+    expect(store.get().status).toBe('guest');
+    await expect(store.ask(taking('none'))).rejects.toBeInstanceOf(Stale);
   });
 
   it('a cookie that counts no more makes a guest who is not asked again', async () => {

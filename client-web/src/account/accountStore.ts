@@ -14,6 +14,8 @@ export interface AccountParts {
   signOut(): Promise<unknown>;
   /** The server said that there is no such cookie, or not any more. */
   isRefused(error: unknown): boolean;
+  /** The server does not take the access token any more, whatever its clock says. */
+  isStale(error: unknown): boolean;
   /** Unix milliseconds. */
   now(): number;
   /** Remembers between visits that a cookie may be there: guests are not asked to refresh nothing. */
@@ -57,7 +59,7 @@ export class AccountStore {
     this.accept(await this.parts.signIn(login, password));
   }
 
-  /** Takes what a registration gave. */
+  /** Takes what a registration gave, or a new password: that ends all tokens from before. */
   accept({ access_token, expires_in_s, user }: SignedIn): void {
     this.access = { token: access_token, until: this.parts.now() + expires_in_s * 1000 };
     this.parts.hint.set(true);
@@ -78,6 +80,24 @@ export class AccountStore {
     if (this.value.status !== 'signed_in') return undefined;
     if (!this.access || this.access.until - MARGIN_MS <= this.parts.now()) await this.renew();
     return this.access?.token;
+  };
+
+  /**
+   * Asks with such a token, and once more with a new one where the server does not take it any more: it
+   * was started again, or somebody signed this account out everywhere.
+   */
+  ask = async <T>(question: (token: string | undefined) => Promise<T>): Promise<T> => {
+    const token = await this.token();
+    try {
+      return await question(token);
+    } catch (error) {
+      if (token === undefined || !this.parts.isStale(error)) throw error;
+      // Of several questions that failed together the first renews for all.
+      if (this.access?.token === token) this.access = undefined;
+      if (!this.access) await this.renew();
+      if (!this.access) throw error;
+      return question(this.access.token);
+    }
   };
 
   private renew(): Promise<void> {

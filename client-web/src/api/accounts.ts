@@ -31,12 +31,14 @@ export const accounts = {
   register: (login: string, name: string, password: string) =>
     request<SignedIn>('POST', '/api/accounts/register', { body: { login, name, password } }),
 
-  refresh: () => request<SignedIn>('POST', '/api/accounts/refresh', { body: {} }),
+  /** Outlives the page: the old cookie is good once, and the new one must not be lost with a reload. */
+  refresh: () => request<SignedIn>('POST', '/api/accounts/refresh', { body: {}, keepalive: true }),
 
   signOut: () => request<unknown>('POST', '/api/accounts/logout', { body: {} }),
 
-  changePassword: (before: string, after: string, token: string) =>
-    request<unknown>('POST', '/api/accounts/password', {
+  /** Ends all tokens of the account; the answer has the new ones. */
+  changePassword: (before: string, after: string, token: string | undefined) =>
+    request<SignedIn>('POST', '/api/accounts/password', {
       body: { old: before, new: after },
       token,
     }),

@@ -42,14 +42,16 @@ export function createCall(
       async enter(name, password) {
         const self = await tabIdentity.recall(roomId);
         const hostKey = new HostKeys(safeStorage('localStorage')).recall(roomId);
-        const token = await account.token();
-        const answer = await visit((who) => api.join(roomId, who, token), {
+        const visitor = {
           name,
           identity: self?.identity,
           return_key: self?.returnKey,
           password,
           host_key: hostKey,
-        });
+        };
+        const answer = await account.ask((token) =>
+          visit((who) => api.join(roomId, who, token), visitor),
+        );
         if (!('waiting' in answer)) remember(answer);
         return answer;
       },

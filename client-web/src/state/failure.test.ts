@@ -7,7 +7,9 @@ describe('what the native API refuses', () => {
     ['room_not_found', 404, 'room_not_found', 'check'],
     ['room_full', 409, 'room_full', 'check'],
     ['bad_name', 400, 'bad_name', 'check'],
-    ['unauthorized', 401, 'token_rejected', 'join'],
+    ['no_token', 401, 'signed_out', 'sign_in'],
+    ['bad_token', 401, 'token_rejected', 'join'],
+    ['not_permitted', 403, 'not_permitted', 'none'],
   ])('%s', (code, status, kind, retry) => {
     expect(failureFromApi(new ApiError(status, code, 'why'))).toMatchObject({ kind, retry });
   });

@@ -28,6 +28,8 @@ export type FailureKind =
   | 'media_blocked'
   | 'publish_refused'
   | 'token_rejected'
+  | 'signed_out'
+  | 'not_permitted'
   | 'removed'
   | 'duplicate_identity'
   | 'encryption_failed'
@@ -160,9 +162,19 @@ const TABLE: Record<FailureKind, Omit<Failure, 'kind'>> = {
     retry: 'none',
   },
   token_rejected: {
-    title: 'Your pass to this room is no longer valid',
-    advice: 'Passes are short-lived. Rejoin to get a new one.',
+    title: 'Your pass is no longer valid',
+    advice: 'Passes are short-lived. Rejoin the room or sign in again to get a new one.',
     retry: 'join',
+  },
+  signed_out: {
+    title: 'You are not signed in',
+    advice: 'Sign in, then try again.',
+    retry: 'sign_in',
+  },
+  not_permitted: {
+    title: 'You may not do that here',
+    advice: 'It takes a host of the room, or an administrator of this server.',
+    retry: 'none',
   },
   removed: {
     title: 'You were removed from the room',
@@ -202,8 +214,9 @@ const API_CODES: Record<string, FailureKind> = {
   sign_in_required: 'sign_in_required',
   guests_not_allowed: 'sign_in_required',
   rate_limited: 'rate_limited',
-  unauthorized: 'token_rejected',
-  forbidden: 'token_rejected',
+  no_token: 'signed_out',
+  bad_token: 'token_rejected',
+  not_permitted: 'not_permitted',
 };
 
 /** What the native API's refusals mean. `undefined`: not an API error, somebody else must judge it. */

@@ -10,6 +10,8 @@ const ICON: Partial<Record<Failure['kind'], IconName>> = {
   removed: 'door',
   duplicate_identity: 'people',
   token_rejected: 'wait',
+  signed_out: 'person',
+  not_permitted: 'lock',
   room_locked: 'lock',
   banned: 'door',
   lobby_refused: 'door',

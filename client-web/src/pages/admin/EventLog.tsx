@@ -53,13 +53,14 @@ export function EventLog() {
 /** A question that remembers how far it has read; newest first. */
 function follow(): () => Promise<LogEntry[]> {
   let tail: Tail = NO_TAIL;
+  const read = (after: number, limit: number) =>
+    account.ask((token) => history.events({ after, limit }, token));
   return async () => {
-    const token = await account.token();
     if (tail.after === undefined) {
-      const { newest = 0 } = await history.events({ after: 0, limit: 1 }, token);
+      const { newest = 0 } = await read(0, 1);
       tail = { ...tail, after: Math.max(0, newest - PAGE) };
     }
-    const page = await history.events({ after: tail.after ?? 0, limit: PAGE }, token);
+    const page = await read(tail.after ?? 0, PAGE);
     tail = addEvents(tail, page.events);
     return [...tail.entries].reverse();
   };

@@ -12,8 +12,8 @@ const NOW_EVERY_MS = 5000;
 const LOAD_EVERY_MS = 10_000;
 const MINUTES = 60;
 
-const askNow = async () => history.system(await account.token());
-const askLoad = async () => history.load(MINUTES, await account.token());
+const askNow = () => account.ask(history.system);
+const askLoad = () => account.ask((token) => history.load(MINUTES, token));
 
 /** How the server is now, and was in the last hour. */
 export function Overview() {

@@ -14,7 +14,7 @@ import { usePolled } from '../../ui/usePolled';
 import { Opening } from '../Opening';
 
 const EVERY_MS = 5000;
-const ask = async () => api.rooms(await account.token());
+const ask = () => account.ask((token) => api.rooms(token));
 
 /** Rooms with people in them, and those that are kept. */
 export function RoomsInUse() {
@@ -87,7 +87,7 @@ function EndDialog({ room, onClose }: { room: RoomInfo; onClose: () => void }) {
   const end = async () => {
     setBusy(true);
     try {
-      await history.endRoom(room.id, await account.token());
+      await account.ask((token) => history.endRoom(room.id, token));
       onClose();
     } catch (error) {
       setProblem(inWords(error));

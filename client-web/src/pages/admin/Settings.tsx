@@ -5,7 +5,7 @@ import { AccessNote } from '../../ui/AccessNote';
 import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 
-const ask = async () => history.settings(await account.token());
+const ask = () => account.ask(history.settings);
 
 /** What the server was told, as it understood it. Secrets say only whether they are set. */
 export function Settings() {

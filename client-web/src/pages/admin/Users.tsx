@@ -11,7 +11,7 @@ import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { DeleteUserDialog, NewPasswordDialog, NewUserDialog } from './userDialogs';
 
-const ask = async () => users.list(await account.token());
+const ask = () => account.ask((token) => users.list(token));
 
 type Question = { type: 'add' } | { type: 'delete' | 'password'; user: User };
 
@@ -26,7 +26,7 @@ export function Users() {
   const change = async (user: User, change: Partial<Pick<User, 'roles' | 'disabled'>>) => {
     setProblem(undefined);
     try {
-      await users.change(user.id, change, await account.token());
+      await account.ask((token) => users.change(user.id, change, token));
     } catch (error) {
       setProblem(inWords(error));
     }

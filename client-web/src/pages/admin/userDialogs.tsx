@@ -23,7 +23,7 @@ function Asking({ title, yes, danger = false, act, onClose, children }: AskingPr
     setBusy(true);
     setProblem(undefined);
     try {
-      await act(await account.token());
+      await account.ask(act);
       onClose();
     } catch (error) {
       setProblem(inWords(error));

@@ -47,7 +47,7 @@ function NewRoomForm({ accounts, lasting }: { accounts: boolean; lasting: boolea
     setBusy(true);
     setProblem(undefined);
     try {
-      const room = await api.createRoom(toNewRoom(name, wishes), await account.token());
+      const room = await account.ask((token) => api.createRoom(toNewRoom(name, wishes), token));
       if (room.host_key !== undefined) {
         new HostKeys(safeStorage('localStorage')).remember(room.id, room.host_key);
       }

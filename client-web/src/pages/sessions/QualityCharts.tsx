@@ -13,7 +13,7 @@ import { Opening } from '../Opening';
 /** How well it went for one person at a time: small charts that share their time. */
 export function QualityCharts({ session }: { session: SessionDetail }) {
   const ask = useCallback(
-    async () => history.quality(session.session_id, await account.token()),
+    () => account.ask((token) => history.quality(session.session_id, token)),
     [session.session_id],
   );
   const [loaded] = useLoad(ask);

@@ -17,7 +17,7 @@ import '../../styles/charts.css';
 
 /** One session: who was there for how long, and how well it went for each. */
 export default function Session({ id }: { id: string }) {
-  const ask = useCallback(async () => history.session(id, await account.token()), [id]);
+  const ask = useCallback(() => account.ask((token) => history.session(id, token)), [id]);
   const [loaded] = useLoad(ask);
   return (
     <PageShell title={loaded.status === 'ready' ? roomName(loaded.value) : 'Session'} wide>
@@ -97,10 +97,8 @@ function Detail({ session }: { session: SessionDetail }) {
           <h2 id="quality-heading">Quality</h2>
           <Downloads
             save={async (format: Format) => {
-              const file = await history.qualityFile(
-                session.session_id,
-                format,
-                await account.token(),
+              const file = await account.ask((token) =>
+                history.qualityFile(session.session_id, format, token),
               );
               saveFile(file, `quality-${session.session_id}.${format}`);
             }}

@@ -37,8 +37,9 @@ export default function Sessions() {
         </form>
         <Downloads
           save={async (format: Format) => {
-            const token = await account.token();
-            const file = await history.sessionsFile(format, room || undefined, token);
+            const file = await account.ask((token) =>
+              history.sessionsFile(format, room || undefined, token),
+            );
             saveFile(file, `sessions.${format}`);
           }}
         />
@@ -52,14 +53,16 @@ function SessionList({ room }: { room: string }) {
   const [before, setBefore] = useState<readonly SessionInfo[]>([]);
   const oldest = before.at(-1)?.session_id;
   const ask = useCallback(
-    async () =>
-      history.sessions(
-        {
-          limit: PAGE,
-          ...(room === '' ? {} : { room }),
-          ...(oldest === undefined ? {} : { before: oldest }),
-        },
-        await account.token(),
+    () =>
+      account.ask((token) =>
+        history.sessions(
+          {
+            limit: PAGE,
+            ...(room === '' ? {} : { room }),
+            ...(oldest === undefined ? {} : { before: oldest }),
+          },
+          token,
+        ),
       ),
     [room, oldest],
   );
