@@ -1,6 +1,9 @@
 import { useState } from 'react';
 import type { User } from '../api/accounts';
 import { navigate, useAddress } from '../app/navigation';
+import { inWords } from '../state/failure';
+import { Button } from '../ui/Button';
+import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/Icon';
 import { Link } from '../ui/Link';
 import { Menu, type MenuItem } from '../ui/Menu';
@@ -36,10 +39,15 @@ export function AccountMenu() {
 
 function SignedInMenu({ user }: { user: User }) {
   const [changing, setChanging] = useState(false);
-  const name = user.name === '' ? user.login : user.name;
+  const [stuck, setStuck] = useState<unknown>();
   const go = (path: string) => () => {
     navigate(path);
   };
+  const signOut = () => {
+    setStuck(undefined);
+    account.signOut().then(go('/'), setStuck);
+  };
+  const name = user.name === '' ? user.login : user.name;
   const items: MenuItem[] = [
     { label: 'Sessions', icon: 'wait', onSelect: go('/sessions'), testId: 'menu-sessions' },
     ...(user.roles.includes('admin')
@@ -63,14 +71,20 @@ function SignedInMenu({ user }: { user: User }) {
       label: 'Sign out',
       icon: 'door',
       testId: 'sign-out',
-      onSelect: () => {
-        account.signOut().catch(() => undefined);
-        navigate('/');
-      },
+      onSelect: signOut,
     },
   ];
   return (
     <>
+      {stuck !== undefined && (
+        <StillSignedIn
+          problem={stuck}
+          onRetry={signOut}
+          onClose={() => {
+            setStuck(undefined);
+          }}
+        />
+      )}
       <Menu
         label={`Account: ${name}`}
         heading={name}
@@ -88,6 +102,22 @@ function SignedInMenu({ user }: { user: User }) {
         />
       )}
     </>
+  );
+}
+
+function StillSignedIn(props: { problem: unknown; onRetry: () => void; onClose: () => void }) {
+  return (
+    <Dialog title="You are still signed in" onClose={props.onClose}>
+      <p className="empty" role="alert" data-testid="still-signed-in">
+        The server could not be told that you sign out. {inWords(props.problem)}
+      </p>
+      <div className="dialog-actions">
+        <Button onClick={props.onClose}>Stay signed in</Button>
+        <Button look="primary" onClick={props.onRetry}>
+          Try again
+        </Button>
+      </div>
+    </Dialog>
   );
 }
 

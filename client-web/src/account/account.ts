@@ -15,7 +15,7 @@ export const account = new AccountStore({
     error instanceof ApiError && error.status === 401 && error.code === 'bad_token',
   now: Date.now,
   hint: {
-    get: () => safeStorage('localStorage')?.getItem(HINT) === '1',
+    get: isHinted,
     set(signedIn) {
       const storage = safeStorage('localStorage');
       try {
@@ -25,6 +25,12 @@ export const account = new AccountStore({
         // Without memory one signs in again at the next visit.
       }
     },
+    watch(changed) {
+      // Only other tabs are told; no key means that all was cleared.
+      window.addEventListener('storage', ({ key }) => {
+        if (key === HINT || key === null) changed(isHinted());
+      });
+    },
   },
   async alone<T>(work: () => Promise<T>): Promise<T> {
     // Absent on plain http pages.
@@ -32,3 +38,7 @@ export const account = new AccountStore({
     return locks ? locks.request('sluice.refresh', work) : work();
   },
 });
+
+function isHinted(): boolean {
+  return safeStorage('localStorage')?.getItem(HINT) === '1';
+}

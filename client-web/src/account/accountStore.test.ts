@@ -20,10 +20,11 @@ function page({ cookie = true, ...overrides }: Partial<AccountParts> & { cookie?
   let now = 0;
   let hinted = cookie;
   let renewals = 0;
+  let otherTab: (signedIn: boolean) => void = () => undefined;
   const parts = {
     signIn: vi.fn(() => Promise.resolve(pass('first'))),
     refresh: vi.fn(() => Promise.resolve(pass(`renewed-${String(++renewals)}`))),
-    signOut: vi.fn(() => Promise.resolve()),
+    signOut: vi.fn<AccountParts['signOut']>(() => Promise.resolve()),
     isRefused: (error: unknown) => error instanceof Refused,
     isStale: (error: unknown) => error instanceof Stale,
     now: () => now,
@@ -32,12 +33,15 @@ function page({ cookie = true, ...overrides }: Partial<AccountParts> & { cookie?
       set: (value: boolean) => {
         hinted = value;
       },
+      watch: (changed: typeof otherTab) => {
+        otherTab = changed;
+      },
     },
     alone: <T>(work: () => Promise<T>) => work(),
     ...overrides,
   };
   const store = new AccountStore(parts);
-  return { store, parts, hinted: () => hinted, pass: (ms: number) => (now += ms) };
+  return { store, parts, hinted: () => hinted, pass: (ms: number) => (now += ms), otherTab };
 }
 
 describe('who is signed in', () => {
@@ -115,13 +119,78 @@ describe('who is signed in', () => {
     expect(hinted()).toBe(true);
   });
 
-  it('signing out forgets, whatever the server says', async () => {
-    const { store, hinted } = page({ signOut: () => Promise.reject(new Error('away')) });
+  it('signing out ends the token as well, and forgets', async () => {
+    const { store, parts, hinted } = page();
     await store.start();
-    await store.signOut().catch(() => undefined);
+    await store.signOut();
+    expect(parts.signOut).toHaveBeenCalledExactlyOnceWith('renewed-1');
     expect(store.get()).toEqual({ status: 'guest' });
     expect(await store.token()).toBeUndefined();
     expect(hinted()).toBe(false);
+  });
+
+  it('who cannot tell the server stays signed in, and hears it', async () => {
+    const { store, hinted } = page({ signOut: () => Promise.reject(new Error('away')) });
+    await store.start();
+    await expect(store.signOut()).rejects.toThrow('away');
+    expect(store.get().status).toBe('signed_in');
+    expect(hinted()).toBe(true);
+  });
+
+  it('a server that knows of no such sign-in has nothing to end', async () => {
+    const { store } = page({ signOut: () => Promise.reject(new Refused()) });
+    await store.start();
+    await store.signOut();
+    expect(store.get().status).toBe('guest');
+  });
+
+  it('signing out waits for a renewal under way, whose cookie would outlive it', async () => {
+    let arrive: (signedIn: SignedIn) => void = () => undefined;
+    const refresh = () =>
+      new Promise<SignedIn>((resolve) => {
+        arrive = resolve;
+      });
+    const { store, parts } = page({ refresh });
+    const starting = store.start();
+    const signingOut = store.signOut();
+    await Promise.resolve();
+    expect(parts.signOut).not.toHaveBeenCalled();
+    arrive(pass('late'));
+    await Promise.all([starting, signingOut]);
+    expect(parts.signOut).toHaveBeenCalledExactlyOnceWith('late');
+    expect(store.get().status).toBe('guest');
+  });
+
+  it('another tab signs out: this one is out as well, also with a renewal under way', async () => {
+    let arrive: (signedIn: SignedIn) => void = () => undefined;
+    const refresh = vi
+      .fn<() => Promise<SignedIn>>()
+      .mockResolvedValueOnce(pass('first'))
+      .mockImplementationOnce(
+        () =>
+          new Promise((resolve) => {
+            arrive = resolve;
+          }),
+      );
+    const { store, pass: time, otherTab } = page({ refresh });
+    await store.start();
+    time(900_000);
+    const asked = store.token();
+    await Promise.resolve();
+    otherTab(false);
+    expect(store.get()).toEqual({ status: 'guest' });
+    arrive(pass('late'));
+    expect(await asked).toBeUndefined();
+    expect(store.get()).toEqual({ status: 'guest' });
+  });
+
+  it('another tab signs in: so is this one', async () => {
+    const { store, otherTab } = page({ cookie: false });
+    await store.start();
+    otherTab(true);
+    await vi.waitFor(() => {
+      expect(store.get().status).toBe('signed_in');
+    });
   });
 
   it('comes back from a provider with a cookie this page has not heard of', async () => {

@@ -11,7 +11,8 @@ export type Account =
 export interface AccountParts {
   signIn(login: string, password: string): Promise<SignedIn>;
   refresh(): Promise<SignedIn>;
-  signOut(): Promise<unknown>;
+  /** With the access token, which ends as well. */
+  signOut(token: string | undefined): Promise<unknown>;
   /** The server said that there is no such cookie, or not any more. */
   isRefused(error: unknown): boolean;
   /** The server does not take the access token any more, whatever its clock says. */
@@ -19,7 +20,12 @@ export interface AccountParts {
   /** Unix milliseconds. */
   now(): number;
   /** Remembers between visits that a cookie may be there: guests are not asked to refresh nothing. */
-  hint: { get(): boolean; set(signedIn: boolean): void };
+  hint: {
+    get(): boolean;
+    set(signedIn: boolean): void;
+    /** Calls when another tab signs in or out. */
+    watch(changed: (signedIn: boolean) => void): void;
+  };
   /** One tab renews at a time: a renewal makes the cookie of the others void. */
   alone<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -33,7 +39,12 @@ export class AccountStore {
   private renewal: Promise<void> | undefined;
   private readonly listeners = new Set<() => void>();
 
-  constructor(private readonly parts: AccountParts) {}
+  constructor(private readonly parts: AccountParts) {
+    parts.hint.watch((signedIn) => {
+      if (!signedIn) this.becomeGuest();
+      else if (this.value.status === 'guest') void this.renew();
+    });
+  }
 
   get = (): Account => this.value;
 
@@ -61,17 +72,27 @@ export class AccountStore {
 
   /** Takes what a registration gave, or a new password: that ends all tokens from before. */
   accept({ access_token, expires_in_s, user }: SignedIn): void {
+    this.renewal = undefined;
     this.access = { token: access_token, until: this.parts.now() + expires_in_s * 1000 };
     this.parts.hint.set(true);
     this.become({ status: 'signed_in', user });
   }
 
+  /**
+   * Rejects when the server does not hear it: the cookie would sign the next one at this browser in again,
+   * so one stays signed in and is told.
+   */
   async signOut(): Promise<void> {
-    try {
-      await this.parts.signOut();
-    } finally {
+    // A renewal under way would bring a new cookie, after the old one was given back.
+    await this.renewal;
+    await this.parts.alone(async () => {
+      try {
+        await this.parts.signOut(this.access?.token);
+      } catch (error) {
+        if (!this.parts.isRefused(error)) throw error;
+      }
       this.forget();
-    }
+    });
   }
 
   /** A token that is good for the next request; `undefined` for guests. */
@@ -101,27 +122,35 @@ export class AccountStore {
   };
 
   private renew(): Promise<void> {
-    this.renewal ??= this.parts
+    if (this.renewal) return this.renewal;
+    // Who has signed out or in meanwhile must not become who one was by an answer that comes late.
+    const isLate = () => this.renewal !== renewal;
+    const renewal = this.parts
       .alone(() => this.parts.refresh())
       .then(
         (signedIn) => {
-          this.accept(signedIn);
+          if (!isLate()) this.accept(signedIn);
         },
         (error: unknown) => {
+          if (isLate()) return;
+          this.renewal = undefined;
           if (this.parts.isRefused(error)) this.forget();
           // The cookie may still be good: the next visit asks again.
           else if (this.value.status === 'unknown') this.become({ status: 'guest' });
         },
-      )
-      .finally(() => {
-        this.renewal = undefined;
-      });
-    return this.renewal;
+      );
+    this.renewal = renewal;
+    return renewal;
   }
 
   private forget(): void {
-    this.access = undefined;
     this.parts.hint.set(false);
+    this.becomeGuest();
+  }
+
+  private becomeGuest(): void {
+    this.access = undefined;
+    this.renewal = undefined;
     this.become({ status: 'guest' });
   }
 

@@ -34,7 +34,8 @@ export const accounts = {
   /** Outlives the page: the old cookie is good once, and the new one must not be lost with a reload. */
   refresh: () => request<SignedIn>('POST', '/api/accounts/refresh', { body: {}, keepalive: true }),
 
-  signOut: () => request<unknown>('POST', '/api/accounts/logout', { body: {} }),
+  signOut: (token: string | undefined) =>
+    request<unknown>('POST', '/api/accounts/logout', { body: {}, token }),
 
   /** Ends all tokens of the account; the answer has the new ones. */
   changePassword: (before: string, after: string, token: string | undefined) =>
