@@ -1,49 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { JoinAnswer, JoinGrant, LobbyAnswer, RoomStatus } from '../api/types';
-import { failure, type Failure } from '../state/failure';
-import { CallController, type CallParts } from './callController';
-
-const room: RoomStatus = {
-  id: 'k3m9x2qa',
-  name: 'Weekly',
-  num_participants: 0,
-  max_participants: 0,
-  created_at: 0,
-  full: false,
-};
-const grant: JoinGrant = { token: 't', url: 'ws://x', identity: 'ada-7f3k', room };
-
-class Refusal extends Error {
-  constructor(readonly failure: Failure) {
-    super(failure.kind);
-  }
-}
-
-function setUp({
-  joinNowAs,
-  ...overrides
-}: Partial<CallParts<string>> & { joinNowAs?: string } = {}) {
-  let hangUp: (why: Failure | undefined) => void = () => undefined;
-  const parts = {
-    room: vi.fn(() => Promise.resolve(room)),
-    enter: vi.fn((): Promise<JoinAnswer> => Promise.resolve(grant)),
-    standing: (): Promise<LobbyAnswer | { state: 'gone' } | undefined> =>
-      Promise.resolve({ state: 'gone' }),
-    withdraw: vi.fn(),
-    pause: () => Promise.resolve(),
-    connect: vi.fn((_: JoinGrant, onDisconnected: typeof hangUp) => {
-      hangUp = onDisconnected;
-      return Promise.resolve('session');
-    }),
-    disconnect: vi.fn(),
-    startMedia: vi.fn(),
-    stopMedia: vi.fn(),
-    explain: (error: unknown) => (error as Refusal).failure,
-    ...overrides,
-  };
-  const controller = new CallController<string>(parts, joinNowAs);
-  return { parts, controller, hangUp: (why: Failure | undefined) => hangUp(why) };
-}
+import type { JoinAnswer, JoinGrant } from '../api/types';
+import { failure } from '../state/failure';
+import { grant, Refusal, setUp } from '../test/callParts';
 
 describe('a call from beginning to end', () => {
   it('checks the room, waits for a name, joins, leaves, rejoins under the same name', async () => {
@@ -181,82 +139,5 @@ describe('a door that asks', () => {
       room: { name: 'Weekly' },
       problem: { kind: 'password_required' },
     });
-  });
-});
-
-describe('the lobby', () => {
-  type Standing = LobbyAnswer | { state: 'gone' } | undefined;
-
-  /** Somebody third in line, and what the server says each time they ask. */
-  function inLine(...answers: Standing[]) {
-    const left = [...answers];
-    const seen: number[] = [];
-    const set = setUp({
-      joinNowAs: 'Ada',
-      enter: () => Promise.resolve({ waiting: { ticket: 't-1', position: 3 } }),
-      standing: () => Promise.resolve(left.length > 1 ? left.shift() : left[0]),
-    });
-    set.controller.subscribe(() => {
-      const call = set.controller.get();
-      if (call.phase === 'waiting') seen.push(call.position);
-    });
-    return { ...set, seen };
-  }
-
-  it('counts down and lets in', async () => {
-    const { controller, seen } = inLine(
-      { state: 'waiting', position: 2 },
-      undefined,
-      { state: 'waiting', position: 1 },
-      { state: 'admitted', ...grant },
-    );
-    await controller.start();
-    expect(seen).toEqual([3, 2, 1]);
-    expect(controller.get()).toMatchObject({ phase: 'connected' });
-  });
-
-  it('refuses, or has forgotten: said, and the camera goes off', async () => {
-    const { parts, controller } = inLine({ state: 'refused' });
-    await controller.start();
-    expect(controller.get()).toMatchObject({ failure: { kind: 'lobby_refused' } });
-    expect(parts.stopMedia).toHaveBeenCalled();
-    const other = inLine({ state: 'gone' });
-    await other.controller.start();
-    expect(other.controller.get()).toMatchObject({ failure: { kind: 'lobby_gone' } });
-  });
-
-  it('who leaves the line gives the place back and is at the door again', async () => {
-    let tick: () => void = () => undefined;
-    const { parts, controller } = setUp({
-      joinNowAs: 'Ada',
-      enter: () => Promise.resolve({ waiting: { ticket: 't-1', position: 1 } }),
-      pause: () =>
-        new Promise((resolve) => {
-          tick = resolve;
-        }),
-    });
-    const joining = controller.start();
-    await vi.waitFor(() => {
-      expect(controller.get().phase).toBe('waiting');
-    });
-    await controller.withdraw();
-    expect(parts.withdraw).toHaveBeenCalledExactlyOnceWith('t-1');
-    tick();
-    await joining;
-    expect(controller.get().phase).toBe('prejoin');
-  });
-
-  it('so does a closed page', async () => {
-    const { parts, controller } = setUp({
-      joinNowAs: 'Ada',
-      enter: () => Promise.resolve({ waiting: { ticket: 't-1', position: 1 } }),
-      pause: () => new Promise(() => undefined),
-    });
-    void controller.start();
-    await vi.waitFor(() => {
-      expect(controller.get().phase).toBe('waiting');
-    });
-    controller.dispose();
-    expect(parts.withdraw).toHaveBeenCalledWith('t-1');
   });
 });

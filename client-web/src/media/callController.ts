@@ -3,9 +3,10 @@
  * `Call` value out. Everything with an effect is passed in, so its tests need neither a browser nor a
  * server.
  */
-import type { JoinAnswer, JoinGrant, LobbyAnswer, RoomInfo, RoomStatus } from '../api/types';
+import type { JoinAnswer, JoinGrant, RoomInfo, RoomStatus } from '../api/types';
 import { isQuestion, reduceCall, type Call, type CallEvent } from '../state/call';
 import { failure, type Failure } from '../state/failure';
+import type { Standing } from './lobby';
 
 /** How often one asks whether a host has decided. The server forgets who has not asked for 30 s. */
 const LOBBY_EVERY_MS = 2000;
@@ -22,7 +23,7 @@ export interface CallParts<Session> {
   /** Asks for a pass, as the person this tab was before if it was somebody. */
   enter(name: string, password: string | undefined): Promise<JoinAnswer>;
   /** What has become of a ticket of the lobby; `undefined` while the server does not answer. */
-  standing(ticket: string): Promise<LobbyAnswer | { state: 'gone' } | undefined>;
+  standing(ticket: string): Promise<Standing | undefined>;
   /** Gives a place in the lobby back. */
   withdraw(ticket: string): void;
   pause(ms: number): Promise<void>;
@@ -81,8 +82,7 @@ export class CallController<Session> {
     this.handle({ type: 'join' });
     this.parts.startMedia();
     try {
-      const answer = await this.parts.enter(name, password);
-      const grant = 'waiting' in answer ? await this.wait(attempt, answer.waiting) : answer;
+      const grant = await this.enter(attempt, name, password);
       if (grant === undefined || attempt !== this.attempt) return;
       const session = await this.parts.connect(grant, (failure) => {
         if (attempt === this.attempt) this.handle({ type: 'disconnected', failure });
@@ -98,11 +98,27 @@ export class CallController<Session> {
     }
   }
 
-  /** Waits in the lobby for a pass; `undefined` when the person has left the line meanwhile. */
+  /** A pass, at once or from the lobby; `undefined` when the person has left the line meanwhile. */
+  private async enter(
+    attempt: number,
+    name: string,
+    password: string | undefined,
+  ): Promise<JoinGrant | undefined> {
+    let answer = await this.parts.enter(name, password);
+    // A computer that slept is forgotten: it knocks again by itself, but only once.
+    for (let mayKnock = true; 'waiting' in answer; mayKnock = false) {
+      const outcome = await this.wait(attempt, answer.waiting);
+      if (outcome !== 'gone') return outcome;
+      if (!mayKnock) throw new NotLetIn(failure('lobby_gone'));
+      answer = await this.parts.enter(name, password);
+    }
+    return answer;
+  }
+
   private async wait(
     attempt: number,
     { ticket, position }: { ticket: string; position: number },
-  ): Promise<JoinGrant | undefined> {
+  ): Promise<JoinGrant | 'gone' | undefined> {
     if (attempt !== this.attempt) {
       this.parts.withdraw(ticket);
       return undefined;
@@ -121,7 +137,8 @@ export class CallController<Session> {
       }
       this.ticket = undefined;
       if (standing.state === 'admitted') return standing;
-      throw new NotLetIn(failure(standing.state === 'refused' ? 'lobby_refused' : 'lobby_gone'));
+      if (standing.state === 'gone') return 'gone';
+      throw new NotLetIn(failure('lobby_refused'));
     }
   }
 
@@ -158,6 +175,8 @@ export class CallController<Session> {
   }
 
   private async fail(error: unknown, attempt: number): Promise<void> {
+    // Nobody stays in line who does not ask any more.
+    this.giveTicketBack();
     const failure = error instanceof NotLetIn ? error.failure : this.parts.explain(error);
     let room: RoomInfo | undefined;
     if (isQuestion(failure) && this.call.phase === 'joining' && this.call.room === undefined) {

@@ -1,7 +1,6 @@
 /** Wires a CallController to the real API, the real devices and livekit. */
 import { account } from '../account/account';
 import { api } from '../api/client';
-import { ApiError, UnreachableError } from '../api/errors';
 import type { JoinGrant } from '../api/types';
 import { failure } from '../state/failure';
 import { HostKeys } from '../state/hostKeys';
@@ -11,6 +10,7 @@ import { preferences, safeStorage } from '../state/preferences';
 import { createPreviewMedia, type PreviewMedia } from './browserMedia';
 import { CallController } from './callController';
 import { failureFromError } from './livekitFailure';
+import { pause, standing } from './lobby';
 import { rememberIntent } from './rememberIntent';
 import { roomOptions } from './roomOptions';
 import { connectSession, EncryptionUnavailable, type CallSession } from './session';
@@ -56,21 +56,14 @@ export function createCall(
         return answer;
       },
       async standing(ticket) {
-        try {
-          const standing = await api.lobby(roomId, ticket);
-          if (standing.state === 'admitted') remember(standing);
-          return standing;
-        } catch (error) {
-          if (error instanceof ApiError && error.status === 404) return { state: 'gone' };
-          // A network that comes back within the server's patience costs nobody their place.
-          if (error instanceof UnreachableError) return undefined;
-          throw error;
-        }
+        const now = await standing(api.lobby(roomId, ticket));
+        if (now?.state === 'admitted') remember(now);
+        return now;
       },
       withdraw(ticket) {
         api.withdraw(roomId, ticket).catch(() => undefined);
       },
-      pause: (ms) => new Promise((resolve) => window.setTimeout(resolve, ms)),
+      pause,
       async connect(grant, onDisconnected) {
         const session = await connectSession(
           grant,
