@@ -3,9 +3,9 @@ import type { QualitySample, QualityWord } from '../api/history';
 import type { Point } from './chart';
 
 /** From the worst up: a grade is its place here. */
-export const GRADES = ['Lost', 'Poor', 'Good', 'Excellent'] as const;
+export const GRADES = ['Lost', 'Poor', 'Fair', 'Good', 'Excellent'] as const;
 
-const GRADE: Record<QualityWord, number> = { lost: 0, poor: 1, fair: 1, good: 2, excellent: 3 };
+const GRADE: Record<QualityWord, number> = { lost: 0, poor: 1, fair: 2, good: 3, excellent: 4 };
 
 export interface QualitySeries {
   grade: Point[];
