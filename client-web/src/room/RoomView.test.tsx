@@ -165,6 +165,9 @@ describe('a call, seen from the page', () => {
     await user.click(screen.getByTestId('unmute-decline'));
     expect(unmute).not.toHaveBeenCalled();
     ask();
+    // Another request does not change what the button means.
+    say(room, { type: 'unmute_request', source: 'camera', by: 'ben' });
+    expect(screen.getByText('Your microphone stays off until you say so.')).toBeVisible();
     await user.click(screen.getByTestId('unmute-accept'));
     expect(unmute).toHaveBeenCalledWith(true);
     expect(screen.queryByTestId('unmute-accept')).toBeNull();

@@ -48,6 +48,17 @@ describe('what a room says', () => {
   });
 });
 
+it('a request to unmute stays what it was until it is settled', () => {
+  const asked = after(
+    { type: 'unmute_request', source: 'microphone', by: 'ada' },
+    { type: 'unmute_request', source: 'camera', by: 'ben' },
+  );
+  expect(asked.request).toEqual({ source: 'microphone', by: 'ada' });
+  const settled = { ...asked, request: undefined };
+  const next = { type: 'unmute_request', source: 'camera', by: 'ben' } as const;
+  expect(reduceControl(settled, next).request).toEqual({ source: 'camera', by: 'ben' });
+});
+
 describe('who moderates', () => {
   const told = after({ type: 'lobby', waiting: 0 });
 

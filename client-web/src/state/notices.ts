@@ -72,6 +72,8 @@ export function reduceControl(control: Control, notice: Notice): Control {
     case 'lobby':
       return { ...control, waiting: notice.waiting, lobbyNews: control.lobbyNews + 1 };
     case 'unmute_request':
+      // Nothing changes under a finger: the next one is heard when this one is settled.
+      if (control.request) return control;
       return { ...control, request: { source: notice.source, by: notice.by } };
     case 'entry':
       return { ...control, entry: { locked: notice.locked, lobby: notice.lobby } };
