@@ -68,7 +68,10 @@ export function HostDialogs(props: HostDialogsProps) {
       return (
         <RemoveDialog
           name={question.person.name}
-          onRemove={(keepOut) => {
+          locked={control.entry?.locked === true}
+          onRemove={({ keepOut, lock }) => {
+            // First the door: they may be back within a second.
+            if (lock) desk.act(desk.setEntry({ locked: true }));
             desk.act(desk.remove(question.person.identity, keepOut));
             onClose();
           }}

@@ -115,8 +115,8 @@ const TABLE: Record<FailureKind, Omit<Failure, 'kind'>> = {
     retry: 'join',
   },
   banned: {
-    title: 'You cannot come back into this room',
-    advice: 'A host removed you for as long as the room lasts.',
+    title: 'A host keeps you out of this room',
+    advice: 'If you think it was a mistake, ask them to let you back in.',
     retry: 'none',
   },
   sign_in_required: {
