@@ -45,10 +45,25 @@ export const accounts = {
     }),
 };
 
+/** As many as an answer holds; so many answers make a table that a browser still shows at once. */
+const USERS_A_PAGE = 1000;
+const USER_PAGES = 5;
+
 /** For administrators. */
 export const users = {
-  list: async (token: string | undefined) =>
-    (await request<{ users: User[] }>('GET', '/api/users', { token })).users,
+  /** All of them, in the order of their logins; `more` where there are more than anybody looks through. */
+  list: async (token: string | undefined) => {
+    const list: User[] = [];
+    for (let page = 0; page < USER_PAGES; page++) {
+      const answer = await request<{ users: User[]; more?: boolean }>('GET', '/api/users', {
+        query: { limit: USERS_A_PAGE, after: list.at(-1)?.login },
+        token,
+      });
+      list.push(...answer.users);
+      if (answer.more !== true || answer.users.length === 0) return { users: list, more: false };
+    }
+    return { users: list, more: true };
+  },
 
   add: (user: NewUser, token: string | undefined) =>
     request<User>('POST', '/api/users', { body: user, token }),

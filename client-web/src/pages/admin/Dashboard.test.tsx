@@ -110,13 +110,17 @@ describe('the dashboard', () => {
       disabled: false,
       created_at: 0,
     };
+    const zoe = { ...ada, id: 'u2', login: 'zoe' };
     const asked = respond({
       ...info,
-      'GET /api/users': ok({ users: [ada] }),
+      'GET /api/users?limit=1000': ok({ users: [ada], more: true }),
+      'GET /api/users?limit=1000&after=ada': ok({ users: [zoe], more: false }),
       'POST /api/users': { status: 201, body: ada },
       'PATCH /api/users/u1': ok({ ...ada, disabled: true }),
     });
     render(<Dashboard tab="users" />);
+    // Those after the first answer as well.
+    expect(await screen.findByRole('button', { name: 'Actions for zoe' })).toBeVisible();
     await userEvent.click(await screen.findByRole('button', { name: 'Actions for ada' }));
     await userEvent.click(screen.getByRole('menuitem', { name: 'Disable' }));
     expect(asked.find((one) => one.method === 'PATCH')?.body).toEqual({ disabled: true });

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { account } from '../../account/account';
 import { users, type User } from '../../api/accounts';
 import { inWords } from '../../state/failure';
-import { dateTime } from '../../state/measures';
+import { count, dateTime } from '../../state/measures';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -71,7 +71,7 @@ export function Users() {
             </tr>
           </thead>
           <tbody>
-            {list.value.map((user) => (
+            {list.value.users.map((user) => (
               <tr key={user.id} data-testid="user-row" data-login={user.login}>
                 <th scope="row">{user.login}</th>
                 <td data-label="Name">{user.name === '' ? '–' : user.name}</td>
@@ -120,6 +120,11 @@ export function Users() {
           </tbody>
         </table>
       </div>
+      {list.value.more && (
+        <p className="empty">
+          These are the first {count(list.value.users.length)}. The API has the others.
+        </p>
+      )}
       {question?.type === 'add' && <NewUserDialog onClose={close} />}
       {question?.type === 'password' && <NewPasswordDialog user={question.user} onClose={close} />}
       {question?.type === 'delete' && <DeleteUserDialog user={question.user} onClose={close} />}
