@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { respond } from '../test/respond';
 import { api } from './client';
 import { ApiError, UnreachableError } from './errors';
+import { request, requestFile } from './http';
 
 const weekly = {
   id: 'k3m9x2qa',
@@ -108,6 +109,30 @@ describe('the native API client', () => {
     await expect(api.info()).rejects.toBeInstanceOf(UnreachableError);
     respond({ 'GET /api/info': { status: 200, body: '<html>Please log in</html>' } });
     await expect(api.info()).rejects.toBeInstanceOf(UnreachableError);
+  });
+
+  it('a file that breaks off is a network that did, not an empty file', async () => {
+    vi.stubGlobal('fetch', () =>
+      Promise.resolve(
+        new Response(
+          new ReadableStream({
+            pull(controller) {
+              controller.error(new TypeError('network error'));
+            },
+          }),
+        ),
+      ),
+    );
+    await expect(requestFile('/api/sessions')).rejects.toBeInstanceOf(UnreachableError);
+  });
+
+  it('waits longer for a file than for an answer', async () => {
+    const timeout = vi.spyOn(AbortSignal, 'timeout');
+    respond({ 'GET /api/sessions': { status: 200, body: 'a,b' } });
+    await requestFile('/api/sessions');
+    expect(timeout.mock.lastCall?.[0]).toBeGreaterThanOrEqual(60_000);
+    await request('GET', '/api/sessions').catch(() => undefined);
+    expect(timeout).toHaveBeenLastCalledWith(10_000);
   });
 
   it('believes a 503 that carries our own error body', async () => {

@@ -121,8 +121,9 @@ export interface LogPage {
 type Token = string | undefined;
 export type Format = 'json' | 'csv';
 
-/** As many sessions as the server puts into one answer. */
-const FILE_ROWS = 1000;
+/** As much as the server puts into one answer, and so into a file. */
+export const SESSIONS_IN_FILE = 1000;
+export const SAMPLES_IN_FILE = 20_000;
 /** Enough for days; whoever has more takes the file. */
 const QUALITY_PAGES = 20;
 
@@ -156,7 +157,7 @@ export const history = {
   },
 
   sessionsFile: (format: Format, room: string | undefined, token: Token) =>
-    requestFile('/api/sessions', { query: { room, format, limit: FILE_ROWS }, token }),
+    requestFile('/api/sessions', { query: { room, format, limit: SESSIONS_IN_FILE }, token }),
 
   qualityFile: (id: string, format: Format, token: Token) =>
     requestFile(`${sessionPath(id)}/quality`, { query: { format }, token }),

@@ -6,6 +6,8 @@ import { ApiError, UnreachableError } from './errors';
 
 /** A signal to give up waiting. Ten seconds: a person has long started to wonder by then. */
 const TIMEOUT_MS = 10_000;
+/** A file of a long session takes a while on a slow line, and the browser shows nothing of it yet. */
+const FILE_TIMEOUT_MS = 120_000;
 
 export interface Asking {
   body?: unknown;
@@ -32,12 +34,21 @@ export async function request<T>(method: Method, path: string, asking: Asking = 
 
 /** Asks for a file, whatever is in it. */
 export async function requestFile(path: string, asking: Asking = {}): Promise<Blob> {
-  const response = await send('GET', path, asking);
+  const response = await send('GET', path, asking, FILE_TIMEOUT_MS);
   if (!response.ok) throw toApiError(response.status, await readJson(response));
-  return response.blob();
+  try {
+    return await response.blob();
+  } catch (cause) {
+    throw new UnreachableError('The file did not come to its end.', { cause });
+  }
 }
 
-async function send(method: Method, path: string, asking: Asking): Promise<Response> {
+async function send(
+  method: Method,
+  path: string,
+  asking: Asking,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Response> {
   const { body, token, query = {}, keepalive } = asking;
   const headers: Record<string, string> = {};
   if (body !== undefined) headers['content-type'] = 'application/json';
@@ -48,7 +59,7 @@ async function send(method: Method, path: string, asking: Asking): Promise<Respo
       headers,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(keepalive === undefined ? {} : { keepalive }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (cause) {
     throw new UnreachableError('The server did not answer.', { cause });

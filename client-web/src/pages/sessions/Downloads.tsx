@@ -3,15 +3,24 @@ import type { Format } from '../../api/history';
 import { inWords } from '../../state/failure';
 import { Button } from '../../ui/Button';
 
+interface DownloadsProps {
+  /** What a file holds at most, said with each: one that ends early looks like any other. */
+  most: string;
+  save: (format: Format) => Promise<void>;
+}
+
 /** The same figures as files. */
-export function Downloads({ save }: { save: (format: Format) => Promise<void> }) {
+export function Downloads({ most, save }: DownloadsProps) {
   const [busy, setBusy] = useState<Format>();
   const [problem, setProblem] = useState<string>();
+  const [saved, setSaved] = useState(false);
   const download = async (format: Format) => {
     setBusy(format);
     setProblem(undefined);
+    setSaved(false);
     try {
       await save(format);
+      setSaved(true);
     } catch (error) {
       setProblem(inWords(error));
     }
@@ -31,6 +40,11 @@ export function Downloads({ save }: { save: (format: Format) => Promise<void> })
           {format.toUpperCase()}
         </Button>
       ))}
+      {saved && (
+        <p className="field-hint" role="status">
+          Saved. A file holds {most}.
+        </p>
+      )}
       {problem !== undefined && (
         <p className="field-error" role="alert">
           {problem}

@@ -1,6 +1,6 @@
 import { useCallback } from 'react';
 import { account } from '../../account/account';
-import { history, type Format, type SessionDetail } from '../../api/history';
+import { history, SAMPLES_IN_FILE, type Format, type SessionDetail } from '../../api/history';
 import { count, dateTime, duration } from '../../state/measures';
 import { displayName } from '../../state/people';
 import { lasted, roomName } from '../../state/sessions';
@@ -96,6 +96,7 @@ function Detail({ session }: { session: SessionDetail }) {
         <header className="page-title">
           <h2 id="quality-heading">Quality</h2>
           <Downloads
+            most={`the first ${count(SAMPLES_IN_FILE)} measurements`}
             save={async (format: Format) => {
               const file = await account.ask((token) =>
                 history.qualityFile(session.session_id, format, token),

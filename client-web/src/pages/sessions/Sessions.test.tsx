@@ -79,6 +79,8 @@ describe('the sessions page', () => {
     await waitFor(() => {
       expect(saved).toHaveBeenCalledOnce();
     });
+    // What is older is not in it, and does not go missing silently.
+    expect(await screen.findByText(/the latest 1\D?000 sessions/)).toBeVisible();
   });
 });
 

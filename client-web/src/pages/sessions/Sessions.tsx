@@ -1,6 +1,6 @@
 import { useCallback, useState } from 'react';
 import { account } from '../../account/account';
-import { history, type Format, type SessionInfo } from '../../api/history';
+import { history, SESSIONS_IN_FILE, type Format, type SessionInfo } from '../../api/history';
 import { count, dateTime } from '../../state/measures';
 import { lasted, roomName } from '../../state/sessions';
 import { AccessNote } from '../../ui/AccessNote';
@@ -36,6 +36,7 @@ export default function Sessions() {
           <Button type="submit">Show</Button>
         </form>
         <Downloads
+          most={`the latest ${count(SESSIONS_IN_FILE)} sessions`}
           save={async (format: Format) => {
             const file = await account.ask((token) =>
               history.sessionsFile(format, room || undefined, token),
