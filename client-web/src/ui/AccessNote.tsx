@@ -1,13 +1,12 @@
 import { rememberNext } from '../account/next';
-import { ApiError } from '../api/errors';
+import { isDenied } from '../api/errors';
 import { inWords } from '../state/failure';
 import { Icon } from './Icon';
 import { Link } from './Link';
 
 /** Why a page shows nothing: the server is away, or one has to be somebody else to see it. */
 export function AccessNote({ error }: { error: unknown }) {
-  const denied = error instanceof ApiError && (error.status === 401 || error.status === 403);
-  if (!denied) {
+  if (!isDenied(error)) {
     return (
       <p className="note note-problem" role="alert" data-testid="access-note">
         <Icon name="warning" size={20} />

@@ -1,35 +1,53 @@
 import { useEffect, useState } from 'react';
+import { isDenied } from '../api/errors';
 
 export type Polled<T> =
   | { status: 'waiting' }
-  | { status: 'ready'; value: T }
-  /** The last question failed; the next one is on its way. */
+  /** With a `problem`, the value is of before: the last question failed, the next one is on its way. */
+  | { status: 'ready'; value: T; problem?: unknown }
   | { status: 'failed'; error: unknown };
 
 /**
- * Asks again and again while the component is mounted: `every` milliseconds after each answer, so that a
- * slow server is not asked faster than it answers. `ask` must be stable.
+ * Asks again and again while somebody looks: `every` milliseconds after each answer, so that a slow server
+ * is not asked faster than it answers. Who may not know is not told more by asking again. `ask` must be
+ * stable.
  */
 export function usePolled<T>(ask: () => Promise<T>, every: number): Polled<T> {
   const [polled, setPolled] = useState<Polled<T>>({ status: 'waiting' });
   useEffect(() => {
-    let current = true;
+    let state: 'idle' | 'asking' | 'over' = 'idle';
     let timer: number | undefined;
+    const isOver = () => state === 'over';
     const poll = async () => {
-      let next: Polled<T>;
-      try {
-        next = { status: 'ready', value: await ask() };
-      } catch (error) {
-        next = { status: 'failed', error };
-      }
-      if (!current) return;
-      setPolled(next);
-      timer = window.setTimeout(() => void poll(), every);
-    };
-    void poll();
-    return () => {
-      current = false;
+      // A hidden page asks when it is looked at again.
+      if (state !== 'idle' || document.visibilityState === 'hidden') return;
       window.clearTimeout(timer);
+      state = 'asking';
+      try {
+        const value = await ask();
+        if (isOver()) return;
+        setPolled({ status: 'ready', value });
+      } catch (error) {
+        if (isOver()) return;
+        if (isDenied(error)) {
+          state = 'over';
+          setPolled({ status: 'failed', error });
+          return;
+        }
+        setPolled((before) =>
+          before.status === 'ready' ? { ...before, problem: error } : { status: 'failed', error },
+        );
+      }
+      state = 'idle';
+      timer = window.setTimeout(look, every);
+    };
+    const look = () => void poll();
+    document.addEventListener('visibilitychange', look);
+    look();
+    return () => {
+      state = 'over';
+      window.clearTimeout(timer);
+      document.removeEventListener('visibilitychange', look);
     };
   }, [ask, every]);
   return polled;

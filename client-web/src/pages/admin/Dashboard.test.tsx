@@ -95,6 +95,24 @@ describe('the dashboard', () => {
     expect(rows[0]).toHaveTextContent('P900');
   });
 
+  it('jumps to the end of the log when more happens than one can follow', async () => {
+    const event = (number: number) => ({ number, kind: 'room_started', at: 0 });
+    respond({
+      ...info,
+      'GET /api/events?after=0&limit=1': ok({ events: [], more: true, oldest: 1, newest: 900 }),
+      'GET /api/events?after=800&limit=100': ok({
+        events: [event(801), event(900)],
+        more: true,
+        newest: 5000,
+      }),
+      'GET /api/events?after=4900&limit=100': ok({ events: [event(5000)], more: false }),
+    });
+    render(<Dashboard tab="events" />);
+    const rows = await screen.findAllByTestId('event-row');
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toHaveTextContent('5000');
+  });
+
   it('shows the settings in force', async () => {
     respond({ ...info, 'GET /api/system/settings': ok({ auth: { secret: 'set' } }) });
     render(<Dashboard tab="settings" />);

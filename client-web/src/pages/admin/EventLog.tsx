@@ -16,7 +16,19 @@ export function EventLog() {
   const tail = usePolled(ask, EVERY_MS);
   if (tail.status === 'failed') return <AccessNote error={tail.error} />;
   if (tail.status === 'waiting') return <Opening text="Reading the log…" />;
-  if (tail.value.length === 0) return <p className="empty">Nothing has happened yet.</p>;
+  return (
+    <>
+      {tail.problem !== undefined && <AccessNote error={tail.problem} />}
+      {tail.value.length === 0 ? (
+        <p className="empty">Nothing has happened yet.</p>
+      ) : (
+        <EventTable entries={tail.value} />
+      )}
+    </>
+  );
+}
+
+function EventTable({ entries }: { entries: readonly LogEntry[] }) {
   return (
     // Focusable because it scrolls.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
@@ -33,7 +45,7 @@ export function EventLog() {
           </tr>
         </thead>
         <tbody>
-          {tail.value.map((entry) => (
+          {entries.map((entry) => (
             <tr key={entry.number} data-testid="event-row" data-kind={entry.kind}>
               <th scope="row">{entry.number}</th>
               <td data-label="When" title={dateTime(entry.at)}>
@@ -58,10 +70,19 @@ function follow(): () => Promise<LogEntry[]> {
   return async () => {
     if (tail.after === undefined) {
       const { newest = 0 } = await read(0, 1);
-      tail = { ...tail, after: Math.max(0, newest - PAGE) };
+      tail = { ...tail, after: beforeTheEnd(newest) };
     }
-    const page = await read(tail.after ?? 0, PAGE);
+    let page = await read(tail.after ?? 0, PAGE);
+    if (page.more && page.newest !== undefined) {
+      // More has happened than is followed: what is shown is the end, without a gap.
+      tail = { ...NO_TAIL, after: beforeTheEnd(page.newest) };
+      page = await read(tail.after ?? 0, PAGE);
+    }
     tail = addEvents(tail, page.events);
     return [...tail.entries].reverse();
   };
+}
+
+function beforeTheEnd(newest: number): number {
+  return Math.max(0, newest - PAGE);
 }

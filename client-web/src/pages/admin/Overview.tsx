@@ -23,6 +23,7 @@ export function Overview() {
   if (now.status === 'waiting') return <Opening text="Asking the server…" />;
   return (
     <>
+      {now.problem !== undefined && <AccessNote error={now.problem} />}
       <Figures now={now.value} />
       <div className="charts charts-two">
         {load.status === 'ready' && <LoadCharts samples={load.value} />}

@@ -22,9 +22,13 @@ export function RoomsInUse() {
   const [ending, setEnding] = useState<RoomInfo>();
   if (rooms.status === 'failed') return <AccessNote error={rooms.error} />;
   if (rooms.status === 'waiting') return <Opening text="Looking up rooms…" />;
-  if (rooms.value.length === 0) return <p className="empty">No rooms at the moment.</p>;
+  const problem = rooms.problem !== undefined && <AccessNote error={rooms.problem} />;
+  if (rooms.value.length === 0) {
+    return problem || <p className="empty">No rooms at the moment.</p>;
+  }
   return (
     <>
+      {problem}
       <div className="table-frame">
         <table className="table table-cards" data-testid="admin-room-table">
           <caption className="visually-hidden">Rooms</caption>
