@@ -4,7 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { LIMIT_MS, until } from './poll.mjs';
@@ -17,6 +19,8 @@ export class Server {
   #process;
   /** @type {string[]} */
   #log = [];
+  /** The folder it runs in: what a server without `--dev` keeps, it keeps there, and not between our files. */
+  #folder = '';
   /** Port of signaling, API and web client. */
   port = 0;
 
@@ -46,12 +50,17 @@ export class Server {
   /** @param {string[]} args @param {Record<string, string>} env */
   async #start(args, env) {
     this.host = args[args.indexOf('--listen') + 1].replace(/:\d+$/, '');
+    this.#folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
     this.#process = spawn(program(), args, {
+      cwd: this.#folder,
       env: { ...cleanEnvironment(), NO_COLOR: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // Whatever ends this process first, no server is left behind.
-    process.once('exit', () => this.#process.kill('SIGKILL'));
+    process.once('exit', () => {
+      this.#process.kill('SIGKILL');
+      this.#forget();
+    });
     let rest = '';
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
@@ -98,7 +107,12 @@ export class Server {
       await ended;
       clearTimeout(late);
     }
+    this.#forget();
     return this.#process.exitCode;
+  }
+
+  #forget() {
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /**
@@ -135,7 +149,7 @@ function cleanEnvironment() {
 /** The server's program: named by SLUICE_BIN, else the last one cargo built. */
 function program() {
   const built = fileURLToPath(new URL('../../../target/debug/sluice', import.meta.url));
-  const found = process.env.SLUICE_BIN ?? built;
+  const found = resolve(process.env.SLUICE_BIN ?? built);
   if (!existsSync(found)) {
     throw new Error(`no server at ${found}: run \`cargo build\`, or set SLUICE_BIN to the program`);
   }
