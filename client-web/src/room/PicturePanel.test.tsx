@@ -1,6 +1,7 @@
 import { act, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ApiError } from '../api/errors';
 import { explained, track } from '../test/explanation';
 import { PicturePanel } from './PicturePanel';
 import { usePolled, type Polled } from '../ui/usePolled';
@@ -28,6 +29,10 @@ describe('the picture panel', () => {
     expect(screen.getAllByRole('status')[1]).toHaveTextContent('Trying again');
     show({ status: 'ready', value: explained([]) });
     expect(screen.getAllByRole('status')[2]).toHaveTextContent('not sent to you');
+    show({ status: 'ready', value: explained([track()]), problem: new Error() });
+    expect(screen.getAllByRole('status')[3]).toHaveTextContent('Trying again');
+    show({ status: 'failed', error: new ApiError(403, 'not_permitted', 'no') });
+    expect(screen.getAllByRole('status')[4]).toHaveTextContent('does not tell you');
   });
 
   it('closes by keyboard', async () => {
@@ -41,7 +46,8 @@ describe('the picture panel', () => {
 
 function Asked({ ask }: { ask: () => Promise<number> }) {
   const polled = usePolled(ask, 2000);
-  return <p>{polled.status === 'ready' ? polled.value : polled.status}</p>;
+  if (polled.status !== 'ready') return <p>{polled.status}</p>;
+  return <p>{polled.problem === undefined ? polled.value : `${String(polled.value)} of before`}</p>;
 }
 
 describe('asking again and again', () => {
@@ -61,7 +67,7 @@ describe('asking again and again', () => {
     await pass(1999);
     expect(ask).toHaveBeenCalledTimes(1);
     await pass(1);
-    expect(screen.getByText('failed')).toBeVisible();
+    expect(screen.getByText('0 of before')).toBeVisible();
     await pass(2000);
     expect(screen.getByText('2')).toBeVisible();
     unmount();

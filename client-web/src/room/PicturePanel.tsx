@@ -1,3 +1,4 @@
+import { isDenied } from '../api/errors';
 import type { Explanation } from '../api/types';
 import { linkFacts, pictureFacts, pictureIn, reasonInWords, type Fact } from '../state/picture';
 import { SidePanel } from './SidePanel';
@@ -23,7 +24,7 @@ export function PicturePanel({ caption, pictureKey, report, onClose }: PicturePa
         <h3>{caption}</h3>
         {/* Only the sentence is announced when it changes; figures change all the time. */}
         <p role="status" className="picture-reason" data-reason={track?.reason}>
-          {headline(report.status, track && reasonInWords(track))}
+          {headline(report, track && reasonInWords(track))}
         </p>
         {track && <Facts title="This picture" facts={pictureFacts(track)} />}
         {explanation && <Facts title="Your connection" facts={linkFacts(explanation)} />}
@@ -32,13 +33,17 @@ export function PicturePanel({ caption, pictureKey, report, onClose }: PicturePa
   );
 }
 
-function headline(status: Polled<unknown>['status'], reason: string | undefined): string {
-  switch (status) {
+const SILENT = 'The server does not say right now. Trying again.';
+
+function headline(report: Polled<unknown>, reason: string | undefined): string {
+  switch (report.status) {
     case 'waiting':
       return 'Asking the server…';
     case 'failed':
-      return 'The server does not say right now. Trying again.';
+      return isDenied(report.error) ? 'The server does not tell you.' : SILENT;
     case 'ready':
+      // The figures may be of a moment ago; a reason of then is none.
+      if (report.problem !== undefined) return SILENT;
       return reason ?? 'This picture is not sent to you at the moment.';
   }
 }
