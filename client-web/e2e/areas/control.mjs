@@ -128,7 +128,7 @@ describe('a host', () => {
   });
 
   it('removes somebody and keeps them out', async () => {
-    const { host, guest, room } = await pair();
+    const { host, guest } = await pair();
     await choose(host, guest, 'remove');
     await host.page.click(hook('remove-keep-out'));
     await host.page.click(hook('remove-confirm'));
@@ -138,7 +138,6 @@ describe('a host', () => {
     await guest.page.fill(hook('prejoin-name'), 'Ben');
     await guest.page.click(hook('prejoin-join'));
     await guest.page.sees(`${hook('failure')}[data-kind="banned"]`);
-    assert.ok(room);
   });
 
   it('makes a host of somebody, who can do what hosts do at once, and no more when not', async () => {
@@ -200,13 +199,10 @@ describe('everybody', () => {
 });
 
 describe('afterwards', () => {
-  /** @type {Person[]} */
-  let people = [];
   after(closePages);
 
   it('the session is in the history, with who was in it', async () => {
-    const { host, guest } = await pair();
-    people = [host, guest];
+    const { guest } = await pair();
     await guest.page.click(hook('control-leave'));
     await guest.page.sees(hook('left-screen'));
     const page = await (await browser('chromium')).open(`${(await server()).url}/sessions`);
@@ -227,7 +223,6 @@ describe('afterwards', () => {
     await page.sees(`${hook('event-row')}[data-kind="participant_left"]`);
     await page.click(hook('admin-settings'));
     await page.sees(hook('admin-settings-list'));
-    assert.equal(people.length, 2);
   });
 
   it('the API is described on a page of its own', async () => {
