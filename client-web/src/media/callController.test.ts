@@ -131,6 +131,14 @@ describe('a door that asks', () => {
     expect(parts.enter).toHaveBeenLastCalledWith('Ada', 's3cret');
   });
 
+  it('an emptied field is no password, also when there was one before', async () => {
+    const { parts, controller } = setUp({ enter: refusing('wrong_password') });
+    await controller.start();
+    await controller.join('Ada', 'nope');
+    await controller.join('Ada', undefined);
+    expect(parts.enter).toHaveBeenLastCalledWith('Ada', undefined);
+  });
+
   it('a link that joins at once is brought to the page that asks', async () => {
     const { controller } = setUp({ joinNowAs: 'Ada', enter: refusing('password_required') });
     await controller.start();

@@ -75,7 +75,7 @@ export class CallController<Session> {
     }
   }
 
-  async join(name: string, password = this.password): Promise<void> {
+  async join(name: string, password?: string): Promise<void> {
     const attempt = ++this.attempt;
     this.name = name;
     this.password = password;
@@ -150,7 +150,7 @@ export class CallController<Session> {
 
   /** Back into the room under the same name, without another look in the mirror. */
   rejoin(): Promise<void> {
-    return this.name === '' ? this.check() : this.join(this.name);
+    return this.name === '' ? this.check() : this.join(this.name, this.password);
   }
 
   leave(): void {
