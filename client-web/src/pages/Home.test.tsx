@@ -20,6 +20,33 @@ beforeEach(() => {
 });
 
 describe('starting a room', () => {
+  it('encrypted, it keeps no chat, also when that was chosen first', async () => {
+    const asked = respond({ 'POST /api/rooms': { status: 201, body: weekly } });
+    render(<Home />);
+    await userEvent.click(screen.getByText('Who gets in, what is kept'));
+    await userEvent.click(screen.getByTestId('home-keeps-chat'));
+    expect(screen.getByText('chat kept')).toBeVisible();
+    await userEvent.click(screen.getByTestId('home-e2ee'));
+    expect(screen.queryByText('chat kept')).toBeNull();
+    await userEvent.click(screen.getByTestId('home-create'));
+    await waitFor(() => {
+      expect(asked.find((one) => one.method === 'POST')?.body).toEqual({});
+    });
+  });
+
+  it('who has to sign in first comes back here, not to where they once were', async () => {
+    respond({
+      'GET /api/info': {
+        status: 200,
+        body: { name: 'x', version: '0', dev: false, guests: false },
+      },
+    });
+    sessionStorage.setItem('sluice.next', '/admin');
+    render(<Home />);
+    await userEvent.click(await screen.findByTestId('home-sign-in'));
+    expect(sessionStorage.getItem('sluice.next')).toBe('/');
+  });
+
   it('goes to the room it made', async () => {
     const asked = respond({ 'POST /api/rooms': { status: 201, body: weekly } });
     render(<Home />);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { NO_WISHES, toNewRoom, wishesInWords } from './newRoom';
+import { NO_WISHES, possible, toNewRoom, wishesInWords } from './newRoom';
 
 it('a plain room asks for nothing', () => {
   expect(toNewRoom('', NO_WISHES)).toEqual({ name: '' });
@@ -16,4 +16,10 @@ it('says what was chosen, to the server and in the folded form', () => {
     lasting: true,
   });
   expect(wishesInWords(wishes)).toBe('password, lobby, accounts only, room kept');
+});
+
+it('an encrypted room keeps no chat, whatever was chosen before', () => {
+  const wishes = { ...NO_WISHES, keepsChat: true, lobby: true };
+  expect(possible(wishes, true)).toEqual({ ...NO_WISHES, lobby: true });
+  expect(possible(wishes, false)).toEqual(wishes);
 });

@@ -17,6 +17,11 @@ export const NO_WISHES: RoomWishes = {
   lasting: false,
 };
 
+/** Messages the server cannot read it cannot keep: of those wishes, what can be had. */
+export function possible(wishes: RoomWishes, encrypted: boolean): RoomWishes {
+  return encrypted ? { ...wishes, keepsChat: false } : wishes;
+}
+
 /** Only what differs from a plain room is said, so that the server's own defaults count. */
 export function toNewRoom(name: string, wishes: RoomWishes): NewRoom {
   const { password, lobby, keepsChat, membersOnly, lasting } = wishes;

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { account } from '../../account/account';
+import { rememberNext } from '../../account/next';
 import { useServerInfo } from '../../account/serverInfo';
 import { useAccount } from '../../account/useAccount';
 import { api } from '../../api/client';
@@ -7,7 +8,7 @@ import { navigate } from '../../app/navigation';
 import { failure, failureFromApi } from '../../state/failure';
 import { HostKeys } from '../../state/hostKeys';
 import { generateKey, roomPath } from '../../state/joinLink';
-import { NO_WISHES, toNewRoom, type RoomWishes } from '../../state/newRoom';
+import { NO_WISHES, possible, toNewRoom, type RoomWishes } from '../../state/newRoom';
 import { safeStorage } from '../../state/preferences';
 import { Button } from '../../ui/Button';
 import { Field } from '../../ui/Field';
@@ -28,7 +29,14 @@ function SignInToStart() {
     <section className="card" aria-labelledby="new-heading">
       <h2 id="new-heading">New room</h2>
       <p className="empty">On this server, people with an account start rooms.</p>
-      <Link className="button button-primary" to="/signin" data-testid="home-sign-in">
+      <Link
+        className="button button-primary"
+        to="/signin"
+        data-testid="home-sign-in"
+        onClickCapture={() => {
+          rememberNext('/');
+        }}
+      >
         Sign in
       </Link>
     </section>
@@ -39,7 +47,8 @@ function SignInToStart() {
 function NewRoomForm({ accounts, lasting }: { accounts: boolean; lasting: boolean }) {
   const [name, setName] = useState('');
   const [encrypted, setEncrypted] = useState(false);
-  const [wishes, setWishes] = useState<RoomWishes>(NO_WISHES);
+  const [wished, setWishes] = useState<RoomWishes>(NO_WISHES);
+  const wishes = possible(wished, encrypted);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
 
