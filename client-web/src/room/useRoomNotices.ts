@@ -1,7 +1,7 @@
 import { useRoomContext } from '@livekit/components-react';
 import { RoomEvent, type Participant, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useRef } from 'react';
-import { HAND_ATTRIBUTE, ROLE_ATTRIBUTE } from '../state/notices';
+import { HAND_ATTRIBUTE, ROLE_ATTRIBUTE, roleNews, roleOf } from '../state/notices';
 import { displayName } from '../state/people';
 import type { CallSession } from '../media/session';
 import type { ToastControl } from './useToasts';
@@ -27,15 +27,16 @@ export function useRoomNotices(
         'problem',
       );
     };
+    let role = roleOf(room.localParticipant.attributes);
     const onAttributes = (changed: Record<string, string>, one: Participant) => {
       const hand = changed[HAND_ATTRIBUTE] ?? '';
       if (hand !== '' && !one.isLocal) {
         notify(`${displayName(one.name, one.identity)} raised a hand`);
       }
-      const role = changed[ROLE_ATTRIBUTE];
-      if (role !== undefined && one.isLocal) {
-        notify(role === 'host' ? 'You are a host now' : 'You are not a host any more');
-      }
+      if (changed[ROLE_ATTRIBUTE] === undefined || !one.isLocal) return;
+      const news = roleNews(role, changed[ROLE_ATTRIBUTE]);
+      role = changed[ROLE_ATTRIBUTE];
+      if (news !== undefined) notify(news);
     };
     room
       .on(RoomEvent.ParticipantAttributesChanged, onAttributes)

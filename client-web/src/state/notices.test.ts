@@ -6,6 +6,7 @@ import {
   NO_CONTROL,
   parseNotice,
   reduceControl,
+  roleNews,
   type Notice,
 } from './notices';
 
@@ -74,6 +75,17 @@ describe('who moderates', () => {
   ] as const)('%s', (role, control, may) => {
     expect(moderates(role, control)).toBe(may);
   });
+});
+
+it.each([
+  ['participant', 'host', 'You are a host now'],
+  ['host', 'participant', 'You are not a host any more'],
+  // The server says who one is when one comes.
+  ['', 'participant', undefined],
+  ['participant', 'therapist', undefined],
+  ['host', 'host', undefined],
+])('from "%s" to "%s" one hears: %s', (before, now, news) => {
+  expect(roleNews(before, now)).toBe(news);
 });
 
 describe('raised hands', () => {

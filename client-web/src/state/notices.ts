@@ -98,6 +98,13 @@ export function roleOf(attributes: Readonly<Record<string, string>>): string {
   return attributes[ROLE_ATTRIBUTE] ?? '';
 }
 
+/** What is said to somebody whose role changed; other roles have no name for what they may. */
+export function roleNews(before: string, now: string): string | undefined {
+  if (before === now) return undefined;
+  if (now === 'host') return 'You are a host now';
+  return before === 'host' ? 'You are not a host any more' : undefined;
+}
+
 /** May steer the room. Only the server knows what other roles may; it tells those about its lobby. */
 export function moderates(role: string, control: Control): boolean {
   if (role === 'host' || role === 'admin') return true;
