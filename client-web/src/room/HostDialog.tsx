@@ -17,7 +17,8 @@ export function HostDialog({ entry, onEntry, onMuteAll, onEnd, onClose }: HostDi
   const [ending, setEnding] = useState(false);
   if (ending) {
     return (
-      <Dialog title="End the call for everybody?" onClose={onClose}>
+      // The key: a dialog of its own, in which the browser places the focus anew.
+      <Dialog key="end" title="End the call for everybody?" onClose={onClose}>
         <p className="empty">Everybody leaves at once, you as well.</p>
         <div className="dialog-actions">
           <Button

@@ -21,7 +21,10 @@ export function LobbySection({ waiting, onAdmit, onRefuse, onAdmitAll }: LobbySe
           <Button
             look="quiet"
             className="button-small"
-            onClick={onAdmitAll}
+            onClick={({ currentTarget }) => {
+              currentTarget.closest<HTMLElement>('[tabindex="-1"]')?.focus();
+              onAdmitAll();
+            }}
             data-testid="admit-all"
           >
             Admit all
@@ -40,7 +43,8 @@ export function LobbySection({ waiting, onAdmit, onRefuse, onAdmitAll }: LobbySe
               iconSize={18}
               label={`Refuse ${name}`}
               data-testid="lobby-refuse"
-              onClick={() => {
+              onClick={({ currentTarget }) => {
+                handOn(currentTarget);
                 onRefuse(ticket);
               }}
             />
@@ -49,7 +53,8 @@ export function LobbySection({ waiting, onAdmit, onRefuse, onAdmitAll }: LobbySe
               className="button-small"
               aria-label={`Admit ${name}`}
               data-testid="lobby-admit"
-              onClick={() => {
+              onClick={({ currentTarget }) => {
+                handOn(currentTarget);
                 onAdmit(ticket);
               }}
             >
@@ -60,4 +65,12 @@ export function LobbySection({ waiting, onAdmit, onRefuse, onAdmitAll }: LobbySe
       </ul>
     </section>
   );
+}
+
+/** The focus goes to the same button of the next one before this one is gone; after the last, to the panel. */
+function handOn(button: HTMLButtonElement): void {
+  const row = button.closest('li');
+  const next = row?.nextElementSibling ?? row?.previousElementSibling;
+  const same = next?.querySelector<HTMLElement>(`[data-testid="${button.dataset.testid ?? ''}"]`);
+  (same ?? button.closest<HTMLElement>('[tabindex="-1"]'))?.focus();
 }

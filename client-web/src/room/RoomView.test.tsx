@@ -227,7 +227,10 @@ describe('a call, seen from the page', () => {
     say(room, { type: 'lobby', waiting: 0 });
     const asked = respond({ 'POST /api/rooms/k3m9x2qa/end': { status: 200, body: {} } });
     await user.click(screen.getByTestId('control-host'));
+    const before = screen.getByRole('dialog');
     await user.click(screen.getByTestId('host-end'));
+    // Another dialog, so that the browser places the focus in it.
+    expect(screen.getByRole('dialog')).not.toBe(before);
     expect(asked).toEqual([]);
     await user.click(screen.getByTestId('host-end-confirm'));
     expect(asked).toMatchObject([{ path: '/api/rooms/k3m9x2qa/end' }]);

@@ -13,6 +13,7 @@ HTMLDialogElement.prototype.showModal = function showModal() {
 HTMLDialogElement.prototype.close = function close() {
   this.open = false;
 };
+window.scrollTo = () => undefined;
 Element.prototype.scrollTo = () => undefined;
 window.matchMedia = (media: string) =>
   ({

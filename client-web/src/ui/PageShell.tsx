@@ -1,4 +1,5 @@
-import { useEffect, type ReactNode } from 'react';
+import { useEffect, useRef, type ReactNode } from 'react';
+import { hasNavigated } from '../app/navigation';
 import { AccountMenu } from '../account/AccountMenu';
 import { Link } from './Link';
 import { Logo } from './Logo';
@@ -14,6 +15,13 @@ interface PageShellProps {
 /** The frame of every page outside a call. */
 export function PageShell({ title, wide = false, children }: PageShellProps) {
   useTitle(title);
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // The link that led here is gone, and the focus with it: reading goes on where the page begins.
+    if (hasNavigated() && document.activeElement === document.body) {
+      main.current?.focus({ preventScroll: true });
+    }
+  }, []);
   return (
     <div className="page">
       <header className="page-head">
@@ -26,7 +34,9 @@ export function PageShell({ title, wide = false, children }: PageShellProps) {
           <ThemeToggle />
         </div>
       </header>
-      <main className={wide ? 'page-main page-wide' : 'page-main'}>{children}</main>
+      <main ref={main} tabIndex={-1} className={wide ? 'page-main page-wide' : 'page-main'}>
+        {children}
+      </main>
     </div>
   );
 }

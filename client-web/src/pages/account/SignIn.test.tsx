@@ -32,12 +32,15 @@ describe('signing in', () => {
       'POST /api/accounts/login': signedIn,
     });
     rememberNext('/r/k3m9x2qa#e2ee=s3cret');
+    const pages = window.history.length;
     render(<SignIn search="" />);
     await userEvent.type(screen.getByLabelText('Login'), ' ada ');
     await userEvent.type(screen.getByLabelText('Password'), 's3cret pass{Enter}');
     await waitFor(() => {
       expect(window.location.pathname + window.location.hash).toBe('/r/k3m9x2qa#e2ee=s3cret');
     });
+    // Back leads to where one was before, not to signing in again.
+    expect(window.history.length).toBe(pages);
     const login = asked.find((one) => one.path === '/api/accounts/login');
     expect(login?.body).toEqual({ login: 'ada', password: 's3cret pass' });
     expect(JSON.stringify(asked)).not.toContain('e2ee');

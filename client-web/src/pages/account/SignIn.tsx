@@ -25,10 +25,10 @@ export default function SignIn({ search }: { search: string }) {
     if (fromProvider) void account.arrive();
   }, [fromProvider]);
   useEffect(() => {
-    // Once: going back to this page later must not throw one forward again to nowhere.
+    // Once, and in place of this page: going back must not throw one forward again to nowhere.
     if (who.status !== 'signed_in' || done.current) return;
     done.current = true;
-    navigate(takeNext());
+    navigate(takeNext(), { replace: true });
   }, [who.status]);
 
   const ways = info?.accounts;
