@@ -67,9 +67,18 @@ describe('failures', () => {
     const room = await (await server()).room();
     const chromium = await browser('chromium');
     const first = await enter(chromium, await server(), room, 'Ada');
+    // What this tab shows after a reload; saying the name alone is no proof.
+    const self = await first.page.evaluate(
+      (key) => JSON.parse(sessionStorage.getItem(key)),
+      `sluice.identity.${room}`,
+    );
     const { body } = await (
       await server()
-    ).api(`/rooms/${room}/join`, { name: 'Ada', identity: first.identity });
+    ).api(`/rooms/${room}/join`, {
+      name: 'Ada',
+      identity: self.identity,
+      return_key: self.returnKey,
+    });
     await first.page.evaluate(async ({ token, url }) => {
       // Whoever holds the identity: here a bare socket that never sends media.
       window.second = new WebSocket(`${url}/rtc?access_token=${token}&protocol=16`);
