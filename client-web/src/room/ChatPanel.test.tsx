@@ -54,6 +54,20 @@ describe('the chat panel', () => {
     expect(link).toHaveAttribute('rel', 'noopener noreferrer');
   });
 
+  it('says that it may not be all', () => {
+    render(
+      <ChatPanel
+        lines={[hello]}
+        encrypted={false}
+        keeps
+        missing
+        onSend={() => Promise.resolve(true)}
+        onClose={() => undefined}
+      />,
+    );
+    expect(screen.getByTestId('chat-missing')).toHaveTextContent('could not be read');
+  });
+
   it('marks what was written before one came, and lets a host take a message away', async () => {
     const onDelete = vi.fn();
     render(

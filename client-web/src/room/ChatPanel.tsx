@@ -9,6 +9,8 @@ interface ChatPanelProps {
   encrypted: boolean;
   /** The room keeps what is written here. */
   keeps?: boolean;
+  /** What it keeps could not be read. */
+  missing?: boolean;
   /** Takes a message away for everybody; for hosts. */
   onDelete?: ((id: string) => void) | undefined;
   /** Resolves to whether it went out; if not, the text stays to be sent again. */
@@ -27,7 +29,13 @@ export function ChatPanel({ onSend, onClose, ...list }: ChatPanelProps) {
 
 type MessageListProps = Omit<ChatPanelProps, 'onSend' | 'onClose'>;
 
-function MessageList({ lines, encrypted, keeps = false, onDelete }: MessageListProps) {
+function MessageList({
+  lines,
+  encrypted,
+  keeps = false,
+  missing = false,
+  onDelete,
+}: MessageListProps) {
   const groups = groupLines(lines);
   const lastKept = groups.findLastIndex((group) => group.kept);
   const ref = useRef<HTMLDivElement>(null);
@@ -50,6 +58,11 @@ function MessageList({ lines, encrypted, keeps = false, onDelete }: MessageListP
         atEnd.current = scrollHeight - scrollTop - clientHeight < 40;
       }}
     >
+      {missing && (
+        <p className="chat-mark" data-testid="chat-missing">
+          What else was written could not be read
+        </p>
+      )}
       {lines.length === 0 ? (
         <p className="empty">
           <Icon name="chat" size={28} />

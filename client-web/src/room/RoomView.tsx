@@ -163,6 +163,7 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
             <ChatPanel
               key="chat"
               lines={chat.lines}
+              missing={chat.missing}
               encrypted={session.encrypted}
               keeps={keepsChat}
               onDelete={

@@ -1,11 +1,21 @@
-import { useChat } from '@livekit/components-react';
+import { useChat, useRoomContext } from '@livekit/components-react';
+import { RoomEvent } from 'livekit-client';
 import { useCallback, useEffect, useMemo, useState } from 'react';
-import { decodeLegacy, mergeLines, readMessage, unreadCount, type ChatLine } from '../state/chat';
+import {
+  decodeLegacy,
+  mergeLines,
+  readAgain,
+  readMessage,
+  unreadCount,
+  type ChatLine,
+} from '../state/chat';
 import type { Desk } from './useDesk';
 import { displayName } from '../state/people';
 
 export interface ChatState {
   lines: readonly ChatLine[];
+  /** What the room keeps could not be read: there may be more than the lines. */
+  missing: boolean;
   unread: number;
   send: (text: string) => Promise<boolean>;
 }
@@ -31,7 +41,7 @@ const CHAT = {
 /** livekit's chat (text streams on topic `lk.chat`), what was kept of it, and how much has been seen. */
 export function useChatLines({ open, desk, keeps, deleted, identity }: ChatOptions): ChatState {
   const { chatMessages, send } = useChat(CHAT);
-  const kept = useKeptLines(desk, keeps, identity);
+  const { lines: kept = NOTHING, missing } = useKeptLines(desk, keeps, identity);
   const live = useMemo(
     () =>
       chatMessages.flatMap((message): ChatLine[] => {
@@ -65,35 +75,53 @@ export function useChatLines({ open, desk, keeps, deleted, identity }: ChatOptio
     },
     [send],
   );
-  return { lines, unread: open ? 0 : unreadCount(live, seen), send: sendText };
+  return { lines, missing, unread: open ? 0 : unreadCount(live, seen), send: sendText };
 }
 
-/** What was written before I came. Without an answer the chat is as in a room that keeps nothing. */
-function useKeptLines(desk: Desk, keeps: boolean, identity: string): readonly ChatLine[] {
-  const [kept, setKept] = useState<readonly ChatLine[]>([]);
+interface Kept {
+  /** `undefined` until there was an answer. */
+  lines: readonly ChatLine[] | undefined;
+  missing: boolean;
+}
+
+/** What the room keeps: read when I came, and again when I was away and came back. */
+function useKeptLines(desk: Desk, keeps: boolean, identity: string): Kept {
+  const room = useRoomContext();
+  const [kept, setKept] = useState<Kept>({ lines: undefined, missing: false });
+  const [returns, setReturns] = useState(0);
+  useEffect(() => {
+    const onReturn = () => {
+      setReturns((before) => before + 1);
+    };
+    room.on(RoomEvent.Reconnected, onReturn);
+    return () => {
+      room.off(RoomEvent.Reconnected, onReturn);
+    };
+  }, [room]);
   useEffect(() => {
     if (!keeps) return;
     let current = true;
     desk.chat().then(
       (messages) => {
         if (!current) return;
-        setKept(
-          messages.map((one) => ({
-            id: one.id,
-            from: one.identity,
-            name: displayName(one.name, one.identity),
-            local: one.identity === identity,
-            text: one.message,
-            at: one.timestamp,
-            kept: true,
-          })),
-        );
+        const lines = messages.flatMap((one): ChatLine[] => {
+          // Believed no more than what comes live.
+          const read = readMessage(one, Date.now);
+          if (read === undefined) return [];
+          const name = displayName(one.name, one.identity);
+          return [{ ...read, from: one.identity, name, local: one.identity === identity }];
+        });
+        setKept((before) => ({ lines: readAgain(before.lines, lines), missing: false }));
       },
-      () => undefined,
+      () => {
+        if (current) setKept((before) => ({ ...before, missing: true }));
+      },
     );
     return () => {
       current = false;
     };
-  }, [desk, keeps, identity]);
+  }, [desk, keeps, identity, returns]);
   return kept;
 }
+
+const NOTHING: readonly ChatLine[] = [];

@@ -4,6 +4,7 @@ import {
   groupLines,
   linkify,
   mergeLines,
+  readAgain,
   readMessage,
   unreadCount,
   type ChatLine,
@@ -83,7 +84,20 @@ describe('a room that keeps its chat', () => {
   it('shows what was written before, once, and then what follows', () => {
     const lines = mergeLines(kept, [said('b', 1), said('c', 2)], new Set());
     expect(lines.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
-    expect(groupLines(lines).map((group) => group.lines.length)).toEqual([2, 1]);
+    // One heard the second oneself: it was written since one came.
+    expect(groupLines(lines).map(({ kept, lines: { length } }) => [kept, length])).toEqual([
+      [true, 1],
+      [false, 2],
+    ]);
+  });
+
+  it('read again after one was away, what is new is not of before', () => {
+    const first = readAgain(undefined, [said('a', 0)]);
+    expect(first).toEqual([said('a', 0, { kept: true })]);
+    const later = readAgain(first, [said('a', 0), said('missed', 1)]);
+    expect(later.map((one) => one.kept)).toEqual([true, false]);
+    const third = readAgain(later, [said('a', 0), said('missed', 1), said('b', 2)]);
+    expect(third.map((one) => one.kept)).toEqual([true, false, false]);
   });
 
   it('and not what a host took away', () => {

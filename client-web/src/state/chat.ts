@@ -38,8 +38,8 @@ export function groupLines(lines: readonly ChatLine[]): ChatGroup[] {
 }
 
 /**
- * What was kept, then what one heard oneself, without what a host took away. A message that was on its
- * way while the kept ones were read is in both, and is shown once, as kept.
+ * What was kept, then what one heard oneself, without what a host took away. What is in both is shown once,
+ * where the room has it, and is not of before one came: one heard it.
  */
 export function mergeLines(
   kept: readonly ChatLine[],
@@ -47,7 +47,20 @@ export function mergeLines(
   deleted: ReadonlySet<string>,
 ): ChatLine[] {
   const known = new Set(kept.map(({ id }) => id));
-  return [...kept, ...live.filter(({ id }) => !known.has(id))].filter(({ id }) => !deleted.has(id));
+  const heard = new Set(live.map(({ id }) => id));
+  return [
+    ...kept.map((line) => (heard.has(line.id) ? { ...line, kept: false } : line)),
+    ...live.filter(({ id }) => !known.has(id)),
+  ].filter(({ id }) => !deleted.has(id));
+}
+
+/** Read again after one was away, what is new was written meanwhile, and not before one came. */
+export function readAgain(
+  before: readonly ChatLine[] | undefined,
+  now: readonly ChatLine[],
+): ChatLine[] {
+  const first = before && new Set(before.filter(({ kept }) => kept).map(({ id }) => id));
+  return now.map((line) => ({ ...line, kept: first?.has(line.id) ?? true }));
 }
 
 /** As far from 1970 as a `Date` reaches, in milliseconds: further away there is no day to show. */
