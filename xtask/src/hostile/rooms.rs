@@ -84,8 +84,9 @@ pub(crate) fn replays(target: &Target) -> Played {
 pub(crate) fn steering(target: &Target) -> Played {
     let Some(room) = Room::make(target, &json!({}))? else { return Ok(Outcome::NotYet(NO_GUESTS.to_owned())) };
     let elsewhere = Room::make(target, &json!({}))?.context("a second room")?;
-    let (_, _bob) = room.enter(target, &json!({ "name": "Bob", "identity": "bob" }))?;
-    let (eve, _eve) = room.enter(target, &json!({ "name": "Eve", "identity": "eve" }))?;
+    // A host says who it is; here it is only somebody to be steered.
+    let (_, _bob) = room.enter(target, &json!({ "name": "Bob", "identity": "bob", "host_key": room.host_key }))?;
+    let (eve, _eve) = room.enter(target, &json!({ "name": "Eve" }))?;
     let (mallory, _mallory) = elsewhere.enter(target, &json!({ "name": "Mallory", "host_key": elsewhere.host_key }))?;
     for (method, path, body) in [
         ("POST", "/participants/bob/mute", json!({ "source": "microphone" })),
@@ -117,20 +118,19 @@ pub(crate) fn steering(target: &Target) -> Played {
 pub(crate) fn kept_out(target: &Target) -> Played {
     let Some(room) = Room::make(target, &json!({}))? else { return Ok(Outcome::NotYet(NO_GUESTS.to_owned())) };
     let (host, _host) = room.enter(target, &json!({ "name": "Ada", "identity": "ada", "host_key": room.host_key }))?;
-    let eve = json!({ "name": "Eve", "identity": "eve" });
-    let joined = value(&room.join(target, &eve)?, 200)?;
-    let (token, _eve) = {
-        let shown = json!({ "name": "Eve", "identity": "eve", "return_key": joined["return_key"] });
-        room.enter(target, &shown)?
-    };
-    let removed = room.ask(target, &host, "POST", "/participants/eve/remove", &json!({ "keep_out": true }))?;
+    let joined = value(&room.join(target, &json!({ "name": "Eve" }))?, 200)?;
+    let eve = joined["identity"].as_str().context("no identity")?;
+    let shown = json!({ "name": "Eve", "identity": eve, "return_key": joined["return_key"] });
+    let (token, _eve) = room.enter(target, &shown)?;
+    let remove = format!("/participants/{eve}/remove");
+    let removed = room.ask(target, &host, "POST", &remove, &json!({ "keep_out": true }))?;
     ensure!(removed.status == 204, "a host's removal is answered {}", removed.status);
 
     let entered = target.get(&format!("/rtc/validate?access_token={token}"))?;
     ensure!(entered.status == 401, "the old token is answered {}", entered.status);
     for (who, expected) in [
-        (eve, "banned"),
-        (json!({ "name": "Eve", "identity": "eve", "return_key": joined["return_key"] }), "banned"),
+        (json!({ "name": "Eve", "identity": eve }), "banned"),
+        (shown, "banned"),
         (json!({ "name": "Ada", "identity": "ada" }), "identity_taken"),
         (json!({ "name": "Ada", "identity": "ada", "return_key": joined["return_key"] }), "identity_taken"),
     ] {
