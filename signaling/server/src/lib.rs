@@ -19,6 +19,7 @@
 
 mod accounts;
 mod auth;
+mod clock;
 mod config;
 mod doors;
 mod events;

@@ -1,4 +1,4 @@
-//! Short random ids for people to read and type.
+//! Random ids for people to read and type, and secrets nobody types.
 
 /// Lower-case letters and digits without look-alikes (no i, l, o, 0, 1).
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
@@ -9,12 +9,18 @@ const FAIR: u8 = 248;
 pub(crate) fn random_id(letters: usize) -> String {
     let mut id = String::with_capacity(letters);
     while id.len() < letters {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the system's randomness is there once the process runs");
+        let bytes: [u8; 16] = random_secret();
         let fair = bytes.iter().filter(|byte| **byte < FAIR);
         id.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 31)])).take(letters - id.len()));
     }
     id
+}
+
+/// So many random bytes, from the system's randomness.
+pub(crate) fn random_secret<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system's randomness is there once the process runs");
+    bytes
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use sluice_rooms::Entry;
 use sluice_store::{BanSubject, Identity, Lifetime, Room, RoomName, StoreError, UnixMillis};
 
 use crate::App;
-use crate::room::{RoomHandle, RoomWish, TooManyRooms, now};
+use crate::clock::moment;
+use crate::room::{RoomHandle, RoomWish, TooManyRooms};
 
 /// A temporary room goes when nobody has entered it for so long.
 pub(crate) const TEMPORARY_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -153,9 +154,4 @@ pub(crate) async fn kept_out(
     let issued = i64::try_from(signed_at_s.saturating_mul(1000)).ok().filter(|at| *at > 0).map(UnixMillis);
     let revoked = app.store.token_revoked(None, &room, &identity, issued).await?;
     Ok(revoked.then_some(KeptOut::Revoked))
-}
-
-/// The time, for the store.
-pub(crate) fn moment() -> UnixMillis {
-    UnixMillis(now().unix_ms)
 }

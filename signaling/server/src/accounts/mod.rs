@@ -12,8 +12,6 @@ mod credentials;
 mod directory;
 mod oidc;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluice_store::{
@@ -23,8 +21,9 @@ use sluice_store::{
 use tokio::sync::OnceCell;
 
 use crate::auth::KeyError;
+use crate::clock::moment as now;
 use crate::config::{AccountsConfig, ServerConfig};
-use crate::random::random_id;
+use crate::random::{random_id, random_secret};
 use crate::roles::ADMIN;
 use access::{AccessClaims, OwnKey};
 pub use directory::{Directory, NewUser, UserChange};
@@ -357,16 +356,4 @@ impl Accounts {
 /// Whether a token says to be an account's.
 pub(crate) fn is_access_token(token: &str) -> bool {
     access::is_one(token)
-}
-
-fn now() -> UnixMillis {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// So many random bytes, from the system's randomness.
-fn random_secret<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the system's randomness is there once the process runs");
-    bytes
 }

@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 
 use super::post::{PostError, Poster};
 use super::{now, stopped};
+
 use crate::metrics::Metrics;
-use crate::random::random_id;
+use crate::random::{random_id, random_secret};
 
 /// Letters of a claim's id.
 const LEASE_LETTERS: usize = 16;
@@ -102,9 +103,7 @@ impl Delivery {
             Ok(status) => tracing::warn!(receiver, number, status, "a receiver of webhooks does not take one"),
             Err(error) => tracing::warn!(receiver, number, %error, "a webhook could not be posted"),
         }
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).expect("the system's randomness is there once the process runs");
-        courier.handle_answer(number, answer, now(), u64::from_ne_bytes(random));
+        courier.handle_answer(number, answer, now(), u64::from_ne_bytes(random_secret()));
     }
 
     async fn settle(&self, owed: &Owed, settlement: Settlement) {

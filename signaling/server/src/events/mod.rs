@@ -17,16 +17,17 @@ mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sluice_rooms::RoomEvent;
 use sluice_store::outbox::Receiver;
-use sluice_store::{ReceiverId, Retention, Store, UnixMillis};
+use sluice_store::{ReceiverId, Retention, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::ServerError;
+use crate::clock::moment as now;
 use crate::config::ServerConfig;
 use crate::history::{Sampler, Samples, Sampling};
 use crate::metrics::Metrics;
@@ -257,12 +258,6 @@ async fn keep(store: Store, retention: Retention, metrics: Metrics) {
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Nobody is left who could say so: that is the end as well.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// The time, for the store.
-fn now() -> UnixMillis {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

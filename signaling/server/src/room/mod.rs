@@ -9,7 +9,7 @@ mod task;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -19,6 +19,7 @@ use sluice_rooms::{Moderation, ModerationError, RoomConfig, RoomLimits, RoomSnap
 use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Keys;
+use crate::clock::moment;
 use crate::config::ServerConfig;
 use crate::events::{EventLog, Mark};
 use crate::metrics::Metrics;
@@ -372,7 +373,5 @@ fn system_random(bytes: &mut [u8]) {
 
 /// The time, for a room.
 pub(crate) fn now() -> sluice_rooms::Now {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
-    sluice_rooms::Now { at: std::time::Instant::now(), unix_ms }
+    sluice_rooms::Now { at: std::time::Instant::now(), unix_ms: moment().0 }
 }

@@ -20,9 +20,9 @@ use super::asker::{Asker, NOT_PERMITTED};
 use super::body;
 use super::place::{Host, Place, Rank, rank};
 use crate::App;
+use crate::clock::moment;
 use crate::doors::error::ApiError;
 use crate::random::random_id;
-use crate::records::moment;
 use crate::room::Show;
 use crate::trail::Whence;
 
