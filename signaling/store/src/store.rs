@@ -308,7 +308,16 @@ async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Pools, StoreEr
         .synchronous(SqliteSynchronous::Full)
         // Other processes may have the file open: a backup, a person who looks.
         .busy_timeout(options.patience);
-    let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.patience);
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            // All of them now, and for good: each is a thread and two descriptors, and what the process holds must not
+            // depend on how busy it once was. A connection to a file does not age.
+            .min_connections(connections)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(options.patience)
+    };
     let writer = patiently(options.patience, || pool(1).connect_with(connect.clone())).await?;
     make_tables(&writer).await?;
     let reader = patiently(options.patience, || {
