@@ -19,6 +19,7 @@ mod media_door;
 mod oidc;
 mod operations;
 mod provider;
+mod ranks;
 mod restart;
 mod twirp;
 mod webhooks;

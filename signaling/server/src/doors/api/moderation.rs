@@ -228,7 +228,8 @@ struct NewRole {
 
 /// Give somebody a role
 ///
-/// For hosts, who give no more than they have. It counts at once, with the token somebody has.
+/// For hosts, who give no role above their own at this moment, and take none from who has a higher one. It counts at once, with
+/// the token somebody has.
 #[utoipa::path(post, path = "/api/rooms/{id}/participants/{identity}/role", tag = "moderation", request_body = NewRole,
     params(("id" = String, Path, description = "The room"), ("identity" = String, Path, description = "Whom")),
     responses(
@@ -249,7 +250,14 @@ async fn set_role(
     // What an administrator is, it is everywhere: no room makes one.
     let powers = app.roles.powers(&role).filter(|_| role != roles::ADMIN).ok_or(UNKNOWN_ROLE)?;
     let deed = host.deed("participant.role").to(&identity).with(role.clone());
-    if powers.rights.room_record && !host.rights.room_record {
+    let whom = identity.clone();
+    let present = host
+        .place
+        .ask(&app, move |room| room.rights_of(&whom))
+        .await
+        .flatten()
+        .unwrap_or_default();
+    if !host.is_up_to(powers.rights) || !host.is_up_to(present) {
         app.trail.refused(&deed).await;
         return Err(NOT_PERMITTED);
     }

@@ -73,7 +73,9 @@ impl From<AdministerError> for ApiError {
 /// What somebody is in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rank {
-    /// Moderates it. In the room, or over it.
+    /// Whose it is: who made it, a back end, an administrator. Alone may forget it for good.
+    Owner,
+    /// Moderates it, being in it.
     Host(Rights),
     /// Has a token for it.
     Member,
@@ -81,7 +83,7 @@ pub(super) enum Rank {
     Stranger,
 }
 
-/// Over a room: all that there is to do in it.
+/// Of an owner: all that there is to do in a room.
 const OVER: Rights = Rights { room_admin: true, room_create: false, room_list: false, room_record: true };
 
 /// A room, or what is kept of it; or both.
@@ -133,12 +135,12 @@ impl Place {
 /// What somebody is in a room.
 pub(super) async fn rank(app: &App, asker: &Asker, id: &str) -> Result<Rank, ApiError> {
     if asker.is_over(id) {
-        return Ok(Rank::Host(OVER));
+        return Ok(Rank::Owner);
     }
     if let Some(account) = asker.account() {
         let record = records::find(app, id).await?;
         let is_own = record.is_some_and(|record| record.created_by.as_deref() == Some(account));
-        return Ok(if is_own { Rank::Host(OVER) } else { Rank::Stranger });
+        return Ok(if is_own { Rank::Owner } else { Rank::Stranger });
     }
     let Some(shown) = asker.stay_in(id) else { return Ok(Rank::Stranger) };
     // First: a token from before somebody was sent away is none of who has come in its name since.
@@ -170,22 +172,43 @@ impl Host {
         id: &str,
         what: &'static str,
     ) -> Result<Self, ApiError> {
-        let rights = match rank(&app, &asker, id).await? {
-            Rank::Host(rights) => rights,
-            Rank::Member => {
-                app.trail.refused(&Deed::new(asker.name(), what, whence).in_room(id)).await;
-                return Err(NOT_PERMITTED);
-            }
-            Rank::Stranger => return Err(ROOM_NOT_FOUND),
-        };
-        let place = Place::find(&app, id).await?.ok_or(ROOM_NOT_FOUND)?;
-        Ok(Self { app, asker, place, rights, whence })
+        match rank(&app, &asker, id).await? {
+            Rank::Owner => Self::over(app, asker, whence, id).await,
+            Rank::Host(rights) => Ok(Self { rights, ..Self::over(app, asker, whence, id).await? }),
+            Rank::Member => Err(Self::refused(&app, &asker, whence, id, what).await),
+            Rank::Stranger => Err(ROOM_NOT_FOUND),
+        }
+    }
+
+    /// Lets those pass whose room it is. Hosts are told that it takes more.
+    pub(super) async fn owning(
+        app: Arc<App>,
+        asker: Asker,
+        whence: Whence,
+        id: &str,
+        what: &'static str,
+    ) -> Result<Self, ApiError> {
+        match rank(&app, &asker, id).await? {
+            Rank::Owner => Self::over(app, asker, whence, id).await,
+            Rank::Host(_) | Rank::Member => Err(Self::refused(&app, &asker, whence, id, what).await),
+            Rank::Stranger => Err(ROOM_NOT_FOUND),
+        }
+    }
+
+    async fn refused(app: &App, asker: &Asker, whence: Whence, id: &str, what: &'static str) -> ApiError {
+        app.trail.refused(&Deed::new(asker.name(), what, whence).in_room(id)).await;
+        NOT_PERMITTED
     }
 
     /// Who may end any room, as the server API lets it.
     pub(super) async fn over(app: Arc<App>, asker: Asker, whence: Whence, id: &str) -> Result<Self, ApiError> {
         let place = Place::find(&app, id).await?.ok_or(ROOM_NOT_FOUND)?;
         Ok(Self { app, asker, place, rights: OVER, whence })
+    }
+
+    /// Whether somebody of these rights is of no higher rank: such a role may be given, and taken from its bearer.
+    pub(super) fn is_up_to(&self, rights: Rights) -> bool {
+        (self.rights.room_admin || !rights.room_admin) && (self.rights.room_record || !rights.room_record)
     }
 
     /// Something the host is about to do here.

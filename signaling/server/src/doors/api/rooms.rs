@@ -578,7 +578,9 @@ async fn changed(record: sluice_store::Room, change: &Change) -> Result<sluice_s
 
 /// End a room and forget it
 ///
-/// For its hosts, and for back ends (`roomCreate`). Its chat goes with it; what happened in it stays in the event log.
+/// For those whose it is: the account that made it, back ends (`roomCreate`, or `roomAdmin` of it without `roomJoin`) and
+/// administrators. Who is a host in it may end it and no more. Its chat goes with it; what happened in it stays in the event
+/// log.
 #[utoipa::path(delete, path = "/api/rooms/{id}", tag = "rooms", params(("id" = String, Path, description = "The room")),
     responses(
         (status = 204, description = "It is gone"),
@@ -591,12 +593,15 @@ async fn forget(
     whence: Whence,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let host = over_or_host(app.clone(), asker, whence, &id, "room.delete").await?;
+    let owner = match asker.ends_rooms() {
+        true => Host::over(app.clone(), asker, whence, &id).await?,
+        false => Host::owning(app.clone(), asker, whence, &id, "room.delete").await?,
+    };
     let act = async {
         app.store.delete_room(&id.as_str().into()).await?;
         end_now(&app, &id).await
     };
-    app.trail.carry_out(host.deed("room.delete"), act).await?;
+    app.trail.carry_out(owner.deed("room.delete"), act).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
