@@ -30,6 +30,9 @@ pub use directory::{Directory, NewUser, UserChange};
 pub use oidc::ProviderError;
 pub(crate) use oidc::{Callback, OidcError, Provider, TICKET_LIFE_S};
 
+/// The attribute by which a token says whose account its bearer is, for the history. Only who signs tokens can set it.
+pub(crate) const USER_ATTRIBUTE: &str = "sluice.user";
+
 /// Letters of ids nobody types.
 const ID_LETTERS: usize = 20;
 

@@ -6,8 +6,8 @@ use sluice_store::{
     NewChatMessage, RoomName, Sender, SessionId, SessionState, Stay, StoreError, Transaction, UnixMillis,
 };
 
-/// The attribute by which whoever signs a token says whose account it is.
-const USER: &str = "sluice.user";
+use crate::accounts::USER_ATTRIBUTE;
+
 /// What somebody is of whom nothing is said.
 const PLAIN_ROLE: &str = "participant";
 
@@ -131,7 +131,7 @@ fn stay(participant: &ParticipantInfo, joined: UnixMillis) -> Stay {
     Stay {
         participant: participant.sid.as_str().into(),
         identity: participant.identity.as_str().into(),
-        user: said(USER).map(|user| user.as_str().into()),
+        user: said(USER_ATTRIBUTE).map(|user| user.as_str().into()),
         name: participant.name.clone(),
         role: said(ROLE_ATTRIBUTE).map_or(PLAIN_ROLE, String::as_str).to_owned(),
         joined,

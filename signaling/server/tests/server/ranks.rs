@@ -1,10 +1,10 @@
-//! Who is what in a room: whose it is, and who gives which role.
+//! Who is what in a room: whose it is, who gives which role, and what an account brings along.
 
 use serde_json::{Value, json};
-use sluice_server::{Role, ServerConfig};
+use sluice_server::{AccountsConfig, Directory, NewUser, Role, ServerConfig};
 
-use crate::control::{ask, back_end, enter, production, refusal, room};
-use crate::fixture::Fixture;
+use crate::control::{ask, back_end, enter, production, refusal, room, token_of};
+use crate::fixture::{Fixture, join_request, open_store, within, wrap};
 
 /// A host is one for a call; the room is somebody's.
 #[tokio::test]
@@ -44,4 +44,62 @@ async fn nobody_gives_or_takes_a_role_above_their_own() {
     assert_eq!(give(&eva, "ada", "host").await.status, 204);
     assert_eq!(give(&ada, "eva", "tutor").await.status, 204);
     assert_eq!(refusal(&give(&eva, "bob", "host").await), (403, "not_permitted".into()), "with the token of a host");
+}
+
+/// What somebody is by their account they are in every room that lets them in, and the history knows them by it.
+#[tokio::test]
+async fn an_account_brings_its_role_and_its_history_along() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let accounts = AccountsConfig { enabled: true, ..AccountsConfig::default() };
+    let therapist = Role { moderate: true, record: false, ..Role::default() };
+    let config = ServerConfig { accounts, roles: [("therapist".to_owned(), therapist)].into(), ..production() };
+    let directory = Directory::new(store.clone(), &config);
+    let server = Fixture::over(store, config).await;
+    let roles = ["participant", "therapist"].map(str::to_owned).to_vec();
+    let new = NewUser { login: "ruth".into(), password: Some("correct horse".into()), roles, ..NewUser::default() };
+    let account = directory.create(new).await.unwrap().id.to_string();
+    let login = json!({ "login": "ruth", "password": "correct horse" });
+    let ruth = server.post("/api/accounts/login", &login).await.json()["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let (id, host_key) = room(&server, json!({ "password": "s3cret", "lobby": true })).await;
+    let (mut eva, eva_token) =
+        enter(&server, &id, json!({ "name": "Eva", "identity": "eva", "host_key": host_key })).await;
+    let target = format!("/api/rooms/{id}/join");
+    let unasked = ask(&server, "POST", &target, &ruth, json!({ "name": "Ruth" })).await;
+    assert_eq!(refusal(&unasked), (401, "password_required".into()), "a role opens no door");
+    let waits = ask(&server, "POST", &target, &ruth, json!({ "name": "Ruth", "password": "s3cret" })).await;
+    assert_eq!(waits.status, 202, "{}", waits.body);
+    let ticket = format!("/api/rooms/{id}/lobby/{}", waits.json()["waiting"]["ticket"].as_str().unwrap());
+    assert_eq!(ask(&server, "POST", &format!("{ticket}/admit"), &eva_token, json!({})).await.status, 204);
+    let joined = server.get(&ticket).await;
+    assert_eq!(joined.json()["role"], "therapist", "{}", joined.body);
+    let token = token_of(&joined);
+    // Neither says a client whose account it is, nor does it shed it.
+    let mut claim = join_request();
+    claim.participant_attributes = [("sluice.user".to_owned(), "somebody else".to_owned())].into();
+    let door = format!("/rtc/v1?join_request={}", wrap(&claim));
+    let mut client = server.open(server.stream().await, &door, Some(&token)).await.unwrap();
+    client.joined().await;
+    let seen = eva.update(|info| info.name == "Ruth").await;
+    assert_eq!((&seen.attributes["sluice.role"], &seen.attributes["sluice.user"]), (&"therapist".into(), &account));
+    let mute_all = format!("/api/rooms/{id}/mute-all");
+    assert_eq!(ask(&server, "POST", &mute_all, &token, json!({})).await.status, 204, "she moderates");
+
+    let listed = within(async {
+        loop {
+            let sessions = ask(&server, "GET", "/api/sessions", &ruth, Value::Null).await.json();
+            if sessions["sessions"][0]["room_id"] == id.as_str() {
+                return sessions;
+            }
+        }
+    });
+    let session = listed.await["sessions"][0]["session_id"].as_str().unwrap().to_owned();
+    let looked = ask(&server, "GET", &format!("/api/sessions/{session}"), &ruth, Value::Null).await.json();
+    let people = looked["participants"].as_array().unwrap();
+    let her = people.iter().find(|person| person["name"] == "Ruth").unwrap();
+    assert_eq!((&her["user_id"], &her["role"]), (&json!(account), &json!("therapist")));
 }

@@ -16,6 +16,7 @@ use crate::doors::error::ApiError;
 use crate::doors::knock::{Client, checked, looked_at};
 use crate::doors::standing;
 use crate::gate::{Asked, Denied};
+use crate::roles::{ADMIN, PARTICIPANT, Roles};
 
 pub(super) const NO_TOKEN: ApiError =
     ApiError::new(StatusCode::UNAUTHORIZED, "no_token", "send a token as `Authorization: Bearer`");
@@ -161,6 +162,14 @@ impl Asker {
             Self::Account(account) => Some(account.user.id.as_str()),
             Self::Token(_) | Self::Developer => None,
         }
+    }
+
+    /// What its account is in every room it gets into: the first of its roles that says more than that it is a participant.
+    /// An administrator's says nothing of a room: who is one is its host by [`Self::is_over`].
+    pub(super) fn own_role(&self, roles: &Roles) -> Option<&str> {
+        let Self::Account(account) = self else { return None };
+        let mut own = account.user.roles.iter().map(String::as_str);
+        own.find(|role| ![ADMIN, PARTICIPANT].contains(role) && roles.powers(role).is_some())
     }
 
     /// In whose name it writes to a room it is not in: identity, and how that is shown.

@@ -2,7 +2,7 @@
 //!
 //! Who is asked for what: the password those who are not hosts; to wait, where there is a lobby, guests and people of
 //! accounts alike. Who was in this session of the room and shows it is asked for neither, and alone says itself who it is:
-//! everybody in a room reads everybody's identity.
+//! everybody in a room reads everybody's identity. What an account is by its role it is in every room that lets it in.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use livekit_protocol::participant_info;
 use serde::{Deserialize, Serialize};
-use sluice_rooms::{Moderation, TokenClaims, display_name, valid_identity};
+use sluice_rooms::{Moderation, ROLE_ATTRIBUTE, TokenClaims, display_name, valid_identity};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,6 +24,7 @@ use super::place::Place;
 use super::rooms::{BAD_NAME, NO_GUESTS, Room};
 use super::{INTERNAL, ROOM_NOT_FOUND, body};
 use crate::App;
+use crate::accounts::USER_ATTRIBUTE;
 use crate::auth::now_s;
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
@@ -203,17 +204,20 @@ async fn join(
         password(&app, client, &place, request.password.as_deref()).await?;
     }
 
-    let role = match (is_host, returning) {
-        (true, _) => roles::HOST.to_owned(),
+    let role_here = match (is_host, returning) {
+        (true, _) => Some(roles::HOST.to_owned()),
         // What it became here counts, and what its token says of it.
         (false, Some(_)) => role_there(&app, &place, &identity).await,
-        (false, None) => default_role(&place),
+        (false, None) => None,
     };
+    let own = || asker.as_ref().and_then(|asker| asker.own_role(&app.roles)).map(str::to_owned);
+    let role = role_here.or_else(own).unwrap_or_else(|| default_role(&place));
+    let account = asker.as_ref().and_then(Asker::account).map(str::to_owned);
     place.opened(&app)?;
     if let Some(record) = &place.record {
         records::prolong(&app, record).await;
     }
-    let knocking = Knocking { room: id.clone(), identity, name, role };
+    let knocking = Knocking { room: id.clone(), identity, name, role, account };
     if entry.lobby && !is_host && returning.is_none() {
         let (ticket, position) = wait(&app, knocking).await?;
         return Ok((StatusCode::ACCEPTED, Json(Wait { waiting: Turn { ticket, position } })).into_response());
@@ -269,11 +273,10 @@ async fn password(app: &App, client: Client, place: &Place, shown: Option<&str>)
     }
 }
 
-async fn role_there(app: &App, place: &Place, identity: &str) -> String {
+async fn role_there(app: &App, place: &Place, identity: &str) -> Option<String> {
     let identity = identity.to_owned();
     let role = place.ask(app, move |room| room.role_of(&identity).map(str::to_owned)).await.flatten();
     role.filter(|role| app.roles.powers(role).is_some())
-        .unwrap_or_else(|| default_role(place))
 }
 
 fn default_role(place: &Place) -> String {
@@ -300,13 +303,16 @@ async fn wait(app: &App, knocking: Knocking) -> Result<(String, usize), ApiError
 
 /// A token for who may enter.
 pub(super) async fn joined(app: &App, place: &Place, who: Knocking, url: String) -> Result<Joined, ApiError> {
-    let Knocking { identity, name, role, .. } = who;
+    let Knocking { identity, name, role, account, .. } = who;
     let powers = app.roles.powers(&role).or_else(|| app.roles.powers(roles::PARTICIPANT)).ok_or(INTERNAL)?;
     let claims = TokenClaims {
         identity: identity.clone(),
         name,
         metadata: String::new(),
-        attributes: [(sluice_rooms::ROLE_ATTRIBUTE.to_owned(), role.clone())].into(),
+        attributes: [(ROLE_ATTRIBUTE, Some(role.clone())), (USER_ATTRIBUTE, account)]
+            .into_iter()
+            .filter_map(|(attribute, value)| Some((attribute.to_owned(), value?)))
+            .collect(),
         permission: powers.permission.clone(),
         kind: participant_info::Kind::Standard,
         rights: powers.rights,

@@ -53,6 +53,8 @@ pub(super) struct Knocking {
     pub(super) identity: String,
     pub(super) name: String,
     pub(super) role: String,
+    /// The id of its account, where it showed one.
+    pub(super) account: Option<String>,
 }
 
 /// Whose tickets are.
