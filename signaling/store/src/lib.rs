@@ -38,7 +38,7 @@ pub use rooms::{Lifetime, Room};
 pub use sessions::{NewSession, Phase, Session, SessionKind, SessionState, Stay};
 pub use store::{Store, StoreOptions, Transaction};
 pub use summaries::{SessionFigures, SessionFilter, SessionSummary};
-pub use tokens::{RefreshToken, Rotation};
+pub use tokens::{RefreshToken, Rotation, Successor};
 pub use users::{ForeignAccount, User};
 pub use values::{
     BanId, EventKind, Identity, LeaseId, MessageId, ParticipantId, ReceiverId, RoomName, SessionId, TokenFamily,

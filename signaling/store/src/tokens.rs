@@ -1,5 +1,7 @@
 //! Tokens that are out in the world: refresh tokens, which are used once, and access tokens that open nothing any more.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::query::Query;
@@ -18,6 +20,17 @@ pub struct RefreshToken {
     pub expires: UnixMillis,
 }
 
+/// The refresh token that follows one that is used.
+#[derive(Debug, Clone, Copy)]
+pub struct Successor<'a> {
+    /// The same one whenever the same token is shown.
+    pub secret: &'a str,
+    /// Until when it can be used.
+    pub expires: UnixMillis,
+    /// For so long after it was used a token may come again, of somebody whom the answer did not reach.
+    pub grace: Duration,
+}
+
 /// What became of a refresh token that was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
@@ -25,8 +38,13 @@ pub enum Rotation {
     Used {
         /// Whose it was.
         user: UserId,
-        /// For its successor.
+        /// That of its successor.
         family: TokenFamily,
+    },
+    /// It was used a moment ago, and nobody has shown its successor yet: that one stays the successor.
+    Repeated {
+        /// Whose it was.
+        user: UserId,
     },
     /// It has been used before: somebody has a copy. The family is revoked, whoever of the two is honest.
     Reused {
@@ -58,20 +76,67 @@ impl Transaction {
         Ok(())
     }
 
-    /// Takes a refresh token that was shown. Commit whatever comes back: a family that was revoked has to stay so.
+    /// Takes a refresh token that was shown, and gives its successor. Commit whatever comes back: a family that was revoked
+    /// has to stay so.
+    ///
+    /// # Errors
+    /// Of storage.
+    pub async fn rotate_refresh_token(
+        &mut self,
+        shown: &str,
+        successor: &Successor<'_>,
+        now: UnixMillis,
+    ) -> Result<Rotation, StoreError> {
+        if let Some((user, family)) = self.take_refresh_token(shown, now).await? {
+            let token =
+                RefreshToken { user: user.clone(), family: family.clone(), issued: now, expires: successor.expires };
+            self.give_refresh_token(successor.secret, &token).await?;
+            return Ok(Rotation::Used { user, family });
+        }
+        // Only after that: of two at once one waits for the other there, and finds the successor here.
+        let query = Query::new(
+            "SELECT shown.user_id FROM refresh_tokens shown JOIN refresh_tokens next ON next.family = shown.family
+             JOIN users ON users.id = shown.user_id WHERE shown.digest = $1 AND next.digest = $2
+             AND shown.used_ms > $3 AND shown.revoked_ms IS NULL
+             AND next.used_ms IS NULL AND next.revoked_ms IS NULL AND next.expires_ms > $4 AND NOT users.disabled",
+        );
+        let since = now.0.saturating_sub(i64::try_from(successor.grace.as_millis()).unwrap_or(i64::MAX));
+        let query = query.bind(fingerprint(shown)).bind(fingerprint(successor.secret)).bind(since).bind(now);
+        match self.fetch_optional(query).await? {
+            Some(row) => Ok(Rotation::Repeated { user: row.id("user_id")? }),
+            None => self.refuse_refresh_token(shown, now).await,
+        }
+    }
+
+    /// Takes a refresh token that was shown, and nothing follows it: whoever has it signs out. Commit whatever comes back.
     pub async fn use_refresh_token(&mut self, secret: &str, now: UnixMillis) -> Result<Rotation, StoreError> {
-        // One statement decides who uses it, so of two at once one comes second.
+        match self.take_refresh_token(secret, now).await? {
+            Some((user, family)) => Ok(Rotation::Used { user, family }),
+            None => self.refuse_refresh_token(secret, now).await,
+        }
+    }
+
+    /// One statement decides who uses it, so of two at once one comes second.
+    async fn take_refresh_token(
+        &mut self,
+        secret: &str,
+        now: UnixMillis,
+    ) -> Result<Option<(UserId, TokenFamily)>, StoreError> {
         let query = Query::new(
             "UPDATE refresh_tokens SET used_ms = $2 WHERE digest = $1 AND used_ms IS NULL AND revoked_ms IS NULL
              AND expires_ms > $2 AND EXISTS (SELECT 1 FROM users WHERE users.id = user_id AND NOT disabled)
              RETURNING user_id, family",
         );
-        let digest = fingerprint(secret);
-        if let Some(row) = self.fetch_optional(query.bind(&digest).bind(now)).await? {
-            return Ok(Rotation::Used { user: row.id("user_id")?, family: row.id("family")? });
-        }
+        let row = self.fetch_optional(query.bind(fingerprint(secret)).bind(now)).await?;
+        row.map(|row| Ok((row.id("user_id")?, row.id("family")?))).transpose()
+    }
+
+    /// It cannot be used. One that was used before ends its family.
+    async fn refuse_refresh_token(&mut self, secret: &str, now: UnixMillis) -> Result<Rotation, StoreError> {
         let query = Query::new("SELECT user_id, family FROM refresh_tokens WHERE digest = $1 AND used_ms IS NOT NULL");
-        let Some(row) = self.fetch_optional(query.bind(&digest)).await? else { return Ok(Rotation::Refused) };
+        let Some(row) = self.fetch_optional(query.bind(fingerprint(secret))).await? else {
+            return Ok(Rotation::Refused);
+        };
         let query = Query::new("UPDATE refresh_tokens SET revoked_ms = $2 WHERE family = $1 AND revoked_ms IS NULL");
         self.execute(query.bind(row.text("family")?).bind(now)).await?;
         Ok(Rotation::Reused { user: row.id("user_id")? })

@@ -9,7 +9,7 @@ use databases::Database;
 use sluice_store::{
     Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, PasswordHash, Phase, Quality,
     QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId, SessionKind, SessionState,
-    Stay, Store, StoreError, StoreOptions, Swept, UnixMillis, User, UserId,
+    Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
 };
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -412,6 +412,51 @@ async fn a_refresh_token_is_used_once_and_a_copy_ends_them_all() {
         let given = transaction.give_refresh_token("fourth", &nobody).await;
         assert!(matches!(given, Err(StoreError::Missing { what: "account" })), "{given:?}");
         drop(transaction);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_whose_answer_was_lost_is_answered_again_until_somebody_has_the_answer() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        store.create_user(&user("U1", "ann")).await.unwrap();
+        let at = |ms: u64| NOW.plus(Duration::from_millis(ms));
+        let token = RefreshToken { user: "U1".into(), family: "F1".into(), issued: NOW, expires: at(90_000) };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.give_refresh_token("first", &token).await.unwrap();
+        transaction.commit().await.unwrap();
+        // Each in a transaction of its own, as requests are.
+        let rotate = async |shown: &str, next: &str, at_ms: u64| {
+            let grace = Duration::from_secs(10);
+            let successor = Successor { secret: next, expires: at(90_000 + at_ms), grace };
+            let mut transaction = store.begin().await.unwrap();
+            let rotation = transaction.rotate_refresh_token(shown, &successor, at(at_ms)).await.unwrap();
+            transaction.commit().await.unwrap();
+            rotation
+        };
+        let used = || Rotation::Used { user: "U1".into(), family: "F1".into() };
+        let repeated = || Rotation::Repeated { user: "U1".into() };
+        let reused = || Rotation::Reused { user: "U1".into() };
+        // Two pages at once.
+        let mut both: [Rotation; 2] = tokio::join!(rotate("first", "second", 0), rotate("first", "second", 0)).into();
+        both.sort_by_key(|rotation| *rotation != used());
+        assert_eq!(both, [used(), repeated()], "{}", database.name);
+        assert_eq!(rotate("first", "second", 9_999).await, repeated());
+        assert_eq!(rotate("second", "third", 9_999).await, used());
+        assert_eq!(rotate("second", "third", 19_998).await, repeated());
+        // The answer has reached somebody: who comes with the token before has a copy.
+        assert_eq!(rotate("first", "second", 9_999).await, reused());
+        assert_eq!(rotate("second", "third", 19_998).await, reused());
+        assert_eq!(rotate("third", "fourth", 20_000).await, Rotation::Refused);
+
+        let mut transaction = store.begin().await.unwrap();
+        let other = RefreshToken { family: "F2".into(), ..token };
+        transaction.give_refresh_token("fifth", &other).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert!(matches!(rotate("fifth", "sixth", 0).await, Rotation::Used { .. }));
+        assert_eq!(rotate("fifth", "sixth", 10_000).await, reused(), "too late");
+        assert_eq!(rotate("sixth", "seventh", 10_000).await, Rotation::Refused);
         store.close().await;
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Knows neither the store nor whether the account is still one: that is asked at each request.
 
-use aws_lc_rs::hkdf;
+use aws_lc_rs::{hkdf, hmac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sluice_store::{UnixMillis, UserId};
@@ -33,6 +33,12 @@ impl OwnKey {
 
     pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String, serde_json::Error> {
         sign(claims, &self.secret)
+    }
+
+    /// A secret that follows from another, and that only this key makes of it (HMAC-SHA-256, RFC 2104).
+    pub(super) fn following(&self, secret: &str) -> [u8; 32] {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.secret), secret.as_bytes());
+        tag.as_ref().try_into().expect("the length is that of the hash")
     }
 
     /// What this key signed.

@@ -1,7 +1,7 @@
 //! Accounts: people who sign in, here with a password or by a provider of OpenID Connect, and what they show afterwards.
 //!
 //! Whoever signed in has an *access token* for a quarter of an hour, which the doors take, and a *refresh token*, which is
-//! used once for the next pair. An access token is looked at anew at each request, against the store and without a cache: an
+//! used once for the next pair; where the answer was lost on its way, once more within [`GRACE`], with the same outcome. An access token is looked at anew at each request, against the store and without a cache: an
 //! account that was disabled, or whose password was changed, is out with its next request.
 //!
 //! One function for each thing somebody does. Knows neither HTTP nor cookies (the doors do), nor rooms.
@@ -12,11 +12,13 @@ mod credentials;
 mod directory;
 mod oidc;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluice_store::{
-    Identity, PasswordError, PasswordHash, RefreshToken, Rotation, Store, StoreError, TokenFamily, Transaction,
-    UnixMillis, User, UserId,
+    Identity, PasswordError, PasswordHash, RefreshToken, Rotation, Store, StoreError, Successor, TokenFamily,
+    UnixMillis, User,
 };
 use tokio::sync::OnceCell;
 
@@ -32,6 +34,11 @@ pub(crate) use oidc::{Callback, OidcError, Provider, TICKET_LIFE_S};
 
 /// The attribute by which a token says whose account its bearer is, for the history. Only who signs tokens can set it.
 pub(crate) const USER_ATTRIBUTE: &str = "sluice.user";
+
+/// A refresh token that comes again this soon is one whose answer was lost, or that two pages showed at once: who shows it is
+/// given the same successor, as long as nobody has shown that. Longer than a request that is tried again takes, shorter
+/// than it takes to make use of a stolen one unnoticed.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Letters of ids nobody types.
 const ID_LETTERS: usize = 20;
@@ -133,6 +140,9 @@ pub(crate) struct Accounts {
     pub(crate) directory: Directory,
     store: Store,
     key: OwnKey,
+    /// Makes the refresh token that follows another: the same each time, so that it can be given again, and known to nobody
+    /// else.
+    successors: OwnKey,
     provider: Option<Provider>,
     /// The hash of a password nobody has: to look as long for a login that is not there.
     decoy: OnceCell<PasswordHash>,
@@ -154,6 +164,7 @@ impl Accounts {
             directory: Directory::new(store.clone(), config),
             store: store.clone(),
             key: OwnKey::derive(secret, "access tokens"),
+            successors: OwnKey::derive(secret, "refresh tokens"),
             provider: provider
                 .map(|oidc| Provider::new(oidc, OwnKey::derive(secret, "sign-in by a provider")))
                 .transpose()?,
@@ -265,16 +276,21 @@ impl Accounts {
         self.store.user_by_foreign(account).await?.ok_or(AccountError::LoginTaken)
     }
 
-    /// The next pair of tokens. A refresh token that comes twice has been copied: then all that came of this sign-in ends.
+    /// The next pair of tokens. A refresh token that comes twice has been copied, unless its answer was lost ([`GRACE`]): then
+    /// all that came of this sign-in ends.
     pub(crate) async fn refresh(&self, token: &str) -> Result<Session, AccountError> {
-        let now = now();
+        self.refresh_at(token, now()).await
+    }
+
+    async fn refresh_at(&self, token: &str, now: UnixMillis) -> Result<Session, AccountError> {
+        let next = URL_SAFE_NO_PAD.encode(self.successors.following(token));
+        let successor = Successor { secret: &next, expires: now.plus(self.config.refresh_life), grace: GRACE };
         let mut transaction = self.store.begin().await?;
-        match transaction.use_refresh_token(token, now).await? {
-            Rotation::Used { user, family } => {
-                let refresh_token = self.give(&mut transaction, &user, family, now).await?;
+        match transaction.rotate_refresh_token(token, &successor, now).await? {
+            Rotation::Used { user, .. } | Rotation::Repeated { user } => {
                 transaction.commit().await?;
                 let user = self.store.user(&user).await?.filter(|user| !user.disabled);
-                self.session(user.ok_or(AccountError::NotSignedIn)?, refresh_token)
+                self.session(user.ok_or(AccountError::NotSignedIn)?, next)
             }
             Rotation::Reused { user } => {
                 transaction.commit().await?;
@@ -327,26 +343,19 @@ impl Accounts {
     }
 
     async fn begin(&self, user: User) -> Result<Session, AccountError> {
-        let mut transaction = self.store.begin().await?;
-        let family = TokenFamily::from(random_id(ID_LETTERS));
-        let refresh_token = self.give(&mut transaction, &user.id, family, now()).await?;
-        transaction.commit().await?;
-        self.session(user, refresh_token)
+        self.begin_at(user, now()).await
     }
 
-    async fn give(
-        &self,
-        transaction: &mut Transaction,
-        user: &UserId,
-        family: TokenFamily,
-        now: UnixMillis,
-    ) -> Result<String, AccountError> {
+    async fn begin_at(&self, user: User, now: UnixMillis) -> Result<Session, AccountError> {
         let secret: [u8; 32] = random_secret();
         let secret = URL_SAFE_NO_PAD.encode(secret);
+        let family = TokenFamily::from(random_id(ID_LETTERS));
         let expires = now.plus(self.config.refresh_life);
-        let token = RefreshToken { user: user.clone(), family, issued: now, expires };
+        let token = RefreshToken { user: user.id.clone(), family, issued: now, expires };
+        let mut transaction = self.store.begin().await?;
         transaction.give_refresh_token(&secret, &token).await?;
-        Ok(secret)
+        transaction.commit().await?;
+        self.session(user, secret)
     }
 
     fn session(&self, user: User, refresh_token: String) -> Result<Session, AccountError> {
@@ -359,4 +368,62 @@ impl Accounts {
 /// Whether a token says to be an account's.
 pub(crate) fn is_access_token(token: &str) -> bool {
     access::is_one(token)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use sluice_store::StoreOptions;
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    fn later(ms: u64) -> UnixMillis {
+        NOW.plus(Duration::from_millis(ms))
+    }
+
+    async fn accounts(store: &Store) -> Accounts {
+        let mut config = ServerConfig::new(vec![("APIone".into(), "correct horse battery staple".into())]);
+        config.accounts.enabled = true;
+        Accounts::new(&config, store).unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_lost_is_given_again_and_a_copy_still_ends_the_sign_in() {
+        let home = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", home.path().join("sluice.db").display());
+        let store = Store::open(&url, &StoreOptions::default()).await.unwrap();
+        let before = accounts(&store).await;
+        let ann = before
+            .directory
+            .create(NewUser { login: "ann".into(), ..NewUser::default() })
+            .await
+            .unwrap();
+        let first = before.begin_at(ann.clone(), NOW).await.unwrap().refresh_token;
+        let lost = before.refresh_at(&first, later(1_000)).await.unwrap();
+        // By the server that was started since, or by another one beside it.
+        let accounts = accounts(&store).await;
+        let again = accounts.refresh_at(&first, later(10_999)).await.unwrap();
+        assert_eq!(again.refresh_token, lost.refresh_token);
+        assert_ne!(again.refresh_token, first);
+        let third = accounts.refresh_at(&again.refresh_token, later(600_000)).await.unwrap().refresh_token;
+        // The answer came, so who has the token before it is somebody else.
+        let copy = accounts.refresh_at(&first, later(2_000)).await;
+        assert!(matches!(copy, Err(AccountError::Reused)));
+        let ended = accounts.refresh_at(&third, later(600_001)).await;
+        assert!(matches!(ended, Err(AccountError::NotSignedIn)));
+
+        let first = accounts.begin_at(ann.clone(), NOW).await.unwrap().refresh_token;
+        let second = accounts.refresh_at(&first, later(1_000)).await.unwrap().refresh_token;
+        assert!(matches!(accounts.refresh_at(&first, later(11_000)).await, Err(AccountError::Reused)), "too late");
+        assert!(matches!(accounts.refresh_at(&second, later(11_001)).await, Err(AccountError::NotSignedIn)));
+
+        // Signing out has no successor that could be given again.
+        let first = accounts.begin(ann).await.unwrap().refresh_token;
+        accounts.sign_out(Some(&first), None).await.unwrap();
+        assert!(matches!(accounts.refresh(&first).await, Err(AccountError::Reused)));
+        store.close().await;
+    }
 }

@@ -276,7 +276,8 @@ fn refreshing(headers: &HeaderMap, bytes: &Bytes) -> Result<Option<Refreshing>, 
 
 /// Stay signed in
 ///
-/// By the cookie, or by `refresh_token` for who is no browser. Each is good once.
+/// By the cookie, or by `refresh_token` for who is no browser. Each is good once; asked again within ten seconds, as for an
+/// answer that was lost, the answer has the same next one, until that is used.
 #[utoipa::path(post, path = "/api/accounts/refresh", tag = "accounts", request_body = Option<Refresh>, responses(
     (status = 200, body = SignedIn),
     (status = 401, description = "`not_signed_in`, `session_ended`"),
