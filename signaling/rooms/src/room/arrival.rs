@@ -67,6 +67,7 @@ impl RoomState {
         self.timers.insert((connect_by, Timer::Connect(sid.clone())));
         if !participant.is_dependent() {
             self.expires_at = None;
+            self.held_until = None;
         }
         self.connections.insert(arrival.connection, sid.clone());
         self.identities.insert(identity.clone(), sid.clone());

@@ -64,6 +64,9 @@ const ROOM_UPDATE_DELAY: Duration = Duration::from_secs(5);
 
 /// A room at whose door people wait lives on for so long after its time, and again.
 const LOBBY_GRACE: Duration = Duration::from_secs(120);
+/// But not for longer than this altogether, as long as nobody comes in: who knocks costs a stranger nothing, and an open room has
+/// a price. Whoever waits longer for a host knocks again, at the next session of the room.
+const LOBBY_HOLD: Duration = Duration::from_secs(3600);
 
 /// What a room is made with.
 #[derive(Debug, Clone, Default)]
@@ -184,6 +187,8 @@ pub struct RoomState {
     timers: BTreeSet<(Instant, Timer)>,
     /// When the room ends unless somebody comes.
     expires_at: Option<Instant>,
+    /// Until when people at the door can put that off; set once they do.
+    held_until: Option<Instant>,
     last_sequence: u64,
     finished: bool,
     /// Effects of the call under way, in order.
@@ -234,6 +239,7 @@ impl RoomState {
             ratings: BTreeMap::new(),
             timers: BTreeSet::from([(expires_at, Timer::Expiry)]),
             expires_at: Some(expires_at),
+            held_until: None,
             last_sequence: 0,
             finished: false,
             effects: Vec::new(),
@@ -426,9 +432,11 @@ impl RoomState {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.at);
         match timer {
             Timer::Expiry => {
-                if due(self.expires_at) && self.lobby.is_busy() {
+                let held_until = self.held_until.unwrap_or(now.at + LOBBY_HOLD);
+                if due(self.expires_at) && self.lobby.is_busy() && now.at < held_until {
                     // Somebody is at the door. Who does not ask any more is gone in less time than this.
-                    let later = now.at + LOBBY_GRACE;
+                    let later = (now.at + LOBBY_GRACE).min(held_until);
+                    self.held_until = Some(held_until);
                     self.expires_at = Some(later);
                     self.timers.insert((later, Timer::Expiry));
                 } else if due(self.expires_at) {

@@ -116,6 +116,30 @@ fn a_room_at_whose_door_somebody_waits_lives_on_and_ends_after_it() {
 }
 
 #[test]
+fn knocking_keeps_no_room_open_for_ever() {
+    let mut world = World::with(|config| config.entry = LOBBY);
+    let wait = |world: &mut World, minutes: u64| {
+        for minute in 0..minutes {
+            // Another one each time is no way around it.
+            world.moderate(knock(&format!("t{minute}"))).unwrap();
+            world.pass(Duration::from_secs(60));
+            if world.finished {
+                return Some(minute + 1);
+            }
+        }
+        None
+    };
+    assert_eq!(wait(&mut world, 60), None, "an hour is nothing to a patient");
+    // Who comes in has made it a room that is used.
+    let host = world.join("host");
+    world.says(&host, signal_request::Message::Leave(LeaveRequest::default()));
+    assert_eq!(wait(&mut world, 60), None);
+    let more = wait(&mut world, 10);
+    assert!(more.is_some(), "an hour after its time it ends, whoever knocks");
+    assert!(world.room.waiting().is_empty());
+}
+
+#[test]
 fn a_room_that_ends_leaves_nobody_at_its_door() {
     let mut world = World::with(|config| config.entry = LOBBY);
     world.moderate(knock("a")).unwrap();

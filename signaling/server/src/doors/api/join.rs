@@ -214,13 +214,14 @@ async fn join(
     let role = role_here.or_else(own).unwrap_or_else(|| default_role(&place));
     let account = asker.as_ref().and_then(Asker::account).map(str::to_owned);
     place.opened(&app)?;
-    if let Some(record) = &place.record {
-        records::prolong(&app, record).await;
-    }
     let knocking = Knocking { room: id.clone(), identity, name, role, account };
     if entry.lobby && !is_host && returning.is_none() {
         let (ticket, position) = wait(&app, knocking).await?;
         return Ok((StatusCode::ACCEPTED, Json(Wait { waiting: Turn { ticket, position } })).into_response());
+    }
+    // Not for who only knocks: a stranger would keep a room for ever.
+    if let Some(record) = &place.record {
+        records::prolong(&app, record).await;
     }
     let url = url(&app, peer, &headers);
     Ok(Json(joined(&app, &place, knocking, url).await?).into_response())
