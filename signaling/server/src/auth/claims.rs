@@ -6,6 +6,8 @@ use livekit_protocol::{ParticipantPermission, RoomConfiguration, TrackSource, pa
 use serde::{Deserialize, Serialize};
 use sluice_rooms::{Rights, TokenClaims};
 
+use crate::gate::Bearer;
+
 /// The claims of a token whose signature holds. Times are whole seconds since 1970; one in another form is no time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -92,6 +94,15 @@ impl Claims {
         match self.sub.as_str() {
             "" => self.iss.clone(),
             sub => format!("{sub} ({})", self.iss),
+        }
+    }
+
+    /// Whose requests with it are: a participant's, unless it is good for more than one room.
+    pub(crate) fn counts_to(&self) -> Bearer<'_> {
+        let video = &self.video;
+        match video.room_join && !video.room_create && !video.room_list {
+            true => Bearer::Participant { key: &self.iss, room: &video.room, identity: &self.sub },
+            false => Bearer::Key(&self.iss),
         }
     }
 

@@ -14,6 +14,7 @@ use sluice_rooms::{Grants, TokenClaims, valid_identity, valid_room_name};
 
 use crate::App;
 use crate::config::ServerConfig;
+use crate::gate::Bearer;
 use crate::room::RoomWish;
 use claims::Claims;
 use jwt::Validity;
@@ -90,6 +91,11 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
+    /// Whose attempts to enter with it are.
+    pub(crate) fn counts_to(&self) -> Bearer<'_> {
+        Bearer::Participant { key: &self.key, room: &self.room, identity: &self.grants.identity }
+    }
+
     /// Whether its bearer may open the room where it is not.
     pub(crate) fn may_open(&self, app: &App) -> bool {
         app.config.rooms.auto_create || self.may_create || self.set_up.is_some()

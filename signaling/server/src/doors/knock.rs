@@ -1,5 +1,5 @@
-//! What happens before a door opens: may this page ask at all, does this address ask too often, is the token one, is its key
-//! used up. Which door it is, and how it says no, is the door's.
+//! What happens before a door opens: may this page ask at all, does this address ask too often, is the token one, does its
+//! bearer ask too often. Which door it is, and how it says no, is the door's.
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
@@ -10,7 +10,7 @@ use super::error::ApiError;
 use crate::App;
 use crate::accounts::{Accounts, Shown};
 use crate::auth::{AuthError, Keys};
-use crate::gate::{Asked, ClientAddress, Denied, TooOften};
+use crate::gate::{Asked, Bearer, ClientAddress, Denied, TooOften};
 
 const ORIGIN_NOT_ALLOWED: ApiError = ApiError::new(
     StatusCode::FORBIDDEN,
@@ -73,28 +73,28 @@ pub(super) fn knock(app: &App, request: &mut Request) -> Result<(), Closed> {
     })
 }
 
-/// Checks a token, unless too many from there were wrong; then counts it to its key.
+/// Checks a token, unless too many from there were wrong; then counts it to its bearer.
 pub(super) fn checked<T>(
     app: &App,
     Client(client): Client,
     asked: Asked,
     check: impl FnOnce(&Keys) -> Result<T, AuthError>,
-    key: impl FnOnce(&T) -> &str,
+    bearer: impl FnOnce(&T) -> Bearer<'_>,
 ) -> Result<T, Denied> {
-    let limited = |bound: &'static str| {
-        move |too_often| {
-            app.metrics.rate_limited.with_label_values(&[asked.name(), bound]).inc();
-            Denied::TooOften(too_often)
-        }
+    let limited = |(bound, too_often): (&'static str, TooOften)| {
+        app.metrics.rate_limited.with_label_values(&[asked.name(), bound]).inc();
+        Denied::TooOften(too_often)
     };
-    app.gate.may_try_token(client).map_err(limited("failed_tokens"))?;
+    app.gate
+        .may_try_token(client)
+        .map_err(|too_often| limited(("failed_tokens", too_often)))?;
     let shown = check(&app.keys).map_err(|error| {
         if error.is_forgery() {
             app.gate.token_failed(client);
         }
         Denied::Auth(error)
     })?;
-    app.gate.with_key(asked, key(&shown)).map_err(limited("key"))?;
+    app.gate.with_token(asked, bearer(&shown)).map_err(limited)?;
     Ok(shown)
 }
 

@@ -113,7 +113,7 @@ pub(super) async fn admit(app: &App, client: Client, headers: &HeaderMap, query:
         Some(bearer) => bearer.strip_prefix("Bearer "),
         None => query.get("access_token").map(String::as_str),
     };
-    let mut admission = checked(app, client, Asked::Join, |keys| keys.admit(token), |admission| &admission.key)?;
+    let mut admission = checked(app, client, Asked::Join, |keys| keys.admit(token), Admission::counts_to)?;
     let (identity, signed_at_s) = (&admission.grants.identity, admission.grants.signed_at_s);
     if records::kept_out(app, &admission.room, identity, Some(signed_at_s)).await?.is_some() {
         return Err(Refusal::KeptOut);

@@ -13,6 +13,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::digest;
 use axum::http::HeaderMap;
 
 use crate::auth::AuthError;
@@ -52,12 +53,41 @@ impl Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooOften(pub(crate) Duration);
 
+/// Whose a token is whose signature holds: whoever signed it asks, or somebody in a room whom they let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bearer<'a> {
+    /// A back end.
+    Key(&'a str),
+    /// A participant. There are many of one key, and none of them may use it up for the others and for the back end.
+    Participant {
+        /// Who signed.
+        key: &'a str,
+        /// Where.
+        room: &'a str,
+        /// Who.
+        identity: &'a str,
+    },
+}
+
+/// A participant in a fixed number of bytes: names can be long.
+type ParticipantMark = [u8; 32];
+
+fn mark(key: &str, room: &str, identity: &str) -> ParticipantMark {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in [key, room, identity] {
+        // With its length, so that no two are written alike.
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    context.finish().as_ref().try_into().expect("the length is that of the hash")
+}
+
 /// Why a token is not accepted.
 #[derive(Debug)]
 pub(crate) enum Denied {
     /// It was looked at.
     Auth(AuthError),
-    /// It was not, or its key is used up.
+    /// It was not, or its bearer asks too often.
     TooOften(TooOften),
 }
 
@@ -107,6 +137,8 @@ pub(crate) struct Gate {
     failed_tokens: Bound<ClientAddress>,
     key_joins: Bound<String>,
     key_api_requests: Bound<String>,
+    participant_joins: Bound<ParticipantMark>,
+    participant_api_requests: Bound<ParticipantMark>,
     logins: Bound<ClientAddress>,
     login_names: Bound<String>,
     guesses: Bound<(Option<ClientAddress>, String)>,
@@ -146,6 +178,9 @@ impl Gate {
             failed_tokens: Bound::new(rates.failed_tokens_per_ip),
             key_joins: Bound::new(rates.joins_per_key),
             key_api_requests: Bound::new(rates.api_requests_per_key),
+            // One participant asks no more than one address may, wherever it comes from.
+            participant_joins: Bound::new(rates.joins_per_ip),
+            participant_api_requests: Bound::new(rates.api_requests_per_ip),
             logins: Bound::new(rates.logins_per_ip),
             login_names: Bound::new(rates.logins_per_login),
             guesses: Bound::new(GUESSES),
@@ -206,11 +241,22 @@ impl Gate {
         Ok(Guess { bound: &self.guesses, whose })
     }
 
-    /// One more request with a token of this key, whose signature holds: a name alone would let anybody use a key up.
-    pub(crate) fn with_key(&self, asked: Asked, key: &str) -> Result<(), TooOften> {
-        match asked {
-            Asked::Join => self.key_joins.take(&key.to_owned()),
-            Asked::Api => self.key_api_requests.take(&key.to_owned()),
+    /// One more request with a token whose signature holds: names alone would let anybody use up what is others'. Says which
+    /// bound it was that refuses. Who enters a room counts to its key as well, once its own bound has let it pass.
+    pub(crate) fn with_token(&self, asked: Asked, bearer: Bearer<'_>) -> Result<(), (&'static str, TooOften)> {
+        let of_key = |bound: &Bound<String>, key: &str| bound.take(&key.to_owned()).map_err(|often| ("key", often));
+        let of_participant =
+            |bound: &Bound<_>, mark: ParticipantMark| bound.take(&mark).map_err(|often| ("participant", often));
+        match (asked, bearer) {
+            (Asked::Join, Bearer::Key(key)) => of_key(&self.key_joins, key),
+            (Asked::Join, Bearer::Participant { key, room, identity }) => {
+                of_participant(&self.participant_joins, mark(key, room, identity))?;
+                of_key(&self.key_joins, key)
+            }
+            (Asked::Api, Bearer::Key(key)) => of_key(&self.key_api_requests, key),
+            (Asked::Api, Bearer::Participant { key, room, identity }) => {
+                of_participant(&self.participant_api_requests, mark(key, room, identity))
+            }
         }
     }
 }
@@ -218,6 +264,14 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_participants_are_marked_alike() {
+        assert_eq!(mark("key", "math", "ada"), mark("key", "math", "ada"));
+        for other in [("key", "mat", "hada"), ("keym", "ath", "ada"), ("key", "math", "bob"), ("key", "", "mathada")] {
+            assert_ne!(mark("key", "math", "ada"), mark(other.0, other.1, other.2), "{other:?}");
+        }
+    }
 
     #[test]
     fn whoever_comes_when_told_is_let_in() {

@@ -128,6 +128,52 @@ async fn a_key_is_used_up_by_its_own_tokens_only() {
 }
 
 #[tokio::test]
+async fn who_is_in_a_room_uses_up_no_key() {
+    let rates = Rates { api_requests_per_key: 2, api_requests_per_ip: 4, ..Rates::UNBOUNDED };
+    // From nowhere in particular, so that no address counts.
+    let config = ServerConfig { behind_proxy: true, rates, ..ServerConfig::development() };
+    let server = Fixture::with(config).await;
+    let ask = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        server.request("GET", "/api/events", &[("authorization", &bearer)], "").await.status
+    };
+    for identity in ["ada", "bob"] {
+        let token = token("math", identity);
+        for _ in 0..4 {
+            assert_eq!(ask(&token).await, 403, "heard, and refused for another reason");
+        }
+        assert_eq!(ask(&token).await, 429, "{identity} has asked enough");
+    }
+    assert_eq!(ask(&token("physics", "ada")).await, 403, "in another room");
+    let back_end = AccessToken::with_api_key("devkey", "secret")
+        .with_grants(VideoGrants { room_list: true, ..Default::default() })
+        .to_jwt()
+        .unwrap();
+    assert_eq!([ask(&back_end).await, ask(&back_end).await, ask(&back_end).await], [200, 200, 429]);
+    assert_eq!(server.metric("sluice_rate_limited_total", "bound=\"participant\"").await, 2.0);
+    assert_eq!(server.metric("sluice_rate_limited_total", "bound=\"key\"").await, 1.0);
+}
+
+/// A page that connects again and again is its own trouble.
+#[tokio::test]
+async fn who_comes_back_all_the_time_keeps_nobody_else_out() {
+    let rates = Rates { joins_per_key: 4, joins_per_ip: 2, ..Rates::UNBOUNDED };
+    let config = ServerConfig { behind_proxy: true, rates, ..ServerConfig::development() };
+    let server = Fixture::with(config).await;
+    let enter = async |identity: &str| {
+        server
+            .get(&format!("/rtc/validate?access_token={}", token("math", identity)))
+            .await
+            .status
+    };
+    let mut answers = Vec::new();
+    for identity in ["ada", "ada", "ada", "ada", "bob", "cyd", "dan"] {
+        answers.push(enter(identity).await);
+    }
+    assert_eq!(answers, [200, 200, 429, 429, 200, 200, 429]);
+}
+
+#[tokio::test]
 async fn only_pages_of_allowed_origins_may_ask() {
     let allowed_origins = vec!["https://good.com".to_owned()];
     let server = Fixture::with(ServerConfig { allowed_origins, ..ServerConfig::development() }).await;

@@ -222,7 +222,7 @@ impl OptionalFromRequestParts<Arc<App>> for Asker {
                 Err(error) => Err(AccountError::from(error).into()),
             };
         }
-        let claims = checked(app, client, Asked::Api, |keys| keys.verify(Some(token)), |claims| &claims.iss);
+        let claims = checked(app, client, Asked::Api, |keys| keys.verify(Some(token)), Claims::counts_to);
         claims.map(|claims| Some(Self::Token(Box::new(claims)))).map_err(|denied| match denied {
             Denied::Auth(AuthError::Missing) => NO_TOKEN,
             Denied::Auth(_) => BAD_TOKEN,

@@ -101,7 +101,7 @@ impl Call {
         let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer "));
         // Without knowing where it comes from there is nothing to hold against it.
         let whence = Whence::of(request.extensions());
-        let claims = checked(&app, whence.client(), Asked::Api, |keys| keys.verify(token), |claims| &claims.iss)?;
+        let claims = checked(&app, whence.client(), Asked::Api, |keys| keys.verify(token), Claims::counts_to)?;
         if !app.is_ready() {
             return Err(TwirpError::new(Code::Unavailable, "the server is stopping"));
         }
