@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use prometheus::IntGaugeVec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -200,7 +200,7 @@ async fn history(
 
 /// See the settings in force
 ///
-/// In the sections of the configuration file. Of a secret only whether it is set.
+/// In the sections of the configuration file. Of a secret only whether it is set, of a webhook's URL the origin.
 #[utoipa::path(get, operation_id = "system_settings", path = "/api/system/settings", tag = "system", responses(
     (status = 200, body = Value),
     (status = 403, description = "`not_permitted`"),
@@ -210,6 +210,17 @@ async fn settings(State(app): State<Arc<App>>, asker: Asker) -> Result<Json<Valu
         return Err(NOT_PERMITTED);
     }
     Ok(Json(in_force(&app.config)))
+}
+
+/// Scheme, host and port of a URL. Many a receiver is one by a secret in its path, its query or before its host.
+fn origin(url: &str) -> String {
+    let parsed: Option<Uri> = url.parse().ok();
+    let parts = parsed.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16())));
+    match parts {
+        Some((scheme, host, Some(port))) => format!("{scheme}://{host}:{port}"),
+        Some((scheme, host, None)) => format!("{scheme}://{host}"),
+        None => String::new(),
+    }
 }
 
 /// What holds, in the sections of the configuration file. Of a secret only whether there is one.
@@ -223,10 +234,8 @@ fn in_force(config: &ServerConfig) -> Value {
         .collect();
     let trusted: Vec<_> = config.trusted_keys.iter().map(|(issuer, _)| issuer).collect();
     let proxies: Vec<_> = config.trusted_proxies.iter().map(|(address, bits)| format!("{address}/{bits}")).collect();
-    // What follows a question mark may be a secret of the receiver's.
     let receivers = config.webhooks.iter().map(|webhook| {
-        let url = webhook.url.split(['?', '#']).next().unwrap_or_default();
-        json!({ "url": url, "api_key": webhook.api_key, "allow_private": webhook.allow_private })
+        json!({ "url": origin(&webhook.url), "api_key": webhook.api_key, "allow_private": webhook.allow_private })
     });
     json!({
         "dev": config.dev,
@@ -291,7 +300,7 @@ mod tests {
         let config = ServerConfig {
             jwks: Some("{\"keys\":[]}".into()),
             webhooks: vec![Webhook {
-                url: "https://app.example.org/hook?token=hunter2".into(),
+                url: "https://me:hunter2@app.example.org:8443/services/hunter2?token=hunter2#hunter2".into(),
                 api_key: "APIone".into(),
                 allow_private: false,
             }],
@@ -299,7 +308,7 @@ mod tests {
         };
         let shown = in_force(&config);
         assert_eq!((&shown["keys"]["APIone"], &shown["auth"]["jwks"]), (&json!("set"), &json!("set")));
-        assert_eq!(shown["webhooks"][0]["url"], "https://app.example.org/hook");
+        assert_eq!(shown["webhooks"][0]["url"], "https://app.example.org:8443");
         assert_eq!(shown["retention"]["quality_days"], 7);
         let text = shown.to_string();
         assert!(!text.contains("horse") && !text.contains("hunter2"), "{text}");
