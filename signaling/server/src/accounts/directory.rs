@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sluice_store::{Identity, PasswordHash, RoomName, Store, StoreError, Transaction, UnixMillis, User, UserId};
 
-use super::{AccountError, credentials, now, random_secret};
+use super::{AccountError, Vouched, credentials, now, random_secret};
 use crate::config::ServerConfig;
 use crate::random::random_id;
 use crate::roles::Roles;
@@ -88,6 +88,13 @@ impl Directory {
     /// # Errors
     /// [`AccountError`]: what of it cannot be so, or that the login is taken.
     pub async fn create(&self, new: NewUser) -> Result<User, AccountError> {
+        let user = self.draft(new).await?;
+        self.insert(&user).await?;
+        Ok(user)
+    }
+
+    /// An account as it would be made.
+    pub(super) async fn draft(&self, new: NewUser) -> Result<User, AccountError> {
         let login = credentials::login(&new.login)?;
         let name = credentials::name(new.name.as_deref().unwrap_or(&login))?;
         let roles = self.known(new.roles)?;
@@ -96,7 +103,7 @@ impl Directory {
             None => None,
         };
         let now = now();
-        let user = User {
+        Ok(User {
             id: UserId::from(random_id(USER_ID_LETTERS)),
             login,
             name,
@@ -106,9 +113,7 @@ impl Directory {
             disabled: false,
             created: now,
             updated: now,
-        };
-        self.insert(&user).await?;
-        Ok(user)
+        })
     }
 
     pub(super) async fn insert(&self, user: &User) -> Result<(), AccountError> {
@@ -225,20 +230,17 @@ pub(super) fn foreign_login(hint: Option<&str>, is_taken: bool) -> String {
     }
 }
 
-pub(super) fn new_foreign(
-    foreign: sluice_store::ForeignAccount,
-    login: String,
-    name: Option<&str>,
-    roles: Vec<String>,
-) -> User {
+/// The account of somebody whom nobody here knows yet.
+pub(super) fn new_foreign(vouched: &Vouched, roles: Vec<String>) -> User {
     let now: UnixMillis = now();
-    let name = name.and_then(|name| credentials::name(name).ok());
+    let login = foreign_login(vouched.login.as_deref(), false);
+    let name = vouched.name.as_deref().and_then(|name| credentials::name(name).ok());
     User {
         id: UserId::from(random_id(USER_ID_LETTERS)),
         name: name.or_else(|| credentials::name(&login).ok()).unwrap_or_else(|| "?".to_owned()),
         login,
         password_hash: None,
-        foreign: Some(foreign),
+        foreign: Some(vouched.account.clone()),
         roles,
         disabled: false,
         created: now,

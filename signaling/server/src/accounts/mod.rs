@@ -1,8 +1,9 @@
 //! Accounts: people who sign in, here with a password or by a provider of OpenID Connect, and what they show afterwards.
 //!
 //! Whoever signed in has an *access token* for a quarter of an hour, which the doors take, and a *refresh token*, which is
-//! used once for the next pair; where the answer was lost on its way, once more within [`GRACE`], with the same outcome. An access token is looked at anew at each request, against the store and without a cache: an
-//! account that was disabled, or whose password was changed, is out with its next request.
+//! used once for the next pair; who shows it again within seconds, since the answer was lost, gets the same next one. An
+//! access token is looked at anew at each request, against the store and without a cache: an account that was disabled, or
+//! whose password was changed, is out with its next request.
 //!
 //! One function for each thing somebody does. Knows neither HTTP nor cookies (the doors do), nor rooms.
 //! [`directory`] is what administrators do, [`access`] the tokens, [`credentials`] what may be typed, [`oidc`] the provider.
@@ -18,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluice_store::{
     Identity, PasswordError, PasswordHash, RefreshToken, Rotation, Store, StoreError, Successor, TokenFamily,
-    UnixMillis, User,
+    UnixMillis, User, UserId,
 };
 use tokio::sync::OnceCell;
 
@@ -30,7 +31,7 @@ use crate::roles::ADMIN;
 use access::{AccessClaims, OwnKey};
 pub use directory::{Directory, NewUser, UserChange};
 pub use oidc::ProviderError;
-pub(crate) use oidc::{Callback, OidcError, Provider, TICKET_LIFE_S};
+pub(crate) use oidc::{Callback, OidcError, Provider, TICKET_LIFE_S, Vouched};
 
 /// The attribute by which a token says whose account its bearer is, for the history. Only who signs tokens can set it.
 pub(crate) const USER_ATTRIBUTE: &str = "sluice.user";
@@ -134,6 +135,21 @@ pub(crate) struct Session {
     pub(crate) refresh_token: String,
 }
 
+/// Somebody for whom the provider vouches, as they are known here.
+pub(crate) enum Met {
+    /// They were here before.
+    Known(User),
+    /// Since then the provider has given them other roles.
+    Changed {
+        /// As they are here now.
+        user: User,
+        /// What they shall be.
+        roles: Vec<String>,
+    },
+    /// They were not: the account to be made.
+    New(User),
+}
+
 /// The accounts of this server.
 pub(crate) struct Accounts {
     pub(crate) config: AccountsConfig,
@@ -221,59 +237,58 @@ impl Accounts {
         Ok(user.filter(|user| matches && user.password_hash.is_some() && !user.disabled))
     }
 
-    /// Makes an account for whoever asks, and signs it in.
-    pub(crate) async fn register(&self, new: NewUser) -> Result<Session, AccountError> {
+    /// The account that somebody asks to have, with no role. Nothing is done yet.
+    pub(crate) async fn registration(&self, new: NewUser) -> Result<User, AccountError> {
         if !self.config.registration {
             return Err(AccountError::RegistrationClosed);
         }
         if new.password.is_none() {
             return Err(AccountError::BadPassword);
         }
-        let user = self.directory.create(NewUser { roles: Vec::new(), ..new }).await?;
+        self.directory.draft(NewUser { roles: Vec::new(), ..new }).await
+    }
+
+    /// Makes an account that was asked for, and signs it in.
+    pub(crate) async fn register(&self, user: User) -> Result<Session, AccountError> {
+        self.directory.insert(&user).await?;
         self.begin(user).await
     }
 
-    /// Signs in whom the provider vouched for. Who comes for the first time gets an account; it is theirs by what the
-    /// provider calls them for good (`iss` and `sub`), never by a login or a mail address.
-    pub(crate) async fn sign_in_vouched(&self, vouched: oidc::Vouched) -> Result<Session, AccountError> {
-        let roles = vouched.roles.map(|roles| self.directory.only_known(roles));
-        let user = match self.store.user_by_foreign(&vouched.account).await? {
-            Some(user) if user.disabled => return Err(AccountError::Disabled),
+    /// What it takes to sign in whom the provider vouches for. Nothing is done yet. Who comes for the first time gets an
+    /// account; it is theirs by what the provider calls them for good (`iss` and `sub`), never by a login or a mail address.
+    pub(crate) async fn meet(&self, vouched: &oidc::Vouched) -> Result<Met, AccountError> {
+        let roles = vouched.roles.clone().map(|roles| self.directory.only_known(roles));
+        match self.store.user_by_foreign(&vouched.account).await? {
+            Some(user) if user.disabled => Err(AccountError::Disabled),
             Some(user) => match roles {
                 // The provider decides who is what, at each sign-in.
-                Some(roles) if roles != user.roles => {
-                    let change = UserChange { roles: Some(roles), ..UserChange::default() };
-                    self.directory.change(&user.id, change).await?
-                }
-                _ => user,
+                Some(roles) if roles != user.roles => Ok(Met::Changed { user, roles }),
+                _ => Ok(Met::Known(user)),
             },
-            None => {
-                self.welcome(&vouched.account, vouched.login.as_deref(), vouched.name.as_deref(), roles)
-                    .await?
-            }
-        };
-        self.begin(user).await
+            None => Ok(Met::New(directory::new_foreign(vouched, roles.unwrap_or_default()))),
+        }
     }
 
-    async fn welcome(
-        &self,
-        account: &sluice_store::ForeignAccount,
-        login: Option<&str>,
-        name: Option<&str>,
-        roles: Option<Vec<String>>,
-    ) -> Result<User, AccountError> {
-        let roles = roles.unwrap_or_default();
-        for is_taken in [false, true] {
-            let login = directory::foreign_login(login, is_taken);
-            let user = directory::new_foreign(account.clone(), login, name, roles.clone());
-            match self.directory.insert(&user).await {
-                Ok(()) => return Ok(user),
-                Err(AccountError::LoginTaken) => {}
-                Err(other) => return Err(other),
-            }
+    /// Makes the account of somebody who came for the first time, under another login where that one is taken.
+    ///
+    /// # Errors
+    /// [`AccountError::LoginTaken`] too when the same person signed in elsewhere at the same moment: meet them again.
+    pub(crate) async fn welcome(&self, user: User) -> Result<User, AccountError> {
+        match self.directory.insert(&user).await {
+            Ok(()) => return Ok(user),
+            Err(AccountError::LoginTaken) => {}
+            Err(other) => return Err(other),
         }
-        // Somebody signed in as the same person at the same moment.
-        self.store.user_by_foreign(account).await?.ok_or(AccountError::LoginTaken)
+        let login = directory::foreign_login(Some(&user.login), true);
+        let user = User { login, ..user };
+        self.directory.insert(&user).await?;
+        Ok(user)
+    }
+
+    /// Gives an account the roles that the provider says.
+    pub(crate) async fn appoint(&self, user: &UserId, roles: Vec<String>) -> Result<User, AccountError> {
+        let change = UserChange { roles: Some(roles), ..UserChange::default() };
+        self.directory.change(user, change).await
     }
 
     /// The next pair of tokens. A refresh token that comes twice has been copied, unless its answer was lost ([`GRACE`]): then
@@ -342,7 +357,8 @@ impl Accounts {
         self.begin(user).await
     }
 
-    async fn begin(&self, user: User) -> Result<Session, AccountError> {
+    /// Signs somebody in who has shown who they are.
+    pub(crate) async fn begin(&self, user: User) -> Result<Session, AccountError> {
         self.begin_at(user, now()).await
     }
 

@@ -431,6 +431,12 @@ async fn whether_anybody_makes_an_account_the_configuration_says() {
     assert!(made.headers["set-cookie"].starts_with("sluice_refresh="));
     assert_eq!(refused(&house.server.post("/api/accounts/register", &ann).await), why(409, "login_taken"));
     house.signed_in("ann").await;
+
+    house.server.break_trail();
+    let bob = json!({ "login": "bob", "password": PASSWORD });
+    let unwritten = house.server.post("/api/accounts/register", &bob).await;
+    assert_eq!(refused(&unwritten), why(503, "audit_unavailable"));
+    assert!(house.directory.find("bob").await.is_err(), "what cannot be written down is not done");
 }
 
 #[tokio::test]

@@ -129,6 +129,41 @@ async fn where_the_provider_decides_roles_it_does_so_each_time() {
     assert_eq!(roles(json!(null)).await, json!([]));
 }
 
+/// Who came, and as what, is written down before it is so.
+#[tokio::test]
+async fn an_account_that_a_provider_makes_and_what_it_becomes_stand_in_the_trail() {
+    let provider = IdProvider::start(Signer::es256()).await;
+    let house = house(OidcConfig { roles_claim: Some("roles".into()), ..provider.config() }).await;
+    let as_role = |role: &str| json!({ "roles": [role], "preferred_username": "ada" });
+    let ada = page(&house, &sign_in(&house, &provider, "ada", &as_role("therapist")).await).await;
+    sign_in(&house, &provider, "ada", &as_role("therapist")).await;
+    sign_in(&house, &provider, "ada", &as_role("admin")).await;
+    let records = house.server.trail();
+    let said = |record: &Value| {
+        let [what, who, whom, result] = ["what", "who", "whom", "result"].map(|field| record[field].clone());
+        assert_eq!((&whom, &result), (&ada.user["id"], &json!("done")));
+        (what.as_str().unwrap().to_owned(), who.as_str().unwrap().to_owned(), record["detail"].clone())
+    };
+    let by_provider = |what: &str, roles: &str| (what.to_owned(), "provider (Example ID)".to_owned(), json!(roles));
+    let herself = || ("account.login".to_owned(), format!("ada ({})", ada.user["id"].as_str().unwrap()), Value::Null);
+    let expected = [
+        by_provider("account.create", "roles: therapist"),
+        herself(),
+        herself(),
+        by_provider("account.role", "roles: admin"),
+        herself(),
+    ];
+    assert_eq!(records[1..].iter().map(said).collect::<Vec<_>>(), expected);
+
+    house.server.break_trail();
+    let refused_for = async |who: &str, role: &str| refused(&sign_in(&house, &provider, who, &as_role(role)).await);
+    assert_eq!(refused_for("bob", "therapist").await, (503, "audit_unavailable".into()));
+    assert_eq!(refused_for("ada", "therapist").await, (503, "audit_unavailable".into()));
+    let users = house.directory.list(None, 9).await.unwrap();
+    let kept: Vec<_> = users.iter().map(|user| (user.id.as_str(), user.roles.clone())).collect();
+    assert_eq!(kept, [(ada.user["id"].as_str().unwrap(), vec!["admin".to_owned()])], "nobody came, nothing changed");
+}
+
 #[tokio::test]
 async fn what_is_not_true_of_this_sign_in_signs_nobody_in() {
     let provider = IdProvider::start(Signer::es256()).await;

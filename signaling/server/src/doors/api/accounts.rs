@@ -36,6 +36,11 @@ const NOT_AN_ACCOUNT: ApiError = ApiError::new(
     "this is for accounts: sign in, and send the access token that comes back",
 );
 
+/// What the audit trail calls it when somebody makes themselves an account.
+const REGISTER: &str = "account.register";
+/// The code where an account of that login is there already.
+pub(super) const LOGIN_TAKEN: &str = "login_taken";
+
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(login))
@@ -245,9 +250,18 @@ async fn register(
     let Register { login, password, name } = body(json)?;
     may_sign_in(&app, client, &login)?;
     let new = NewUser { login, name, password: Some(password), roles: Vec::new() };
-    let signed_in = counted(&app, "registration", accounts.register(new).await);
-    let session = witnessed(&app, whence, "account.register", signed_in).await?;
+    let session = counted(&app, "registration", registered(&app, accounts, whence, new).await)?;
     welcome(StatusCode::CREATED, &app, peer, &headers, session)
+}
+
+/// Makes the account once the trail has it. What was typed is not written where it cannot be an account's.
+async fn registered(app: &App, accounts: &Accounts, whence: Whence, new: NewUser) -> Result<Session, ApiError> {
+    let user = match accounts.registration(new).await {
+        Ok(user) => user,
+        Err(refused) => return witnessed(app, whence, REGISTER, Err(refused)).await,
+    };
+    let deed = Deed::new(format!("{} ({})", user.login, user.id), REGISTER, whence).to(user.id.as_str());
+    app.trail.carry_out(deed, async { Ok(accounts.register(user).await?) }).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -384,7 +398,7 @@ impl From<AccountError> for ApiError {
                 "unknown_role",
                 "there is no such role: `[roles]` defines those besides host, participant and admin",
             ),
-            AccountError::LoginTaken => (409, "login_taken", "there is already an account with this login"),
+            AccountError::LoginTaken => (409, LOGIN_TAKEN, "there is already an account with this login"),
             AccountError::NoUser => (404, "user_not_found", "there is no such account"),
             AccountError::WrongCredentials => (401, "wrong_credentials", "no account has this login and this password"),
             AccountError::Disabled => (403, "account_disabled", "this account cannot be used: ask an administrator"),

@@ -11,17 +11,18 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use sluice_store::User;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::INTERNAL;
-use super::accounts::{counted, on, witnessed};
+use super::accounts::{LOGIN_TAKEN, counted, on, witnessed};
 use super::browser::{REFRESH, TICKET, is_secure, own_url};
 use crate::App;
-use crate::accounts::{Callback, OidcError, Provider, TICKET_LIFE_S};
+use crate::accounts::{AccountError, Callback, Met, OidcError, Provider, TICKET_LIFE_S, Vouched};
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
-use crate::trail::Whence;
+use crate::trail::{Deed, Whence};
 
 /// Where a provider sends people back to.
 const CALLBACK: &str = "/api/accounts/oidc/callback";
@@ -112,11 +113,48 @@ async fn end(
     let (accounts, provider) = (on(app)?, provider(app)?);
     let Query(callback) = query.map_err(|_| BAD_QUERY)?;
     let (vouched, next) = provider.finish(TICKET.of(headers), &callback).await?;
-    let signed_in = accounts.sign_in_vouched(vouched).await;
+    let signed_in = match known(app, &whence, &vouched).await? {
+        Ok(user) => accounts.begin(user).await,
+        Err(refused) => Err(refused),
+    };
     let session = witnessed(app, whence, "account.login", signed_in).await?;
     let secure = is_secure(app, peer, headers);
     let refresh = REFRESH.set(&session.refresh_token, accounts.config.refresh_life.as_secs(), secure);
     go(&next, [refresh.ok_or(INTERNAL)?, TICKET.set("", 0, secure).ok_or(INTERNAL)?])
+}
+
+/// The account of whom the provider vouches for. That one is made, or becomes something else, is in the trail before it is so.
+async fn known(app: &App, whence: &Whence, vouched: &Vouched) -> Result<Result<User, AccountError>, ApiError> {
+    let (accounts, provider) = (on(app)?, provider(app)?);
+    let deed = |what, user: &User| {
+        Deed::new(format!("provider ({})", provider.name()), what, whence.clone()).to(user.id.as_str())
+    };
+    let roles_are = |roles: &[String]| format!("roles: {}", roles.join(", "));
+    let mut is_first = true;
+    loop {
+        let met = match accounts.meet(vouched).await {
+            Ok(met) => met,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let made = match met {
+            Met::Known(user) => return Ok(Ok(user)),
+            Met::Changed { user, roles } => {
+                let deed = deed("account.role", &user).with(roles_are(&roles));
+                let change = async { Ok(accounts.appoint(&user.id, roles).await?) };
+                app.trail.carry_out::<_, ApiError>(deed, change).await
+            }
+            Met::New(user) => {
+                let deed = deed("account.create", &user).with(roles_are(&user.roles));
+                let make = async { Ok(accounts.welcome(user).await?) };
+                app.trail.carry_out::<_, ApiError>(deed, make).await
+            }
+        };
+        match made {
+            // Perhaps the same person came in another window: then they are known now.
+            Err(error) if error.code() == LOGIN_TAKEN && std::mem::take(&mut is_first) => {}
+            made => return made.map(Ok),
+        }
+    }
 }
 
 /// What a browser is shown; others are answered as everywhere.
