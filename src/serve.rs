@@ -43,7 +43,14 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
     }
     let registry = prometheus::Registry::new();
     let node = start_node(&config, &listeners, &registry)?;
-    let storage = Storage::open(&config.storage.url).await?;
+    let mut storage = Storage::open(&config.storage.url).await?;
+    let taken_away = tokio::spawn({
+        let (lost, shutdown) = (storage.lost(), shutdown.clone());
+        async move {
+            lost.await;
+            shutdown.request();
+        }
+    });
     let (trail_file, trail) = TrailFile::open(&config.audit.path)?;
     let server = Server::start(server_config(config)?, storage.store.clone(), trail, node, registry).await?;
     let server = Arc::new(server);
@@ -81,6 +88,9 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
         None => false,
     };
     storage.close().await;
+    if taken_away.is_finished() {
+        outcome = outcome.and_then(|()| bail!("another server uses the storage (`storage.url`)"));
+    }
     if closed {
         trail_file.close();
     }

@@ -2,14 +2,23 @@
 
 use std::path::Path;
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use sluice_config::StorageUrl;
-use sluice_store::{Store, StoreOptions};
+use sluice_store::{LockNews, ServerLock, Store, StoreOptions};
 use tempfile::TempDir;
+
+/// A server that was told to end, or was killed, has let go of its storage after this.
+const TAKEOVER: Duration = Duration::from_secs(3);
+/// How often it is asked whether the storage is still this server's alone.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The open store.
 pub(crate) struct Storage {
     pub(crate) store: Store,
+    /// Taken out by who watches it.
+    lock: Option<ServerLock>,
     /// Goes with this value, and all that is in it.
     temporary: Option<TempDir>,
 }
@@ -33,13 +42,36 @@ impl Storage {
                 (sqlite(&folder.path().join("sluice.db")), Some(folder))
             }
         };
+        // First: all that follows writes.
+        let lock = ServerLock::take(&address, TAKEOVER).await;
+        let lock = Some(lock.context("cannot open storage (`storage.url`)")?);
         let store = Store::open(&address, &StoreOptions::default()).await;
         let store = store.context("cannot open storage (`storage.url`)")?;
         if !matches!(url, StorageUrl::Postgres(_)) {
             // A file has one server: claims of the one before, which may have been killed, hold nobody up.
             store.free_leases().await.context("cannot use storage (`storage.url`)")?;
         }
-        Ok(Self { store, temporary })
+        Ok(Self { store, lock, temporary })
+    }
+
+    /// Waits until another server has this storage. The lock is held for as long as the future is there.
+    pub(crate) fn lost(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let lock = self.lock.take();
+        async move {
+            let Some(mut lock) = lock else { return std::future::pending().await };
+            loop {
+                match lock.news(LOOK_EVERY).await {
+                    LockNews::Away(error) => {
+                        tracing::error!(%error, "storage does not say that it is this server's alone; asking again");
+                    }
+                    LockNews::Back => tracing::info!("storage is this server's alone again"),
+                    LockNews::Lost => {
+                        tracing::error!("another server has taken the storage (`storage.url`): this one ends");
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// Closes the database, and forgets it if it was temporary.

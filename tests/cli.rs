@@ -3,7 +3,7 @@
 
 mod serving;
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Output, Stdio};
 
@@ -332,6 +332,46 @@ fn ask(port: u16, head: &str, body: &str) -> (u16, String) {
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn a_database_has_one_server_until_that_is_killed() {
+    let home = tempfile::tempdir().unwrap();
+    let storage = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let variables = [("SLUICE_STORAGE__URL", storage.as_str())];
+    let server = Serving::start_with(&[], &variables);
+    let made = server.call("CreateRoom", &creator(), r#"{"name":"math"}"#);
+    assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+
+    let mut second = sluice(&["serve", "--dev", "--listen", "127.0.0.1:0", "--udp-port", "0"])
+        .envs(variables)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut log = BufReader::new(second.stderr.take().unwrap());
+    while log.read_line(&mut said).unwrap() > 0 && !said.contains("ready") {}
+    let _ = second.kill();
+    assert!(!second.wait().unwrap().success() && !said.contains("ready"), "{said}");
+    assert!(said.contains("another server uses this storage") && said.contains("storage.url"), "{said}");
+    let events = kinds_in_the_log(&storage);
+    assert_eq!(events, ["room_started"], "the room of the first one was not ended");
+
+    // SIGKILL.
+    drop(server);
+    drop(Serving::start_with(&[], &variables));
+    assert_eq!(kinds_in_the_log(&storage), ["room_started", "room_finished"]);
+}
+
+/// What happened, from beside a server.
+fn kinds_in_the_log(storage: &str) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = sluice_store::Store::open(storage, &sluice_store::StoreOptions::default()).await.unwrap();
+        let events = store.events(0, None, 100).await.unwrap().events;
+        store.close().await;
+        events.into_iter().map(|event| event.kind.to_string()).collect()
+    })
 }
 
 #[test]

@@ -61,6 +61,9 @@ pub enum StoreError {
     /// The tables could not be brought to this version.
     #[error("storage cannot be brought to this version: restore a backup, or run the version that wrote it")]
     Migration(#[source] Source),
+    /// Another server uses the database. Two would end each other's rooms in the log.
+    #[error("another server uses this storage: stop it first, or give this one storage of its own")]
+    HasServer,
     /// The database is one that is backed up by its own means.
     #[error("PostgreSQL is backed up by its own means: pg_dump --format=custom --file=BACKUP DATABASE")]
     BackupElsewhere,
