@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::command::{cargo, run};
-use crate::hostile::Target;
 use crate::running::{LOOK, Running, pause};
 use crate::workspace;
 
@@ -41,22 +40,12 @@ impl LocalServer {
     /// Starts one in development mode, with these variables besides those it needs to be found. What it says goes to a file
     /// of that name.
     pub(crate) fn start(program: &Path, name: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Self::start_as(&["--dev"], program, name, variables)
-    }
-
-    /// The same as it runs where others reach it, where nobody may anything without a token.
-    pub(crate) fn start_for_others(program: &Path, name: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let temporary = [("SLUICE_STORAGE__URL", "temporary"), ("SLUICE_AUDIT__PATH", "temporary")];
-        Self::start_as(&[], program, name, &[&temporary, variables].concat())
-    }
-
-    fn start_as(mode: &[&str], program: &Path, name: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = workspace::target()?.join(name);
         std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         let log = directory.join("server.log");
         let out = File::create(&log).with_context(|| log.display().to_string())?;
         let mut command = Command::new(program);
-        command.arg("serve").args(mode).args(["--listen", &address().to_string()]);
+        command.arg("serve").args(["--dev", "--listen", &address().to_string()]);
         command.args(["--udp-port", &MEDIA_PORT.to_string(), "--log", "warn"]);
         command.env("SLUICE_KEYS", format!("{KEY}: {SECRET}")).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
@@ -81,12 +70,6 @@ impl LocalServer {
             None => Ok(()),
             Some(status) => bail!("the server ended ({status}); see {}", self.log.display()),
         }
-    }
-
-    /// The same as a stranger sees it who has its key.
-    pub(crate) fn target(&self) -> Target {
-        let media = SocketAddr::from((Ipv4Addr::LOCALHOST, MEDIA_PORT));
-        Target::new(address(), Some(media), KEY.to_owned(), SECRET.to_owned())
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -34,7 +34,7 @@ Usage: cargo xtask <VERB>
   run [FLAGS]                 build the web client and the server, serve both in development mode on
                               http://localhost:7880; FLAGS go to `sluice serve --dev`
   build                       the server as one file to copy, web client inside: target/release/sluice
-  test [--only SUITE]...      run every test, or these suites: rust, web, fuzz, soak, e2e,
+  test [--only SUITE]...      run every test, or these suites: rust, web, fuzz, soak, hostile, e2e,
                               sdk;
                               what is missing is installed
   check                       format, clippy, rustdoc, TypeScript, lint, licences and advisories

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::command::{cargo, command, run, run_tests};
 use crate::postgres::Postgres;
 use crate::report::{Dialect, Line, Verdict, conclude, timed, totals};
-use crate::{browsers, fuzz, npm, python, soak, workspace};
+use crate::{browsers, fuzz, hostile, npm, python, soak, workspace};
 
 /// What can be asked for with `--only`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ enum Suite {
     Fuzz,
     /// Waves of people at a real server for two minutes.
     Soak,
+    /// Hostile inputs at a real server: `cargo xtask hostile`.
+    Hostile,
     /// Unit tests of the web client.
     Web,
     /// Browsers against a real server: `client-web/e2e/`.
@@ -27,11 +29,12 @@ enum Suite {
 }
 
 /// In the order they run: the quickest answer first.
-const SUITES: [(&str, Suite); 6] = [
+const SUITES: [(&str, Suite); 7] = [
     ("rust", Suite::Rust),
     ("web", Suite::Web),
     ("fuzz", Suite::Fuzz),
     ("soak", Suite::Soak),
+    ("hostile", Suite::Hostile),
     ("e2e", Suite::E2e),
     ("sdk", Suite::Sdk),
 ];
@@ -42,7 +45,9 @@ const FUZZ_SECONDS: u32 = 5;
 /// Runs the suites asked for.
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<Verdict> {
     let suites = chosen(arguments)?;
-    let needs_server = suites.iter().any(|(_, suite)| matches!(suite, Suite::Soak | Suite::E2e | Suite::Sdk));
+    let needs_server = suites
+        .iter()
+        .any(|(_, suite)| matches!(suite, Suite::Soak | Suite::Hostile | Suite::E2e | Suite::Sdk));
     let mut lines = Vec::new();
 
     if suites.iter().any(|(_, suite)| *suite == Suite::Rust) {
@@ -59,6 +64,7 @@ pub(crate) fn test(arguments: &[String]) -> anyhow::Result<Verdict> {
                 Suite::Web => timed(&mut lines, name, web),
                 Suite::Fuzz => fuzz::briefly(&mut lines, FUZZ_SECONDS),
                 Suite::Soak => soak::briefly(&mut lines),
+                Suite::Hostile => hostile::all(&mut lines),
                 Suite::E2e => timed(&mut lines, name, e2e),
                 Suite::Sdk => sdk(&mut lines),
             }
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn suites_are_chosen_by_name() {
-        assert_eq!(chosen_names(&[]), ["rust", "web", "fuzz", "soak", "e2e", "sdk"]);
+        assert_eq!(chosen_names(&[]), ["rust", "web", "fuzz", "soak", "hostile", "e2e", "sdk"]);
         assert_eq!(chosen_names(&["--only", "web", "--only=rust"]), ["web", "rust"]);
         assert!(chosen(&["--only".to_owned(), "unit".to_owned()]).is_err());
         assert!(chosen(&["--fast".to_owned()]).is_err());

@@ -1,11 +1,15 @@
 //! `cargo xtask hostile`: the hostile inputs a server has to bear, over the network alone, while two honest people are in a
 //! call. A line for each: passed, failed, or not played yet and why.
 //!
-//! `rows.rs` is the list, `plays.rs` carries rows out, `rooms.rs` those about rooms and their hosts; `wire.rs` is a stranger's hands, `honest.rs` the call. Knows the server
-//! from outside only.
+//! `rows.rs` is the list, `plays.rs` carries rows out, `rooms.rs` those about rooms and their hosts, `operations.rs` and
+//! `receivers.rs` those that need a server of their own, which `grounds.rs` starts; `wire.rs` is a stranger's hands,
+//! `honest.rs` the call. Knows the server from outside only.
 
+mod grounds;
 mod honest;
+mod operations;
 mod plays;
+mod receivers;
 mod rooms;
 mod rows;
 mod wire;
@@ -14,29 +18,30 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::local_server::{self, LocalServer};
-use crate::report::Verdict;
+use crate::local_server;
+use crate::report::{Line, Verdict, timed};
 use crate::running::ensure_wanted;
+use crate::workspace;
+use grounds::Grounds;
 use honest::Honest;
 use plays::Outcome;
 use rows::{ROWS, Row};
-pub(crate) use wire::Target;
+use wire::Target;
 
 /// Honest people never wait longer for a sign of life, on a machine that also has to do the attacking.
 const SLOWEST: Duration = Duration::from_secs(2);
 
 /// What a server needs to be told so that every row can be played against it on one machine. It believes what is said of where
 /// requests come from, and has bounds that are reached soon.
-const VARIABLES: &[(&str, &str)] = &[
-    ("SLUICE_HTTP__TRUSTED_PROXIES", "127.0.0.1"),
-    ("SLUICE_HTTP__ALLOWED_ORIGINS", "https://good.example"),
-    ("SLUICE_HTTP__BEHIND_PROXY", "true"),
-    ("SLUICE_ROOMS__OPEN", "true"),
-    ("SLUICE_LIMITS__ROOM_CREATIONS_PER_MINUTE", "120"),
-    ("SLUICE_LIMITS__JOINS_PER_MINUTE_PER_IP", "300"),
-    ("SLUICE_LIMITS__API_REQUESTS_PER_MINUTE_PER_IP", "300"),
-    ("SLUICE_LIMITS__FAILED_TOKENS_PER_MINUTE_PER_IP", "30"),
-];
+const CONFIGURATION: &str = r#"
+http.trusted_proxies = ["127.0.0.1"]
+http.allowed_origins = ["https://good.example"]
+rooms.open = true
+limits.room_creations_per_minute = 120
+limits.joins_per_minute_per_ip = 300
+limits.api_requests_per_minute_per_ip = 300
+limits.failed_tokens_per_minute_per_ip = 30
+"#;
 
 /// What was asked for.
 #[derive(Debug, Default)]
@@ -73,6 +78,14 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// The server that was named, if one was.
+    fn target(&self) -> anyhow::Result<Option<Target>> {
+        let (Some(server), Some(key), Some(secret)) = (&self.server, &self.key, &self.secret) else { return Ok(None) };
+        let address = server.parse().with_context(|| format!("{server} is not ADDRESS:PORT"))?;
+        let media = self.media.as_deref().map(str::parse).transpose().context("--media is not ADDRESS:PORT")?;
+        Ok(Some(Target::new(address, media, key.clone(), secret.clone())))
+    }
+
     fn has(&self, row: &Row) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| row.id.starts_with(only.as_str()))
     }
@@ -80,35 +93,41 @@ impl Wanted {
 
 /// Plays all rows, or those whose names begin with one of `--only`.
 pub(crate) fn hostile(arguments: &[String]) -> anyhow::Result<Verdict> {
-    let wanted = Wanted::read(arguments)?;
-    let (_own, target) = match (&wanted.server, &wanted.key, &wanted.secret) {
-        (Some(server), Some(key), Some(secret)) => {
-            let address = server.parse().with_context(|| format!("{server} is not ADDRESS:PORT"))?;
-            let media = wanted
-                .media
-                .as_deref()
-                .map(str::parse)
-                .transpose()
-                .context("--media is not ADDRESS:PORT")?;
-            (None, Target::new(address, media, key.clone(), secret.clone()))
-        }
-        _ => {
-            let own =
-                LocalServer::start_for_others(&local_server::program(wanted.built.as_deref())?, "hostile", VARIABLES)?;
-            let target = own.target();
-            (Some(own), target)
-        }
+    let (_, failed) = play(&Wanted::read(arguments)?)?;
+    Ok(if failed == 0 { Verdict::Passed } else { Verdict::Failed })
+}
+
+/// Plays all of them against the server that tests use, as one line of many.
+pub(crate) fn all(lines: &mut Vec<Line>) {
+    timed(lines, "hostile", || {
+        let built = workspace::server()?.to_str().context("a path that is text")?.to_owned();
+        play(&Wanted { built: Some(built), ..Wanted::default() })
+    });
+}
+
+/// How many passed, and how many failed.
+fn play(wanted: &Wanted) -> anyhow::Result<(u32, u32)> {
+    let named = wanted.target()?;
+    let grounds = match (&named, &wanted.built) {
+        (Some(_), None) => None,
+        (_, built) => Some(Grounds::new(local_server::program(built.as_deref())?)?),
     };
-    let honest = Honest::begin(&target)?;
+    let own = match (&named, &grounds) {
+        (None, Some(grounds)) => Some(grounds.start("server", CONFIGURATION)?),
+        _ => None,
+    };
+    let target = named.as_ref().or(own.as_ref().map(|own| &own.target)).context("no server")?;
+    let honest = Honest::begin(target)?;
     let (mut passed, mut failed, mut not_yet) = (0, 0, 0);
     for row in ROWS.iter().filter(|row| wanted.has(row)) {
         ensure_wanted()?;
         target.be_somebody_else();
-        let outcome = plays::play(&target, &row.play).unwrap_or_else(|error| Outcome::Fail(format!("{error:#}")));
+        let outcome = plays::play(target, grounds.as_ref(), &row.play)
+            .unwrap_or_else(|error| Outcome::Fail(format!("{error:#}")));
         let outcome = match outcome {
             Outcome::NotYet(_) => outcome,
             Outcome::Fail(_) => outcome,
-            Outcome::Pass => bystanders(&target, &honest).unwrap_or_else(|error| Outcome::Fail(format!("{error:#}"))),
+            Outcome::Pass => bystanders(target, &honest).unwrap_or_else(|error| Outcome::Fail(format!("{error:#}"))),
         };
         let (word, why) = match &outcome {
             Outcome::Pass => ("ok", ""),
@@ -124,7 +143,7 @@ pub(crate) fn hostile(arguments: &[String]) -> anyhow::Result<Verdict> {
         eprintln!("{word:<8} {:<16} {}{colon}{why}", row.id, row.input);
     }
     eprintln!("{passed} passed, {failed} failed, {not_yet} not played yet");
-    Ok(if failed == 0 { Verdict::Passed } else { Verdict::Failed })
+    Ok((passed, failed))
 }
 
 /// Whether all others are as well as before.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 
+use super::grounds::Grounds;
 use super::rows::{Play, Request, Text};
 use super::wire::{Frame, PATIENCE, Socket, Target, now_s, until_closed};
 
@@ -27,7 +28,8 @@ const SILENCE: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(25);
 const MB: usize = 1_000_000;
 
-pub(crate) fn play(target: &Target, play: &Play) -> Played {
+/// Without `grounds` there is only the server that runs.
+pub(crate) fn play(target: &Target, grounds: Option<&Grounds>, play: &Play) -> Played {
     match play {
         Play::Claims(claims) => refused_claims(target, claims),
         Play::Requests(requests) => answered(target, requests),
@@ -37,6 +39,10 @@ pub(crate) fn play(target: &Target, play: &Play) -> Played {
             silence(target, &datagrams)
         }
         Play::Own(own) => own(target),
+        Play::Alone(own) => match grounds {
+            Some(grounds) => own(grounds),
+            None => Ok(Outcome::NotYet("needs a server of its own: --sluice says of which program".to_owned())),
+        },
         Play::NotYet(why) => Ok(Outcome::NotYet((*why).to_owned())),
     }
 }
@@ -120,12 +126,15 @@ fn silence(target: &Target, datagrams: &[Vec<u8>]) -> Played {
         return Ok(Outcome::NotYet("--media does not say where".to_owned()));
     };
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    // Who is connected hears of it when nobody listens there: that would be no silence.
+    socket.connect(media)?;
     socket.set_read_timeout(Some(SILENCE))?;
     for datagram in datagrams {
-        socket.send_to(datagram, media).context("cannot send")?;
+        socket.send(datagram).context("cannot send")?;
     }
     match socket.recv(&mut [0; 2048]) {
         Ok(bytes) => bail!("a stranger is answered with {bytes} bytes"),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => bail!("nobody listens at {media}"),
         Err(_) => Ok(Outcome::Pass),
     }
 }
@@ -288,6 +297,35 @@ pub(crate) fn unread_answers(target: &Target) -> Played {
             Err(_) => return Ok(Outcome::Pass),
         }
     }
+}
+
+/// Of one who reads nothing: more than the server's queue and all buffers of the system hold.
+const UNREAD_UPDATES: usize = 500;
+/// Of one update, close to the bound on metadata.
+const UPDATE_BYTES: usize = 60_000;
+
+pub(crate) fn slow_reader(target: &Target) -> Played {
+    let mut sleeper = target.join("sleepers", "sleeper")?;
+    let mut ada = target.join("sleepers", "ada")?;
+    ensure!(ada.is_served()?, "who talks is not served");
+    for n in 0..UNREAD_UPDATES {
+        let metadata = format!("{n} {}", "m".repeat(UPDATE_BYTES));
+        ada.say(&json!({ "updateMetadata": { "metadata": metadata } }).to_string())?;
+        ada.wait_for("update", PATIENCE)?.context("who talks is held up")?;
+    }
+    // What comes now is what was under way, and then the end.
+    let mut unread_bytes = 0;
+    loop {
+        match sleeper.next(PATIENCE)? {
+            Some(Frame::Closed(_)) => break,
+            Some(Frame::Text(text)) => unread_bytes += text.len(),
+            Some(Frame::Binary) => {}
+            None => bail!("who reads nothing is kept, with {unread_bytes} bytes that waited"),
+        }
+    }
+    ensure!(unread_bytes < UNREAD_UPDATES * UPDATE_BYTES / 2, "{unread_bytes} bytes waited for who reads nothing");
+    ensure!(ada.is_served()?, "who talks is not served any more");
+    Ok(Outcome::Pass)
 }
 
 pub(crate) fn heads(target: &Target) -> Played {

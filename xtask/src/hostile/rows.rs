@@ -2,9 +2,10 @@
 //!
 //! Layers: A tokens and API, S signaling, W web, O operations, U datagrams.
 
+use super::grounds::Grounds;
 use super::plays::{self, Outcome};
-use super::rooms;
 use super::wire::Target;
+use super::{operations, receivers, rooms};
 
 /// One kind of hostile input.
 pub(crate) struct Row {
@@ -27,6 +28,8 @@ pub(crate) enum Play {
     Silence(&'static [Text]),
     /// Something of its own.
     Own(fn(&Target) -> anyhow::Result<Outcome>),
+    /// Something of its own, against a server that is started for it.
+    Alone(fn(&Grounds) -> anyhow::Result<Outcome>),
     /// Why it is not played.
     NotYet(&'static str),
 }
@@ -131,24 +134,20 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "A-secret",
-        "a secret that can be guessed",
-        Play::NotYet("the server refuses to start: tests of the command line"),
+        "secrets that are short or well known, and keys without HTTPS: it does not start",
+        Play::Alone(operations::guessed_secrets),
     ),
     row("A-idempotency", "a request a hundred times, and another under its key", Play::Own(rooms::replays)),
     row(
         "A-webhook",
-        "webhooks towards private addresses",
-        Play::NotYet("needs a server that has some: tests of the server"),
+        "webhooks towards private addresses, by a redirect, to who never answers or never ends",
+        Play::Alone(receivers::webhooks),
     ),
     row("S-deflate", "a WebSocket that asks for compression", Play::Own(plays::compression)),
     row("S-silent", "a hundred connections that say nothing", Play::Own(plays::silent_connections)),
     row("S-slow-body", "a body that does not come", Play::Own(plays::slow_body)),
     row("S-slow-answers", "requests on and on, and no answer read", Play::Own(plays::unread_answers)),
-    row(
-        "S-slow-reader",
-        "a WebSocket that is never read",
-        Play::NotYet("the server's tests play it: it needs small buffers"),
-    ),
+    row("S-slow-reader", "a WebSocket that is never read", Play::Own(plays::slow_reader)),
     row("S-heads", "500 headers, headers of 16 KB, a URL of 200 KB, HTTP/2", Play::Own(plays::heads)),
     row(
         "S-json",
@@ -231,12 +230,12 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row("W-e2ee", "frames with wrong keys, replayed, cut off, not encrypted", Play::NotYet("they go between clients")),
     row("O-herd", "two hundred people who come back at once", Play::Own(plays::herd)),
-    row("O-clock", "the clock jumps", Play::NotYet("needs the machine's clock; virtual time has it")),
-    row("O-descriptors", "a process with few descriptors", Play::NotYet("needs a server started so")),
+    row("O-clock", "the clock jumps, an hour forth, two back, and a second", Play::Alone(operations::jumping_clock)),
+    row("O-descriptors", "256 descriptors and 400 connections", Play::Alone(operations::few_descriptors)),
     row("O-bus", "the bus between nodes is down, slow, wrong", Play::NotYet("there is one node and no bus")),
     row("O-load", "processor or memory at its end", Play::NotYet("the server does not shed load yet")),
     row("O-panic", "a bug in one participant's handler", Play::NotYet("needs the drill: tests of the media plane")),
-    row("O-audit", "an audit trail that was changed", Play::NotYet("tests of `sluice audit verify`")),
+    row("O-audit", "an audit trail that was changed", Play::Alone(operations::changed_trails)),
     row("U-short", "datagrams of nothing, and of one byte", Play::Silence(&[plain(""), plain("\0"), plain("\u{1}")])),
     row("U-random", "datagrams of any bytes", Play::Own(plays::random_datagrams)),
     row("U-large", "a datagram of 65,507 bytes", Play::Silence(&[text("", "x", 65_507, "")])),
