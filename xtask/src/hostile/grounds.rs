@@ -160,6 +160,10 @@ impl Alone {
         Ok(())
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
     /// Now and without a word, as a power cut would.
     pub(crate) fn kill(self) {
         self.running.end();

@@ -1,12 +1,15 @@
 //! `cargo xtask hostile`: the hostile inputs a server has to bear, over the network alone, while two honest people are in a
-//! call. A line for each: passed, failed, or not played yet and why.
+//! call. A line for each: passed, failed, or where else it is played, or why not.
 //!
-//! `rows.rs` is the list, `plays.rs` carries rows out, `rooms.rs` those about rooms and their hosts, `operations.rs` and
-//! `receivers.rs` those that need a server of their own, which `grounds.rs` starts; `wire.rs` is a stranger's hands,
+//! `rows.rs` is the list, and `elsewhere.rs` that of what is played by other tests or by nobody. `plays.rs` carries rows out,
+//! `rooms.rs` those about rooms and their hosts, `media.rs` those about ports for media, `operations.rs` and `receivers.rs`
+//! those about how a server is run; `grounds.rs` starts servers for rows that need their own, `wire.rs` is a stranger's hands,
 //! `honest.rs` the call. Knows the server from outside only.
 
+mod elsewhere;
 mod grounds;
 mod honest;
+mod media;
 mod operations;
 mod plays;
 mod receivers;
@@ -22,6 +25,7 @@ use crate::local_server;
 use crate::report::{Line, Verdict, timed};
 use crate::running::ensure_wanted;
 use crate::workspace;
+use elsewhere::NOT_HERE;
 use grounds::Grounds;
 use honest::Honest;
 use plays::Outcome;
@@ -118,31 +122,30 @@ fn play(wanted: &Wanted) -> anyhow::Result<(u32, u32)> {
     };
     let target = named.as_ref().or(own.as_ref().map(|own| &own.target)).context("no server")?;
     let honest = Honest::begin(target)?;
-    let (mut passed, mut failed, mut not_yet) = (0, 0, 0);
-    for row in ROWS.iter().filter(|row| wanted.has(row)) {
+    let (mut passed, mut failed, mut elsewhere, mut missing, mut not_played) = (0, 0, 0, 0, 0);
+    for row in ROWS.iter().chain(NOT_HERE).filter(|row| wanted.has(row)) {
         ensure_wanted()?;
         target.be_somebody_else();
         let outcome = plays::play(target, grounds.as_ref(), &row.play)
             .unwrap_or_else(|error| Outcome::Fail(format!("{error:#}")));
         let outcome = match outcome {
-            Outcome::NotYet(_) => outcome,
-            Outcome::Fail(_) => outcome,
             Outcome::Pass => bystanders(target, &honest).unwrap_or_else(|error| Outcome::Fail(format!("{error:#}"))),
+            other => other,
         };
-        let (word, why) = match &outcome {
-            Outcome::Pass => ("ok", ""),
-            Outcome::Fail(why) => ("FAIL", why.as_str()),
-            Outcome::NotYet(why) => ("not yet", why.as_str()),
+        let (count, word, why) = match &outcome {
+            Outcome::Pass => (&mut passed, "ok", String::new()),
+            Outcome::Fail(why) => (&mut failed, "FAIL", format!(": {why}")),
+            Outcome::Elsewhere(tests) => (&mut elsewhere, "tests", format!(": {tests}")),
+            Outcome::Missing(what) => (&mut missing, "not yet", format!(": needs {what}")),
+            Outcome::NotPlayed(why) => (&mut not_played, "not", format!(": {why}")),
         };
-        match outcome {
-            Outcome::Pass => passed += 1,
-            Outcome::Fail(_) => failed += 1,
-            Outcome::NotYet(_) => not_yet += 1,
-        }
-        let colon = if why.is_empty() { "" } else { ": " };
-        eprintln!("{word:<8} {:<16} {}{colon}{why}", row.id, row.input);
+        *count += 1;
+        eprintln!("{word:<8} {:<16} {}{why}", row.id, row.input);
     }
-    eprintln!("{passed} passed, {failed} failed, {not_yet} not played yet");
+    eprintln!(
+        "{passed} passed, {failed} failed; {elsewhere} played by other tests, {missing} with nothing to attack yet, \
+         {not_played} not played"
+    );
     Ok((passed, failed))
 }
 
@@ -173,9 +176,10 @@ mod tests {
 
     #[test]
     fn rows_have_names_of_their_own_and_a_layer() {
-        for (place, row) in ROWS.iter().enumerate() {
+        let all: Vec<_> = ROWS.iter().chain(NOT_HERE).collect();
+        for (place, row) in all.iter().enumerate() {
             assert!(row.id.starts_with(['A', 'S', 'W', 'O', 'U']) && row.id.chars().nth(1) == Some('-'), "{}", row.id);
-            assert!(ROWS[..place].iter().all(|other| other.id != row.id), "{}", row.id);
+            assert!(all[..place].iter().all(|other| other.id != row.id), "{}", row.id);
         }
     }
 

@@ -51,7 +51,7 @@ const CONNECTIONS: usize = 400;
 
 pub(crate) fn few_descriptors(grounds: &Grounds) -> Played {
     if find("sh").is_none() {
-        return Ok(Outcome::NotYet("descriptors are bounded by a shell, and there is none".to_owned()));
+        return Ok(Outcome::NotPlayed("descriptors are bounded by a shell, and there is none".to_owned()));
     }
     let server = grounds.start_after("ulimit -n 256", "descriptors", "limits.connections_per_ip = 100000")?;
     let mut call = [server.target.join("call", "ada")?, server.target.join("call", "bob")?];
@@ -194,7 +194,7 @@ const HOUR_S: i64 = 3600;
 pub(crate) fn jumping_clock(grounds: &Grounds) -> Played {
     let library = match other_time()? {
         Ok(library) => library,
-        Err(why) => return Ok(Outcome::NotYet(why)),
+        Err(why) => return Ok(Outcome::NotPlayed(why)),
     };
     let trail = grounds.folder("clock-trail")?.join("audit.log");
     let (mut clock, server) = Clock::start(grounds, &library, &trail)?;

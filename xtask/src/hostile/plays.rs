@@ -16,7 +16,12 @@ use super::wire::{Frame, PATIENCE, Socket, Target, now_s, until_closed};
 pub(crate) enum Outcome {
     Pass,
     Fail(String),
-    NotYet(String),
+    /// Where it is played.
+    Elsewhere(String),
+    /// What there is not to be attacked.
+    Missing(String),
+    /// Why it is not.
+    NotPlayed(String),
 }
 
 /// What plays have: an error says how the server failed.
@@ -41,9 +46,14 @@ pub(crate) fn play(target: &Target, grounds: Option<&Grounds>, play: &Play) -> P
         Play::Own(own) => own(target),
         Play::Alone(own) => match grounds {
             Some(grounds) => own(grounds),
-            None => Ok(Outcome::NotYet("needs a server of its own: --sluice says of which program".to_owned())),
+            None => Ok(Outcome::NotPlayed("needs a server of its own: --sluice says of which program".to_owned())),
         },
-        Play::NotYet(why) => Ok(Outcome::NotYet((*why).to_owned())),
+        Play::Elsewhere(tests) => {
+            let tests: Vec<_> = tests.iter().map(|(file, test)| format!("{test} in {file}")).collect();
+            Ok(Outcome::Elsewhere(tests.join(", ")))
+        }
+        Play::Missing(what) => Ok(Outcome::Missing((*what).to_owned())),
+        Play::NotPlayed(why) => Ok(Outcome::NotPlayed((*why).to_owned())),
     }
 }
 
@@ -123,7 +133,7 @@ fn still_served_or_closed(mut socket: Socket) -> anyhow::Result<()> {
 
 fn silence(target: &Target, datagrams: &[Vec<u8>]) -> Played {
     let Some(media) = target.media else {
-        return Ok(Outcome::NotYet("--media does not say where".to_owned()));
+        return Ok(Outcome::NotPlayed("--media does not say where".to_owned()));
     };
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     // Who is connected hears of it when nobody listens there: that would be no silence.
@@ -231,7 +241,7 @@ const OPEN: &str = "all pages may: http.allowed_origins is \"*\"";
 
 pub(crate) fn origins(target: &Target) -> Played {
     if is_open_to_all_pages(target)? {
-        return Ok(Outcome::NotYet(OPEN.to_owned()));
+        return Ok(Outcome::NotPlayed(OPEN.to_owned()));
     }
     let path = format!("/rtc?access_token={}", target.pass("row", "ada"));
     for evil in ["https://evil.example", "null", "https://good.example.evil"] {
@@ -257,7 +267,7 @@ pub(crate) fn preflights(target: &Target) -> Played {
         ensure!(allowed.is_none() || is_open && allowed == Some("*"), "{evil} may, as {allowed:?}");
         ensure!(answer.header("access-control-allow-credentials").is_none(), "credentials are allowed");
     }
-    Ok(if is_open { Outcome::NotYet(OPEN.to_owned()) } else { Outcome::Pass })
+    Ok(if is_open { Outcome::NotPlayed(OPEN.to_owned()) } else { Outcome::Pass })
 }
 
 pub(crate) fn compression(target: &Target) -> Played {
@@ -435,7 +445,7 @@ pub(crate) fn names(target: &Target) -> Played {
     let json = [("Content-Type", "application/json")];
     let made = target.ask("POST", "/api/rooms", &json, "{}")?;
     if made.status == 403 {
-        return Ok(Outcome::NotYet("guests cannot make rooms: rooms.open is false".to_owned()));
+        return Ok(Outcome::NotPlayed("guests cannot make rooms: rooms.open is false".to_owned()));
     }
     let made: serde_json::Value = serde_json::from_str(&made.body).context("no room is made")?;
     let path = format!("/api/rooms/{}/join", made["id"].as_str().unwrap_or_default());
@@ -486,7 +496,7 @@ pub(crate) fn takeover(target: &Target) -> Played {
 
 pub(crate) fn strangers_room(target: &Target) -> Played {
     if target.get("/api/info")?.body.contains("\"dev\":true") {
-        return Ok(Outcome::NotYet("in development mode everybody may look into rooms".to_owned()));
+        return Ok(Outcome::NotPlayed("in development mode everybody may look into rooms".to_owned()));
     }
     let token = format!("Bearer {}", target.pass("row", "eve"));
     let ask = |room: &str| target.ask("GET", &format!("/api/rooms/{room}/quality"), &[("Authorization", &token)], "");
@@ -569,7 +579,7 @@ fn refused_at_last(most: usize, mut ask: impl FnMut() -> anyhow::Result<(u16, bo
         }
         ensure!(status < 500, "answered {status}");
     }
-    Ok(Outcome::NotYet(format!("{most} are taken: the bound is higher, or 0")))
+    Ok(Outcome::NotPlayed(format!("{most} are taken: the bound is higher, or 0")))
 }
 
 pub(crate) fn many_rooms(target: &Target) -> Played {

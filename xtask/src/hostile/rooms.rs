@@ -68,7 +68,7 @@ pub(crate) fn replays(target: &Target) -> Played {
     let ask = |body: &str| target.ask("POST", "/api/rooms", &[JSON, key], body);
     let first = ask(r#"{"name":"once"}"#)?;
     if first.status == 403 {
-        return Ok(Outcome::NotYet(NO_GUESTS.to_owned()));
+        return Ok(Outcome::NotPlayed(NO_GUESTS.to_owned()));
     }
     let first = value(&first, 201)?;
     for _ in 0..100 {
@@ -82,7 +82,7 @@ pub(crate) fn replays(target: &Target) -> Played {
 
 /// A participant, and the host of another room, try all that hosts do.
 pub(crate) fn steering(target: &Target) -> Played {
-    let Some(room) = Room::make(target, &json!({}))? else { return Ok(Outcome::NotYet(NO_GUESTS.to_owned())) };
+    let Some(room) = Room::make(target, &json!({}))? else { return Ok(Outcome::NotPlayed(NO_GUESTS.to_owned())) };
     let elsewhere = Room::make(target, &json!({}))?.context("a second room")?;
     // A host says who it is; here it is only somebody to be steered.
     let (_, _bob) = room.enter(target, &json!({ "name": "Bob", "identity": "bob", "host_key": room.host_key }))?;
@@ -116,7 +116,7 @@ pub(crate) fn steering(target: &Target) -> Played {
 
 /// Who is kept out tries its token, its return key, its name, and the name of somebody else.
 pub(crate) fn kept_out(target: &Target) -> Played {
-    let Some(room) = Room::make(target, &json!({}))? else { return Ok(Outcome::NotYet(NO_GUESTS.to_owned())) };
+    let Some(room) = Room::make(target, &json!({}))? else { return Ok(Outcome::NotPlayed(NO_GUESTS.to_owned())) };
     let (host, _host) = room.enter(target, &json!({ "name": "Ada", "identity": "ada", "host_key": room.host_key }))?;
     let joined = value(&room.join(target, &json!({ "name": "Eve" }))?, 200)?;
     let eve = joined["identity"].as_str().context("no identity")?;
@@ -143,7 +143,7 @@ pub(crate) fn kept_out(target: &Target) -> Played {
 /// Passwords, host keys and tickets, tried one after the other.
 pub(crate) fn guesses(target: &Target) -> Played {
     let settings = json!({ "password": "correct horse", "lobby": true });
-    let Some(room) = Room::make(target, &settings)? else { return Ok(Outcome::NotYet(NO_GUESTS.to_owned())) };
+    let Some(room) = Room::make(target, &settings)? else { return Ok(Outcome::NotPlayed(NO_GUESTS.to_owned())) };
     for guess in ["password", "host_key"] {
         target.be_somebody_else();
         let mut looked_at = 0;
@@ -169,7 +169,7 @@ pub(crate) fn guesses(target: &Target) -> Played {
 /// More people than a lobby has places: the line has an end, and its room lives.
 pub(crate) fn crowd(target: &Target) -> Played {
     let Some(room) = Room::make(target, &json!({ "lobby": true }))? else {
-        return Ok(Outcome::NotYet(NO_GUESTS.to_owned()));
+        return Ok(Outcome::NotPlayed(NO_GUESTS.to_owned()));
     };
     let mut waiting = 0;
     for n in 0..400 {
