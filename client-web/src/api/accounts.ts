@@ -19,17 +19,23 @@ export interface SignedIn {
 
 export interface NewUser {
   login: string;
+  /** Empty: the server calls them by their login. */
   name: string;
   password: string;
   roles: string[];
 }
+
+/** A name that was left empty is not asked for; one that is empty would be refused. */
+const given = (name: string) => (name === '' ? undefined : name);
 
 export const accounts = {
   signIn: (login: string, password: string) =>
     request<SignedIn>('POST', '/api/accounts/login', { body: { login, password } }),
 
   register: (login: string, name: string, password: string) =>
-    request<SignedIn>('POST', '/api/accounts/register', { body: { login, name, password } }),
+    request<SignedIn>('POST', '/api/accounts/register', {
+      body: { login, name: given(name), password },
+    }),
 
   /** Outlives the page: the old cookie is good once, and the new one must not be lost with a reload. */
   refresh: () => request<SignedIn>('POST', '/api/accounts/refresh', { body: {}, keepalive: true }),
@@ -66,7 +72,7 @@ export const users = {
   },
 
   add: (user: NewUser, token: string | undefined) =>
-    request<User>('POST', '/api/users', { body: user, token }),
+    request<User>('POST', '/api/users', { body: { ...user, name: given(user.name) }, token }),
 
   change: (
     id: string,

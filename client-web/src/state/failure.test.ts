@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, UnreachableError } from '../api/errors';
-import { failureFromApi } from './failure';
+import { failureFromApi, inWords } from './failure';
 
 describe('what the native API refuses', () => {
   it.each([
@@ -25,6 +25,11 @@ describe('what the native API refuses', () => {
       kind: 'unknown',
       advice: 'Wait a minute. (reference r-42)',
     });
+  });
+
+  it('begins a sentence of the server as a sentence', () => {
+    const error = new ApiError(400, 'bad_name', 'a name has 1 to 64 letters');
+    expect(inWords(error)).toBe('That name does not work. A name has 1 to 64 letters');
   });
 
   it('silence is not a refusal', () => {

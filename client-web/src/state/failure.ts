@@ -224,19 +224,24 @@ export function failureFromApi(error: unknown): Failure | undefined {
   if (error instanceof UnreachableError) return failure('server_unreachable');
   if (!(error instanceof ApiError)) return undefined;
   const kind = API_CODES[error.code];
-  if (kind === 'bad_name') return failure('bad_name', { advice: error.message });
+  if (kind === 'bad_name') return failure('bad_name', { advice: sentence(error.message) });
   if (kind !== undefined) return failure(kind);
   // The server knows better than we do what it refused: pass its sentence on.
   const reference = error.requestId === undefined ? '' : ` (reference ${error.requestId})`;
-  return failure('unknown', { advice: `${error.message}${reference}`, retry: 'check' });
+  return failure('unknown', { advice: `${sentence(error.message)}${reference}`, retry: 'check' });
 }
 
 /** Any error of the API as one line, for where a page has room for no more. */
 export function inWords(error: unknown): string {
   // Refusals of a form are about what was typed: the server's own sentence says what.
   if (error instanceof ApiError && error.status < 500 && API_CODES[error.code] === undefined) {
-    return error.message.charAt(0).toUpperCase() + error.message.slice(1);
+    return sentence(error.message);
   }
   const { title, advice } = failureFromApi(error) ?? failure('unknown');
   return `${title}. ${advice}`;
+}
+
+/** The server says things to be put into a line of a log; on a page they begin with a capital. */
+function sentence(message: string): string {
+  return message.charAt(0).toUpperCase() + message.slice(1);
 }

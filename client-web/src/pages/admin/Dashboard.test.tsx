@@ -151,7 +151,6 @@ describe('the dashboard', () => {
     await userEvent.click(dialog.getByTestId('user-confirm'));
     expect(asked.find((one) => one.method === 'POST')?.body).toEqual({
       login: 'grace',
-      name: '',
       password: 's3cret pass',
       roles: ['admin', 'therapist'],
     });
