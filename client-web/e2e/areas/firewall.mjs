@@ -1,7 +1,5 @@
 /** Networks that let no UDP out: what somebody in one sees and hears of somebody who is not, over TCP. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { Browser } from '../harness/browsers.mjs';
@@ -9,7 +7,7 @@ import { enter } from '../harness/call.mjs';
 import { Link } from '../harness/link.mjs';
 import { whyNoNamespace } from '../harness/namespace.mjs';
 import { until } from '../harness/poll.mjs';
-import { Server } from '../harness/server.mjs';
+import { freePort, Server } from '../harness/server.mjs';
 
 /** A browser that hears nothing any more looks for another way at its own pace, and the page for a new connection. */
 const RECOVERY_LIMIT_MS = 60_000;
@@ -121,16 +119,6 @@ describe('firewalls', { skip }, () => {
     });
   }
 });
-
-/** A port that nobody has. @param {string} host */
-async function freePort(host) {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /**
  * Whether all connections of a page go by a way that begins so.

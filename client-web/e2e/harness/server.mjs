@@ -2,9 +2,10 @@
  * A server of our own for a suite: started on free ports, ended by its process id. Its log is kept in memory and
  * shown when a test of the suite failed.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +22,8 @@ export class Server {
   #log = [];
   /** The folder it runs in: what a server without `--dev` keeps, it keeps there, and not between our files. */
   #folder = '';
+  /** Its settings, which go for its other commands as well. @type {Record<string, string>} */
+  #env = {};
   /** Port of signaling, API and web client. */
   port = 0;
 
@@ -51,9 +54,10 @@ export class Server {
   async #start(args, env) {
     this.host = args[args.indexOf('--listen') + 1].replace(/:\d+$/, '');
     this.#folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
+    this.#env = { ...cleanEnvironment(), NO_COLOR: '1', ...env };
     this.#process = spawn(program(), args, {
       cwd: this.#folder,
-      env: { ...cleanEnvironment(), NO_COLOR: '1', ...env },
+      env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // Whatever ends this process first, no server is left behind.
@@ -116,6 +120,25 @@ export class Server {
   }
 
   /**
+   * Another command of the program, on what this server keeps, as an operator types it beside a running server.
+   *
+   * @param {string[]} args such as `['user', 'list']`
+   * @param {string} [input] what it reads from standard input
+   * @returns what it printed
+   */
+  command(args, input = '') {
+    const done = spawnSync(program(), args, {
+      cwd: this.#folder,
+      env: this.#env,
+      input,
+      encoding: 'utf8',
+      timeout: LIMIT_MS,
+    });
+    if (done.status !== 0) throw new Error(`sluice ${args.join(' ')}: ${done.stderr}`);
+    return done.stdout;
+  }
+
+  /**
    * Calls the native API.
    *
    * @param {string} path
@@ -154,4 +177,14 @@ function program() {
     throw new Error(`no server at ${found}: run \`cargo build\`, or set SLUICE_BIN to the program`);
   }
   return found;
+}
+
+/** A port that nobody has at this moment, for what must be known before a server starts. @param {string} host */
+export async function freePort(host) {
+  const probe = createServer().listen(0, host);
+  await once(probe, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (probe.address());
+  probe.close();
+  await once(probe, 'close');
+  return port;
 }
