@@ -46,10 +46,14 @@ class Call:
             options["single_peer_connection"] = self.door == "v1"
         return rtc.RoomOptions(**options)
 
+    def guest(self, identity: str) -> Guest:
+        """Somebody who has still to connect."""
+        self._guests.append(Guest(identity))
+        return self._guests[-1]
+
     async def join(self, identity: str, *, url: str = "", grants: Any = None, claims: Any = None, **options: Any) -> Guest:
         """`grants` and `claims` go into the token, `options` into `RoomOptions`."""
-        guest = Guest(identity)
-        self._guests.append(guest)
+        guest = self.guest(identity)
         ticket = token(self.room, identity, **(claims or {}), **(grants or {}))
         await guest.room.connect(url or self.server.url, ticket, self.options(**options))
         return guest
