@@ -2,6 +2,7 @@ import { useState } from 'react';
 import type { User } from '../api/accounts';
 import { navigate, useAddress } from '../app/navigation';
 import { inWords } from '../state/failure';
+import { displayName } from '../state/people';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/Icon';
@@ -47,7 +48,7 @@ function SignedInMenu({ user }: { user: User }) {
     setStuck(undefined);
     account.signOut().then(go('/'), setStuck);
   };
-  const name = user.name === '' ? user.login : user.name;
+  const name = displayName(user.name, user.login);
   const items: MenuItem[] = [
     { label: 'Sessions', icon: 'wait', onSelect: go('/sessions'), testId: 'menu-sessions' },
     ...(user.roles.includes('admin')

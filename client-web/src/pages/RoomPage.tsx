@@ -6,8 +6,10 @@ import { RoomView } from '../room/RoomView';
 import { FailureCard } from '../ui/FailureCard';
 import { PageShell } from '../ui/PageShell';
 import { rememberNext } from '../account/next';
+import { useAccount } from '../account/useAccount';
 import { navigate } from '../app/navigation';
 import type { Failure } from '../state/failure';
+import { displayName } from '../state/people';
 import { preferences } from '../state/preferences';
 import { Left } from './Left';
 import { Opening } from './Opening';
@@ -26,6 +28,7 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
   const key = keyFromHash(hash);
   const [{ controller, media }] = useState(() => createCall(roomId, key, options));
   const call = useSyncExternalStore(controller.subscribe, controller.get);
+  const who = useAccount();
 
   useEffect(() => {
     void controller.start();
@@ -55,6 +58,9 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
           encrypted={key !== undefined}
           media={media}
           suggestedName={options.name}
+          accountName={
+            who.status === 'signed_in' ? displayName(who.user.name, who.user.login) : undefined
+          }
           problem={call.problem}
           onJoin={(name, password) => void controller.join(name, password)}
         />

@@ -28,17 +28,26 @@ function refusing(name: string, intent = { camera: true, microphone: true }): Pr
 
 function show(media: PreviewMedia, problem?: Failure) {
   const onJoin = vi.fn();
-  render(
+  const page = (accountName?: string) => (
     <PreJoin
       room={room}
       encrypted={false}
       media={media}
       suggestedName={undefined}
+      accountName={accountName}
       problem={problem}
       onJoin={onJoin}
-    />,
+    />
   );
-  return { onJoin, name: screen.getByTestId('prejoin-name') };
+  const { rerender } = render(page());
+  return {
+    onJoin,
+    name: screen.getByTestId('prejoin-name'),
+    /** The server says who is signed in, in its time. */
+    know: (accountName: string) => {
+      rerender(page(accountName));
+    },
+  };
 }
 
 beforeEach(() => {
@@ -46,6 +55,17 @@ beforeEach(() => {
 });
 
 describe('before joining', () => {
+  it('who is signed in need not say their name, and may', async () => {
+    const { onJoin, name, know } = show(refusing('NotAllowedError'));
+    expect(name).toHaveValue('');
+    know('Ada Lovelace');
+    expect(name).toHaveValue('Ada Lovelace');
+    await userEvent.clear(name);
+    expect(name).toHaveValue('');
+    await userEvent.type(name, 'Countess{Enter}');
+    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Countess', undefined);
+  });
+
   it('somebody without camera and microphone is told why, once, and may still watch', async () => {
     const { onJoin, name } = show(refusing('NotAllowedError'));
     const note = await screen.findByTestId('failure');

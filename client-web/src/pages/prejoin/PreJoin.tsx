@@ -16,14 +16,19 @@ interface PreJoinProps {
   encrypted: boolean;
   media: PreviewMedia;
   suggestedName: string | undefined;
+  /** What the account calls one that has not typed a name here before. */
+  accountName?: string | undefined;
   /** What the server found wrong with the last attempt. */
   problem: Failure | undefined;
   onJoin: (name: string, password: string | undefined) => void;
 }
 
-export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin }: PreJoinProps) {
+export function PreJoin(props: PreJoinProps) {
+  const { room, encrypted, media, suggestedName, accountName = '', problem, onJoin } = props;
   const [preferences, setPreferences] = usePreferences();
-  const [name, setName] = useState(suggestedName ?? preferences.name);
+  const [typed, setTyped] = useState<string>();
+  // Who is signed in may become known while one is here already.
+  const name = typed ?? suggestedName ?? (preferences.name || accountName);
   const [nameMissing, setNameMissing] = useState(false);
   const [password, setPassword] = useState('');
   const asksPassword = room.has_password === true || isAboutPassword(problem);
@@ -84,7 +89,7 @@ export function PreJoin({ room, encrypted, media, suggestedName, problem, onJoin
             }
             data-testid="prejoin-name"
             onChange={(event) => {
-              setName(event.target.value);
+              setTyped(event.target.value);
               setNameMissing(false);
             }}
           />
