@@ -36,6 +36,21 @@ it('shows the value one points at, else the last', () => {
   expect(caption).toHaveTextContent('20 ms');
 });
 
+it('the arrow keys go along the line, and say where one is', async () => {
+  render(
+    <LineChart title="Round trip" series={[{ name: 'Round trip', points }]} format={format} />,
+  );
+  const slider = screen.getByRole('slider', { name: 'Round trip: moment' });
+  expect(slider).toHaveAttribute('aria-valuetext', expect.stringMatching(/Round trip 20 ms$/));
+  await userEvent.tab();
+  expect(slider).toHaveFocus();
+  fireEvent.change(slider, { target: { value: '1' } });
+  expect(slider).toHaveAttribute('aria-valuetext', expect.stringMatching(/:10.*Round trip 30 ms$/));
+  expect(screen.getByText('Round trip').parentElement).toHaveTextContent('30 ms');
+  await userEvent.tab();
+  expect(screen.getByText('Round trip').parentElement).toHaveTextContent('20 ms');
+});
+
 it('two lines are told apart by name and stroke; none is said to be none', () => {
   const { container, rerender } = render(
     <LineChart

@@ -2,6 +2,7 @@ import { useId, useRef, useState } from 'react';
 import {
   inWords,
   linePath,
+  moments,
   nearest,
   place,
   scaleOf,
@@ -26,8 +27,13 @@ interface LineChartProps {
 const HEIGHT = 168;
 /** Where nothing has been measured yet, as in the moment before the first layout. */
 const WIDTH = 560;
+/** Of a shorter time, minutes do not tell one end from the other. */
+const SECONDS_BELOW_MS = 5 * 60_000;
 
-/** Lines over time, drawn in real pixels. Strokes differ in dashes, not in colour alone. */
+/**
+ * Lines over time, drawn in real pixels. Strokes differ in dashes, not in colour alone. Where one points, or where the
+ * arrow keys have gone, the values are said; the picture has a sentence and a table for who does not see it.
+ */
 export function LineChart({ title, series, format, least = 1, grades }: LineChartProps) {
   const ref = useRef<HTMLDivElement>(null);
   const width = useBox(ref).width || WIDTH;
@@ -41,72 +47,123 @@ export function LineChart({ title, series, format, least = 1, grades }: LineChar
   const label = (value: number) => grades?.[value] ?? format(value);
   const measured = series[0]?.points ?? [];
   const empty = !series.some((one) => one.points.some(({ value }) => value !== null));
+  const last = measured.length - 1;
   const at = under === undefined ? undefined : measured[under]?.at;
+  const seconds = scale.until - scale.from < SECONDS_BELOW_MS;
 
   return (
     <figure className="chart" aria-labelledby={id}>
       <figcaption id={id}>
         <span>{title}</span>
-        <Readout series={series} index={under ?? measured.length - 1} label={label} at={at} />
+        <Readout series={series} index={under ?? last} label={label} at={at} />
       </figcaption>
       <div ref={ref} className="chart-plot">
         {empty ? (
           <p className="empty">Nothing measured yet.</p>
         ) : (
-          <svg
-            width={width}
-            height={HEIGHT}
-            role="img"
-            aria-label={series
-              .map((one) => `${one.name}: ${inWords(one.points, label)}`)
-              .join('; ')}
-            onPointerMove={(event) => {
-              const { left } = event.currentTarget.getBoundingClientRect();
-              setUnder(nearest(measured, event.clientX - left, scale, frame));
-            }}
-            onPointerLeave={() => {
-              setUnder(undefined);
-            }}
-          >
-            {marks.map((value) => {
-              const { y } = place({ at: scale.from, value }, scale, frame);
-              return (
-                <g key={value}>
-                  <line className="chart-grid" x1={frame.left} x2={frame.right} y1={y} y2={y} />
-                  <text className="chart-label" x={frame.left - 8} y={y + 4} textAnchor="end">
-                    {label(value)}
-                  </text>
-                </g>
-              );
-            })}
-            <text className="chart-label" x={frame.left} y={HEIGHT - 6}>
-              {clock(scale.from)}
-            </text>
-            <text className="chart-label" x={frame.right} y={HEIGHT - 6} textAnchor="end">
-              {clock(scale.until)}
-            </text>
-            {at !== undefined && (
-              <line
-                className="chart-cursor"
-                x1={place({ at, value: 0 }, scale, frame).x}
-                x2={place({ at, value: 0 }, scale, frame).x}
-                y1={frame.top}
-                y2={frame.bottom}
-              />
-            )}
-            {series.map((one, index) => (
-              <path
-                key={one.name}
-                className={`chart-line chart-line-${String(index)}`}
-                d={linePath(one.points, scale, frame, grades !== undefined)}
-              />
-            ))}
-          </svg>
+          <>
+            <input
+              type="range"
+              className="chart-keys"
+              aria-label={`${title}: moment`}
+              aria-valuetext={momentInWords(series, under ?? last, label)}
+              min={0}
+              max={last}
+              value={under ?? last}
+              onChange={(event) => {
+                setUnder(event.target.valueAsNumber);
+              }}
+              onBlur={() => {
+                setUnder(undefined);
+              }}
+            />
+            <svg
+              width={width}
+              height={HEIGHT}
+              role="img"
+              aria-label={series
+                .map((one) => `${one.name}: ${inWords(one.points, label)}`)
+                .join('; ')}
+              onPointerMove={(event) => {
+                const { left } = event.currentTarget.getBoundingClientRect();
+                setUnder(nearest(measured, event.clientX - left, scale, frame));
+              }}
+              onPointerLeave={() => {
+                setUnder(undefined);
+              }}
+            >
+              {marks.map((value) => {
+                const { y } = place({ at: scale.from, value }, scale, frame);
+                return (
+                  <g key={value}>
+                    <line className="chart-grid" x1={frame.left} x2={frame.right} y1={y} y2={y} />
+                    <text className="chart-label" x={frame.left - 8} y={y + 4} textAnchor="end">
+                      {label(value)}
+                    </text>
+                  </g>
+                );
+              })}
+              {moments(scale, frame).map((moment, index, all) => {
+                const { x } = place({ at: moment, value: 0 }, scale, frame);
+                return (
+                  <g key={moment}>
+                    <line
+                      className="chart-grid"
+                      x1={x}
+                      x2={x}
+                      y1={frame.bottom}
+                      y2={frame.bottom + 4}
+                    />
+                    <text
+                      className="chart-label"
+                      x={x}
+                      y={HEIGHT - 6}
+                      textAnchor={
+                        index === 0 ? 'start' : index === all.length - 1 ? 'end' : 'middle'
+                      }
+                    >
+                      {clock(moment, seconds)}
+                    </text>
+                  </g>
+                );
+              })}
+              {at !== undefined && (
+                <line
+                  className="chart-cursor"
+                  x1={place({ at, value: 0 }, scale, frame).x}
+                  x2={place({ at, value: 0 }, scale, frame).x}
+                  y1={frame.top}
+                  y2={frame.bottom}
+                />
+              )}
+              {series.map((one, index) => (
+                <path
+                  key={one.name}
+                  className={`chart-line chart-line-${String(index)}`}
+                  d={linePath(one.points, scale, frame, grades !== undefined)}
+                />
+              ))}
+            </svg>
+          </>
         )}
       </div>
       {!empty && <ChartTable title={title} series={series} format={label} />}
     </figure>
   );
+}
+
+/** "05:26:10, Round trip 10 ms, Jitter 9 ms": what is heard while one goes along. */
+function momentInWords(
+  series: readonly Series[],
+  index: number,
+  label: (value: number) => string,
+): string {
+  const at = series[0]?.points[index]?.at;
+  const values = series.map(({ name, points }) => {
+    const value = points[index]?.value ?? null;
+    return `${name} ${value === null ? 'not measured' : label(value)}`;
+  });
+  return [at === undefined ? '' : clock(at, true), ...values].filter(Boolean).join(', ');
 }
 
 interface ReadoutProps {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inWords, linePath, nearest, niceTop, scaleOf, ticks, type Point } from './chart';
+import { inWords, linePath, moments, nearest, niceTop, scaleOf, ticks, type Point } from './chart';
 
 const frame = { left: 0, right: 100, top: 0, bottom: 50 };
 const line = (...values: (number | null)[]): Point[] =>
@@ -9,10 +9,11 @@ const scaled = (points: Point[], least = 1) => scaleOf([{ name: 'x', points }], 
 describe('a chart', () => {
   it.each([
     [0, 1],
-    [0.03, 0.05],
+    [0.03, 0.04],
     [7, 10],
-    [21, 25],
-    [48_300_000, 50_000_000],
+    [21, 40],
+    [3, 4],
+    [48_300_000, 60_000_000],
     [NaN, 1],
   ])('the top above %s is %s', (value, top) => {
     expect(niceTop(value)).toBeCloseTo(top);
@@ -33,6 +34,12 @@ describe('a chart', () => {
     expect(linePath(line(1), scaled(line(1)), frame)).toBe('M0.0 0.0');
     expect(linePath([], scaled([]), frame)).toBe('');
     expect(scaled([])).toMatchObject({ from: 0, until: 1 });
+  });
+
+  it('marks time evenly, as often as there is room', () => {
+    const scale = { from: 0, until: 60_000, most: 1 };
+    expect(moments(scale, { ...frame, right: 100 })).toEqual([0, 60_000]);
+    expect(moments(scale, { ...frame, right: 400 })).toEqual([0, 20_000, 40_000, 60_000]);
   });
 
   it('finds what one points at', () => {

@@ -39,11 +39,11 @@ export function scaleOf(series: readonly Series[], least: number): Scale {
     : { from, until: Math.max(until, from + 1), most };
 }
 
-/** The next 1, 2, 2.5 or 5 times a power of ten, so that ticks are numbers one can say. */
+/** The next 1, 2, 4 or 6 times a power of ten, so that its half is a number one can say, and of things whole. */
 export function niceTop(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= value) ?? 10;
+  const step = [1, 2, 4, 6, 10].find((factor) => factor * power >= value) ?? 10;
   return step * power;
 }
 
@@ -58,6 +58,18 @@ export function place({ at, value }: { at: number; value: number }, scale: Scale
     x: frame.left + across * (frame.right - frame.left),
     y: frame.bottom - up * (frame.bottom - frame.top),
   };
+}
+
+/** A mark of time needs so many pixels, with the air around it. */
+const MARK_PX = 130;
+
+/** Moments to mark along the foot, evenly, with both ends. */
+export function moments(scale: Scale, frame: Frame): number[] {
+  const gaps = Math.max(1, Math.floor((frame.right - frame.left) / MARK_PX));
+  return Array.from(
+    { length: gaps + 1 },
+    (_, index) => scale.from + (index / gaps) * (scale.until - scale.from),
+  );
 }
 
 /** The `d` of an SVG path; a new stroke begins after each hole. `step` keeps a value until the next. */

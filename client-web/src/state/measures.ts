@@ -57,7 +57,7 @@ export function milliseconds(value: number | null): string {
 }
 
 export function count(value: number | null): string {
-  // Half of five is 2.5 also on the scale of a chart.
+  // Half of one is 0.5 also on the scale of a chart.
   return value === null ? NOTHING : Number(value.toFixed(1)).toLocaleString();
 }
 
