@@ -19,6 +19,12 @@ it('says whom an event is about, as far as it says', () => {
     'a, screen share',
   );
   expect(eventInWords({ sluice: { from: 'Connecting', to: 'Connected' } })).toBe('Connected');
+  expect(eventInWords({ sluice: { identity: 'ben', name: 'Ben', outcome: 'refused' } })).toBe(
+    'Ben, refused',
+  );
+  expect(eventInWords({ sluice: { identity: 'ben', name: '', bytes: 9 } })).toBe('ben');
+  expect(eventInWords({ sluice: { locked: true, lobby: true } })).toBe('locked, lobby');
+  expect(eventInWords({ sluice: { locked: false, lobby: false } })).toBe('open');
   expect(eventInWords(undefined)).toBe('–');
   expect(eventInWords({ room: {} })).toBe('–');
 });

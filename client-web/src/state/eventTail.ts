@@ -1,5 +1,6 @@
 /** The end of the event log as it is followed: bounded, and without gaps or repeats. */
 import type { LogEntry } from '../api/history';
+import { NOTHING } from './measures';
 
 export interface Tail {
   /** The last number that was read; `undefined` before the first question. */
@@ -26,11 +27,25 @@ export function eventInWords(event: unknown): string {
     | {
         participant?: { identity?: string; name?: string };
         track?: { source?: string; type?: string };
-        sluice?: { to?: string };
+        sluice?: Partial<Record<'name' | 'identity' | 'to' | 'outcome', string>> &
+          Partial<Record<'locked' | 'lobby', boolean>>;
       }
     | undefined;
-  const who = said?.participant?.name || said?.participant?.identity;
+  const person = said?.participant ?? said?.sluice;
+  const who = person?.name || person?.identity;
   const track = said?.track?.source ?? said?.track?.type;
-  const state = said?.sluice?.to;
-  return [who, state, track?.toLowerCase().replaceAll('_', ' ')].filter(Boolean).join(', ') || '–';
+  const { to, outcome } = said?.sluice ?? {};
+  return (
+    [who, to, outcome, wayIn(said?.sluice), track?.toLowerCase().replaceAll('_', ' ')]
+      .filter(Boolean)
+      .join(', ') || NOTHING
+  );
+}
+
+/** How one gets into a room from now on, of an event that says so. */
+function wayIn({ locked, lobby }: { locked?: boolean; lobby?: boolean } = {}): string | undefined {
+  if (locked === undefined && lobby === undefined) return undefined;
+  return (
+    [locked === true && 'locked', lobby === true && 'lobby'].filter(Boolean).join(', ') || 'open'
+  );
 }

@@ -1,5 +1,5 @@
 /** How sessions are written. */
-import type { SessionInfo } from '../api/history';
+import type { SessionInfo, Stay } from '../api/history';
 import { duration } from './measures';
 
 export function roomName({ room_name, room_id }: Pick<SessionInfo, 'room_name' | 'room_id'>) {
@@ -13,5 +13,18 @@ export function lasted({ phase, started_at, duration_seconds }: Times, now = Dat
   if (phase === 'active' && started_at !== null) {
     return `${duration((now - started_at) / 1000)} until now`;
   }
+  return duration(duration_seconds);
+}
+
+/** As `lasted`, of one person in a session. */
+export function stayed(
+  {
+    joined_at,
+    left_at,
+    duration_seconds,
+  }: Pick<Stay, 'joined_at' | 'left_at' | 'duration_seconds'>,
+  now = Date.now(),
+): string {
+  if (left_at === null) return `${duration((now - joined_at) / 1000)} until now`;
   return duration(duration_seconds);
 }

@@ -7,13 +7,15 @@ interface DialogProps {
   children: ReactNode;
 }
 
-/** The platform's modal: it traps focus, closes on Escape and gives the focus back by itself. */
+/** The platform's modal: it traps the focus, closes on Escape and gives the focus back by itself. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
+    // Who is asked for words wants to type, and not to close the question.
+    dialog?.querySelector<HTMLElement>('input:not([type="checkbox"]), textarea')?.focus();
     return () => dialog?.close();
   }, []);
   return (

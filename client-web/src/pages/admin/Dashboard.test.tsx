@@ -145,6 +145,8 @@ describe('the dashboard', () => {
 
     await userEvent.click(screen.getByTestId('user-add'));
     const dialog = within(screen.getByRole('dialog'));
+    // One can type at once.
+    expect(dialog.getByLabelText('Login')).toHaveFocus();
     await userEvent.type(dialog.getByLabelText('Login'), 'grace');
     await userEvent.type(dialog.getByLabelText('Password'), 's3cret pass');
     await userEvent.type(dialog.getByLabelText(/Roles/), 'admin, therapist');

@@ -3,6 +3,7 @@ import { history, type LogEntry } from '../../api/history';
 import { addEvents, eventInWords, NO_TAIL, type Tail } from '../../state/eventTail';
 import { clock, dateTime } from '../../state/measures';
 import { AccessNote } from '../../ui/AccessNote';
+import { Table, type Column } from '../../ui/Table';
 import { usePolled } from '../../ui/usePolled';
 import { useState } from 'react';
 import { Opening } from '../Opening';
@@ -22,45 +23,29 @@ export function EventLog() {
       {tail.value.length === 0 ? (
         <p className="empty">Nothing has happened yet.</p>
       ) : (
-        <EventTable entries={tail.value} />
+        <Table
+          caption="Events, the newest first"
+          name={NUMBER}
+          columns={COLUMNS}
+          rows={tail.value}
+          idOf={(entry) => entry.number}
+          data={(entry) => ({ 'data-testid': 'event-row', 'data-kind': entry.kind })}
+        />
       )}
     </>
   );
 }
 
-function EventTable({ entries }: { entries: readonly LogEntry[] }) {
-  return (
-    // Focusable because it scrolls.
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="table-frame" role="group" aria-label="Event log" tabIndex={0}>
-      <table className="table table-cards" data-testid="event-log">
-        <caption className="visually-hidden">Events, the newest first</caption>
-        <thead>
-          <tr>
-            <th scope="col">Number</th>
-            <th scope="col">When</th>
-            <th scope="col">Room</th>
-            <th scope="col">What</th>
-            <th scope="col">About</th>
-          </tr>
-        </thead>
-        <tbody>
-          {entries.map((entry) => (
-            <tr key={entry.number} data-testid="event-row" data-kind={entry.kind}>
-              <th scope="row">{entry.number}</th>
-              <td data-label="When" title={dateTime(entry.at)}>
-                {clock(entry.at, true)}
-              </td>
-              <td data-label="Room">{entry.room ?? '–'}</td>
-              <td data-label="What">{entry.kind.replaceAll('_', ' ')}</td>
-              <td data-label="About">{eventInWords(entry.event)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
+const NUMBER: Column<LogEntry> = { title: 'Number', cell: (entry) => entry.number };
+const COLUMNS: readonly Column<LogEntry>[] = [
+  {
+    title: 'When',
+    cell: (entry) => <span title={dateTime(entry.at)}>{clock(entry.at, true)}</span>,
+  },
+  { title: 'Room', cell: (entry) => entry.room },
+  { title: 'What', cell: (entry) => entry.kind.replaceAll('_', ' ') },
+  { title: 'About', cell: (entry) => eventInWords(entry.event) },
+];
 
 /** A question that remembers how far it has read; newest first. */
 function follow(): () => Promise<LogEntry[]> {

@@ -7,6 +7,7 @@ import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
 import { Menu } from '../../ui/Menu';
+import { Table, type Column } from '../../ui/Table';
 import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { DeleteUserDialog, NewPasswordDialog, NewUserDialog } from './userDialogs';
@@ -14,6 +15,17 @@ import { DeleteUserDialog, NewPasswordDialog, NewUserDialog } from './userDialog
 const ask = () => account.ask((token) => users.list(token));
 
 type Question = { type: 'add' } | { type: 'delete' | 'password'; user: User };
+
+const LOGIN: Column<User> = { title: 'Login', cell: (user) => user.login };
+const COLUMNS: readonly Column<User>[] = [
+  { title: 'Name', cell: (user) => user.name },
+  { title: 'Roles', cell: (user) => user.roles.join(', ') },
+  { title: 'Since', cell: (user) => dateTime(user.created_at) },
+  {
+    title: 'State',
+    cell: (user) => <span className="tag">{user.disabled ? 'disabled' : 'active'}</span>,
+  },
+];
 
 /** Who has an account here. */
 export function Users() {
@@ -55,71 +67,49 @@ export function Users() {
           </p>
         )}
       </div>
-      <div className="table-frame">
-        <table className="table table-cards" data-testid="user-table">
-          <caption className="visually-hidden">Users</caption>
-          <thead>
-            <tr>
-              <th scope="col">Login</th>
-              <th scope="col">Name</th>
-              <th scope="col">Roles</th>
-              <th scope="col">Since</th>
-              <th scope="col">State</th>
-              <th scope="col">
-                <span className="visually-hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.value.users.map((user) => (
-              <tr key={user.id} data-testid="user-row" data-login={user.login}>
-                <th scope="row">{user.login}</th>
-                <td data-label="Name">{user.name === '' ? '–' : user.name}</td>
-                <td data-label="Roles">{user.roles.length === 0 ? '–' : user.roles.join(', ')}</td>
-                <td data-label="Since">{dateTime(user.created_at)}</td>
-                <td data-label="State">
-                  <span className="tag">{user.disabled ? 'disabled' : 'active'}</span>
-                </td>
-                <td className="table-actions">
-                  <Menu
-                    label={`Actions for ${user.login}`}
-                    heading={user.login}
-                    items={[
-                      {
-                        label: user.disabled ? 'Enable' : 'Disable',
-                        icon: user.disabled ? 'check' : 'lock',
-                        onSelect: () => void change(user, { disabled: !user.disabled }),
-                      },
-                      {
-                        label: user.roles.includes('admin') ? 'Admin no more' : 'Make admin',
-                        icon: user.roles.includes('admin') ? 'shieldOff' : 'shield',
-                        onSelect: () => void change(user, { roles: toggledAdmin(user.roles) }),
-                      },
-                      {
-                        label: 'New password…',
-                        icon: 'keyboard',
-                        onSelect: () => {
-                          setQuestion({ type: 'password', user });
-                        },
-                      },
-                      {
-                        label: 'Delete…',
-                        icon: 'trash',
-                        danger: true,
-                        onSelect: () => {
-                          setQuestion({ type: 'delete', user });
-                        },
-                      },
-                    ]}
-                  >
-                    <Icon name="more" size={20} />
-                  </Menu>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        caption="Users"
+        name={LOGIN}
+        columns={COLUMNS}
+        actions={(user) => (
+          <Menu
+            label={`Actions for ${user.login}`}
+            heading={user.login}
+            items={[
+              {
+                label: user.disabled ? 'Enable' : 'Disable',
+                icon: user.disabled ? 'check' : 'lock',
+                onSelect: () => void change(user, { disabled: !user.disabled }),
+              },
+              {
+                label: user.roles.includes('admin') ? 'Admin no more' : 'Make admin',
+                icon: user.roles.includes('admin') ? 'shieldOff' : 'shield',
+                onSelect: () => void change(user, { roles: toggledAdmin(user.roles) }),
+              },
+              {
+                label: 'New password…',
+                icon: 'keyboard',
+                onSelect: () => {
+                  setQuestion({ type: 'password', user });
+                },
+              },
+              {
+                label: 'Delete…',
+                icon: 'trash',
+                danger: true,
+                onSelect: () => {
+                  setQuestion({ type: 'delete', user });
+                },
+              },
+            ]}
+          >
+            <Icon name="more" size={20} />
+          </Menu>
+        )}
+        rows={list.value.users}
+        idOf={(user) => user.id}
+        data={(user) => ({ 'data-testid': 'user-row', 'data-login': user.login })}
+      />
       {list.value.more && (
         <p className="empty">
           These are the first {count(list.value.users.length)}. The API has the others.

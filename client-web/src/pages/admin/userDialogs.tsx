@@ -1,65 +1,8 @@
-import { useState, type ReactNode } from 'react';
+import { useState } from 'react';
 import { account } from '../../account/account';
 import { users, type User } from '../../api/accounts';
-import { inWords } from '../../state/failure';
-import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
+import { Asking } from '../../ui/Asking';
 import { Field } from '../../ui/Field';
-
-interface AskingProps {
-  title: string;
-  yes: string;
-  danger?: boolean;
-  act: (token: string | undefined) => Promise<unknown>;
-  onClose: () => void;
-  children: ReactNode;
-}
-
-/** A form in a dialog that closes when the server has done it, and says why when it has not. */
-function Asking({ title, yes, danger = false, act, onClose, children }: AskingProps) {
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string>();
-  const submit = async () => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      await account.ask(act);
-      onClose();
-    } catch (error) {
-      setProblem(inWords(error));
-      setBusy(false);
-    }
-  };
-  return (
-    <Dialog title={title} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy) void submit();
-        }}
-      >
-        {children}
-        {problem !== undefined && (
-          <p className="field-error" role="alert">
-            {problem}
-          </p>
-        )}
-        <div className="dialog-actions">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            look={danger ? 'danger' : 'primary'}
-            type="submit"
-            busy={busy}
-            data-testid="user-confirm"
-          >
-            {yes}
-          </Button>
-        </div>
-      </form>
-    </Dialog>
-  );
-}
 
 export function NewUserDialog({ onClose }: { onClose: () => void }) {
   const [login, setLogin] = useState('');
@@ -71,17 +14,16 @@ export function NewUserDialog({ onClose }: { onClose: () => void }) {
       title="Add user"
       yes="Add"
       onClose={onClose}
-      act={(token) =>
-        users.add(
-          {
-            login: login.trim(),
-            name: name.trim(),
-            password,
-            roles: roles.split(/[\s,]+/).filter(Boolean),
-          },
-          token,
-        )
-      }
+      testId="user-confirm"
+      act={() => {
+        const user = {
+          login: login.trim(),
+          name: name.trim(),
+          password,
+          roles: roles.split(/[\s,]+/).filter(Boolean),
+        };
+        return account.ask((token) => users.add(user, token));
+      }}
     >
       <Field
         label="Login"
@@ -126,7 +68,8 @@ export function NewPasswordDialog({ user, onClose }: { user: User; onClose: () =
       title={`New password for ${user.login}`}
       yes="Set password"
       onClose={onClose}
-      act={(token) => users.change(user.id, { password }, token)}
+      testId="user-confirm"
+      act={() => account.ask((token) => users.change(user.id, { password }, token))}
     >
       <PasswordField value={password} onChange={setPassword} />
     </Asking>
@@ -140,7 +83,8 @@ export function DeleteUserDialog({ user, onClose }: { user: User; onClose: () =>
       yes="Delete"
       danger
       onClose={onClose}
-      act={(token) => users.remove(user.id, token)}
+      testId="user-confirm"
+      act={() => account.ask((token) => users.remove(user.id, token))}
     >
       <p className="empty">
         The account is gone for good. What happened in sessions stays in their history.

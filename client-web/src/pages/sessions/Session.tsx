@@ -1,13 +1,20 @@
 import { useCallback } from 'react';
 import { account } from '../../account/account';
-import { history, SAMPLES_IN_FILE, type Format, type SessionDetail } from '../../api/history';
-import { count, dateTime, duration } from '../../state/measures';
+import {
+  history,
+  SAMPLES_IN_FILE,
+  type Format,
+  type SessionDetail,
+  type Stay,
+} from '../../api/history';
+import { count, dateTime } from '../../state/measures';
 import { displayName } from '../../state/people';
-import { lasted, roomName } from '../../state/sessions';
+import { lasted, roomName, stayed } from '../../state/sessions';
 import { AccessNote } from '../../ui/AccessNote';
 import { Link } from '../../ui/Link';
 import { PageShell } from '../../ui/PageShell';
 import { saveFile } from '../../ui/saveFile';
+import { Table, type Column } from '../../ui/Table';
 import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { Downloads } from './Downloads';
@@ -56,41 +63,14 @@ function Detail({ session }: { session: SessionDetail }) {
       </dl>
       <section className="block" aria-labelledby="people-heading">
         <h2 id="people-heading">People ({session.participants.length})</h2>
-        <div className="table-frame">
-          <table className="table table-cards">
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Role</th>
-                <th scope="col">Came</th>
-                <th scope="col">Left</th>
-                <th scope="col">Stayed</th>
-                <th scope="col">Left because</th>
-              </tr>
-            </thead>
-            <tbody>
-              {session.participants.map((one) => (
-                <tr key={one.participant_id} data-testid="stay-row" data-identity={one.identity}>
-                  <th scope="row">
-                    {displayName(one.name, one.identity)}
-                    {one.name !== '' && <span className="table-note">{one.identity}</span>}
-                  </th>
-                  <td data-label="Role">{one.role === '' ? '–' : one.role}</td>
-                  <td data-label="Came">{dateTime(one.joined_at)}</td>
-                  <td data-label="Left">
-                    {one.left_at === null ? 'still there' : dateTime(one.left_at)}
-                  </td>
-                  <td data-label="Stayed">{duration(one.duration_seconds)}</td>
-                  <td data-label="Left because">
-                    {one.left_because === null
-                      ? '–'
-                      : one.left_because.replaceAll('_', ' ').toLowerCase()}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          caption="People"
+          name={NAME}
+          columns={COLUMNS}
+          rows={session.participants}
+          idOf={(one) => one.participant_id}
+          data={(one) => ({ 'data-testid': 'stay-row', 'data-identity': one.identity })}
+        />
       </section>
       <section className="block" aria-labelledby="quality-heading">
         <header className="page-title">
@@ -110,3 +90,23 @@ function Detail({ session }: { session: SessionDetail }) {
     </>
   );
 }
+
+const NAME: Column<Stay> = {
+  title: 'Name',
+  cell: (one) => (
+    <>
+      {displayName(one.name, one.identity)}
+      {one.name !== '' && <span className="table-note">{one.identity}</span>}
+    </>
+  ),
+};
+const COLUMNS: readonly Column<Stay>[] = [
+  { title: 'Role', cell: (one) => one.role },
+  { title: 'Came', cell: (one) => dateTime(one.joined_at) },
+  { title: 'Left', cell: (one) => (one.left_at === null ? 'still there' : dateTime(one.left_at)) },
+  { title: 'Stayed', cell: (one) => stayed(one) },
+  {
+    title: 'Left because',
+    cell: (one) => one.left_because?.replaceAll('_', ' ').toLowerCase(),
+  },
+];

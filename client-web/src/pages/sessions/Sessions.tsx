@@ -9,6 +9,7 @@ import { Field } from '../../ui/Field';
 import { Link } from '../../ui/Link';
 import { PageShell } from '../../ui/PageShell';
 import { saveFile } from '../../ui/saveFile';
+import { Table, type Column } from '../../ui/Table';
 import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { Downloads } from './Downloads';
@@ -77,7 +78,14 @@ function SessionList({ room }: { room: string }) {
   }
   return (
     <>
-      <SessionTable sessions={sessions} />
+      <Table
+        caption="Sessions, the newest first"
+        name={ROOM}
+        columns={COLUMNS}
+        rows={sessions}
+        idOf={(one) => one.session_id}
+        data={(one) => ({ 'data-testid': 'session-row', 'data-session': one.session_id })}
+      />
       {page.value.more && (
         <Button
           onClick={() => {
@@ -92,43 +100,28 @@ function SessionList({ room }: { room: string }) {
   );
 }
 
-function SessionTable({ sessions }: { sessions: readonly SessionInfo[] }) {
-  return (
-    <div className="table-frame">
-      <table className="table table-cards" data-testid="sessions">
-        <caption className="visually-hidden">Sessions, the newest first</caption>
-        <thead>
-          <tr>
-            <th scope="col">Room</th>
-            <th scope="col">Began</th>
-            <th scope="col">Lasted</th>
-            <th scope="col">People</th>
-            <th scope="col">Messages</th>
-            <th scope="col">State</th>
-          </tr>
-        </thead>
-        <tbody>
-          {sessions.map((one) => (
-            <tr key={one.session_id} data-testid="session-row" data-session={one.session_id}>
-              <th scope="row">
-                <Link to={`/sessions/${one.session_id}`}>{roomName(one)}</Link>
-                {one.transcript_preview !== '' && (
-                  <span className="table-note">{one.transcript_preview}</span>
-                )}
-              </th>
-              <td data-label="Began">{dateTime(one.started_at)}</td>
-              <td data-label="Lasted">{lasted(one)}</td>
-              <td data-label="People">{count(one.participants)}</td>
-              <td data-label="Messages">{count(one.message_count)}</td>
-              <td data-label="State">
-                <span className={one.phase === 'active' ? 'tag tag-live' : 'tag'}>
-                  {one.phase === 'active' ? one.state : one.phase}
-                </span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
+const ROOM: Column<SessionInfo> = {
+  title: 'Room',
+  cell: (one) => (
+    <>
+      <Link to={`/sessions/${one.session_id}`}>{roomName(one)}</Link>
+      {one.transcript_preview !== '' && (
+        <span className="table-note">{one.transcript_preview}</span>
+      )}
+    </>
+  ),
+};
+const COLUMNS: readonly Column<SessionInfo>[] = [
+  { title: 'Began', cell: (one) => dateTime(one.started_at) },
+  { title: 'Lasted', cell: (one) => lasted(one) },
+  { title: 'People', cell: (one) => count(one.participants) },
+  { title: 'Messages', cell: (one) => count(one.message_count) },
+  {
+    title: 'State',
+    cell: (one) => (
+      <span className={one.phase === 'active' ? 'tag tag-live' : 'tag'}>
+        {one.phase === 'active' ? one.state : one.phase}
+      </span>
+    ),
+  },
+];
