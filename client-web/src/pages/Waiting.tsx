@@ -18,15 +18,17 @@ export function Waiting({ room, position, name, media, onWithdraw }: WaitingProp
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   const state = useSyncExternalStore(media.subscribe, media.get);
-  const where = room === undefined || room.name === '' ? 'the room' : room.name;
   return (
     <PageShell title="Waiting to be let in">
       <div className="prejoin" data-testid="lobby-page" data-position={position}>
         <Preview media={media} state={state} name={name} />
         <section className="prejoin-form" aria-labelledby="lobby-heading">
-          <h1 id="lobby-heading" ref={heading} tabIndex={-1}>
-            The host will let you into {where}
-          </h1>
+          <header>
+            <h1 id="lobby-heading" ref={heading} tabIndex={-1}>
+              A host will let you in
+            </h1>
+            {room !== undefined && room.name !== '' && <p className="prejoin-who">{room.name}</p>}
+          </header>
           <p className="lobby-place" role="status">
             <span className="spinner" aria-hidden="true" />
             {placeInLine(position)}

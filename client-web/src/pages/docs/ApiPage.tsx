@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { apiDocument } from '../../api/history';
 import { readDocument, type ApiDocument } from '../../state/openapi';
 import { AccessNote } from '../../ui/AccessNote';
@@ -5,7 +6,7 @@ import { PageShell } from '../../ui/PageShell';
 import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { OperationView } from './OperationView';
-import { Words } from './Words';
+import { Prose } from './Words';
 import '../../styles/reference.css';
 
 const ask = async () => readDocument(await apiDocument());
@@ -23,6 +24,13 @@ export default function ApiPage() {
 }
 
 function Reference({ document }: { document: ApiDocument }) {
+  useEffect(() => {
+    // The browser looked for it before the document was here.
+    const id = window.location.hash.slice(1);
+    if (id === '') return;
+    unfold(id);
+    window.document.getElementById(id)?.scrollIntoView();
+  }, []);
   return (
     <div className="reference" data-testid="api-reference">
       <nav className="reference-nav" aria-label="API">
@@ -51,7 +59,7 @@ function Reference({ document }: { document: ApiDocument }) {
       </nav>
       <div className="reference-body">
         <header>
-          <h1>{document.title === '' ? 'API' : document.title}</h1>
+          <h1>{/\bAPI\b/.test(document.title) ? document.title : `${document.title} API`}</h1>
           <p className="empty">
             Version {document.version}. The document itself:{' '}
             <a href="/api/openapi.json">/api/openapi.json</a>
@@ -76,14 +84,6 @@ function Reference({ document }: { document: ApiDocument }) {
 function unfold(id: string): void {
   const operation = window.document.getElementById(id);
   if (operation instanceof HTMLDetailsElement) operation.open = true;
-}
-
-function Prose({ text }: { text: string }) {
-  return text.split(/\n\s*\n/).map((paragraph, index) => (
-    <p key={index} className="prose">
-      <Words text={paragraph} />
-    </p>
-  ));
 }
 
 function anchor(name: string): string {

@@ -1,5 +1,5 @@
 import type { Field, Operation, Shape } from '../../state/openapi';
-import { Words } from './Words';
+import { Prose, Words } from './Words';
 
 /** One thing the API does: folded to a line, unfolded to all there is to know. */
 export function OperationView({ operation }: { operation: Operation }) {
@@ -13,11 +13,7 @@ export function OperationView({ operation }: { operation: Operation }) {
         <span className="operation-summary">{summary}</span>
       </summary>
       <div className="operation-body">
-        {description !== '' && description !== summary && (
-          <p className="prose">
-            <Words text={description} />
-          </p>
-        )}
+        {description !== '' && description !== summary && <Prose text={description} />}
         {security && <p className="empty">{securityInWords(security)}</p>}
         {parameters.length > 0 && (
           <section>
