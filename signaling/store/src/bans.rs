@@ -3,6 +3,10 @@
 use crate::query::{Query, Row};
 use crate::{BanId, Identity, RoomName, Store, StoreError, Transaction, UnixMillis, UserId};
 
+/// Bans of one room at most. Each is looked through at every join, and is some hundred bytes; a room that needs more has to let
+/// in whom it knows rather than keep out whom it does not.
+pub const BANS_OF_A_ROOM: u32 = 1_000;
+
 /// By what somebody is known again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BanSubject {
@@ -44,12 +48,22 @@ pub struct Ban {
 }
 
 impl Transaction {
-    /// Keeps somebody out.
+    /// Keeps somebody out. Who is kept out of that room already is so by this ban from now on.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the id is taken.
+    /// [`StoreError::Exists`] when the id is taken, [`StoreError::TooMany`] when the room has [`BANS_OF_A_ROOM`]; those who
+    /// ban at the same moment may each pass that by one.
     pub async fn ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
         let (kind, subject) = ban.subject.columns();
+        if let Some(room) = &ban.room {
+            let same = Query::new("DELETE FROM bans WHERE room = $1 AND subject_kind = $2 AND subject = $3");
+            self.execute(same.bind(room).bind(kind).bind(subject)).await?;
+            let count = Query::new("SELECT COUNT(*) AS bans FROM bans WHERE room = $1").bind(room);
+            let row = self.fetch_optional(count).await?.ok_or(StoreError::Missing { what: "row" })?;
+            if row.count("bans")? >= u64::from(BANS_OF_A_ROOM) {
+                return Err(StoreError::TooMany { what: "bans of this room" });
+            }
+        }
         let query = Query::new(
             "INSERT INTO bans (id, room, subject_kind, subject, reason, banned_by, created_ms, expires_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -69,6 +83,11 @@ impl Transaction {
     /// Whether there was such a ban.
     pub async fn lift_ban(&mut self, id: &BanId) -> Result<bool, StoreError> {
         Ok(self.execute(Query::new("DELETE FROM bans WHERE id = $1").bind(id)).await? > 0)
+    }
+
+    pub(crate) async fn forget_bans(&mut self, room: &RoomName) -> Result<(), StoreError> {
+        self.execute(Query::new("DELETE FROM bans WHERE room = $1").bind(room)).await?;
+        Ok(())
     }
 }
 
@@ -94,16 +113,35 @@ impl Store {
         Ok(None)
     }
 
-    /// The bans of a room, or with `None` those from all rooms, the newest first.
-    pub async fn bans(&self, room: Option<&RoomName>, limit: u32) -> Result<Vec<Ban>, StoreError> {
+    /// One ban of a room.
+    pub async fn ban(&self, room: &RoomName, id: &BanId) -> Result<Option<Ban>, StoreError> {
+        let query = Query::new("SELECT * FROM bans WHERE id = $1 AND room = $2").bind(id).bind(room);
+        self.fetch_optional(query).await?.as_ref().map(Ban::read).transpose()
+    }
+
+    /// Up to `limit` bans of a room, or with `None` of those from all rooms, the newest first: those that follow after the
+    /// one that was made then and has that id.
+    pub async fn bans(
+        &self,
+        room: Option<&RoomName>,
+        after: Option<(UnixMillis, &BanId)>,
+        limit: u32,
+    ) -> Result<Vec<Ban>, StoreError> {
         let query = match room {
-            Some(room) => Query::new("SELECT * FROM bans WHERE room = $2 ORDER BY created_ms DESC, id LIMIT $1")
-                .bind(limit)
-                .bind(room),
-            None => {
-                Query::new("SELECT * FROM bans WHERE room IS NULL ORDER BY created_ms DESC, id LIMIT $1").bind(limit)
-            }
+            Some(_) => Query::new(
+                "SELECT * FROM bans WHERE (created_ms < $2 OR (created_ms = $2 AND id > $3)) AND room = $4
+                 ORDER BY created_ms DESC, id LIMIT $1",
+            ),
+            None => Query::new(
+                "SELECT * FROM bans WHERE (created_ms < $2 OR (created_ms = $2 AND id > $3)) AND room IS NULL
+                 ORDER BY created_ms DESC, id LIMIT $1",
+            ),
         };
+        let (at, id) = after.map_or((UnixMillis(i64::MAX), ""), |(at, id)| (at, id.as_str()));
+        let mut query = query.bind(limit).bind(at).bind(id);
+        if let Some(room) = room {
+            query = query.bind(room);
+        }
         self.fetch_all(query).await?.iter().map(Ban::read).collect()
     }
 }

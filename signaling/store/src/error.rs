@@ -30,6 +30,12 @@ pub enum StoreError {
         /// What stands against it.
         what: &'static str,
     },
+    /// There are as many as there may be.
+    #[error("there are too many {what}: remove some first")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+    },
     /// A text holds the character NUL, which PostgreSQL cannot store; so neither database takes it.
     #[error("text with a NUL character cannot be stored")]
     Nul,

@@ -27,7 +27,7 @@ mod tokens;
 mod users;
 mod values;
 
-pub use bans::{Ban, BanSubject};
+pub use bans::{BANS_OF_A_ROOM, Ban, BanSubject};
 pub use chat::{ChatMessage, NewChatMessage, Sender};
 pub use erasure::{Erased, Person};
 pub use error::{Source, StoreError};

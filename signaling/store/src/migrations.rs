@@ -10,6 +10,7 @@ use sqlx::{SqlSafeStr as _, SqlStr};
 const STEPS: &[(i64, &str, &str)] = &[
     (1, "control plane", include_str!("../migrations/0001_control_plane.sql")),
     (2, "appointments", include_str!("../migrations/0002_appointments.sql")),
+    (3, "bans of a room", include_str!("../migrations/0003_bans_of_a_room.sql")),
 ];
 
 /// All of them.

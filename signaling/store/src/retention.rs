@@ -108,7 +108,7 @@ impl Store {
         Ok(deleted)
     }
 
-    /// With their chat, as if they had been deleted.
+    /// With their chat and bans, as if they had been deleted.
     async fn sweep_rooms(&self, now: UnixMillis) -> Result<u64, StoreError> {
         let mut total = 0;
         loop {
@@ -119,7 +119,7 @@ impl Store {
             let mut transaction = self.begin().await?;
             let rows = transaction.fetch_all(query.bind(now).bind(ROOMS_AT_ONCE)).await?;
             for row in &rows {
-                transaction.forget_chat(&row.id("name")?).await?;
+                transaction.forget_what_goes_with(&row.id("name")?).await?;
             }
             transaction.commit().await?;
             let deleted = u64::try_from(rows.len()).unwrap_or(u64::MAX);

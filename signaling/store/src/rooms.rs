@@ -63,19 +63,41 @@ impl Transaction {
         Ok(())
     }
 
-    /// Replaces all of a room but who made it and when.
+    /// Makes a room, in the place of one of this name whose time is over: with its chat and bans that is forgotten. Of
+    /// several that do so at once, one makes it.
     ///
     /// # Errors
-    /// [`StoreError::Missing`].
-    pub async fn update_room(&mut self, room: &Room) -> Result<(), StoreError> {
+    /// [`StoreError::Exists`] where there is one whose time is not over.
+    pub async fn make_room(&mut self, room: &Room, now: UnixMillis) -> Result<(), StoreError> {
+        let query = Query::new("DELETE FROM rooms WHERE name = $1 AND expires_ms <= $2");
+        if self.execute(query.bind(&room.name).bind(now)).await? > 0 {
+            self.forget_what_goes_with(&room.name).await?;
+        }
+        self.create_room(room).await
+    }
+
+    /// Replaces all of a room but who made it and when, and does not take from the time it has. The room must be as it
+    /// was read at its [`Room::updated`] of `seen`, so that of two who change it neither undoes what the other did.
+    /// `room.updated` must be another moment than that.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody changed it meanwhile, [`StoreError::Missing`].
+    pub async fn update_room(&mut self, room: &Room, seen: UnixMillis) -> Result<(), StoreError> {
         let query = Query::new(
-            "UPDATE rooms SET title = $2, expires_ms = $3, settings = $4, password_hash = $5, lobby = $6, locked = $7,
-             guests = $8, keeps_chat = $9, max_participants = $10, default_roles = $11, updated_ms = $12
-             WHERE name = $1",
+            "UPDATE rooms SET title = $2,
+             expires_ms = CASE WHEN $3 IS NULL OR expires_ms IS NULL OR expires_ms < $3 THEN $3 ELSE expires_ms END,
+             settings = $4, password_hash = $5, lobby = $6, locked = $7, guests = $8, keeps_chat = $9,
+             max_participants = $10, default_roles = $11, updated_ms = $12
+             WHERE name = $1 AND created_ms = $13 AND updated_ms = $14",
         );
-        match self.execute(settings(query, room).bind(room.updated)).await? {
-            0 => Err(StoreError::Missing { what: "room" }),
-            _ => Ok(()),
+        let query = settings(query, room).bind(room.updated).bind(room.created).bind(seen);
+        if self.execute(query).await? > 0 {
+            return Ok(());
+        }
+        let there = Query::new("SELECT name FROM rooms WHERE name = $1 AND created_ms = $2");
+        match self.fetch_optional(there.bind(&room.name).bind(room.created)).await? {
+            Some(_) => Err(StoreError::Conflict { what: "others changed the room meanwhile" }),
+            None => Err(StoreError::Missing { what: "room" }),
         }
     }
 
@@ -86,11 +108,16 @@ impl Transaction {
         Ok(())
     }
 
-    /// Whether there was such a room. Its chat goes with it: another room of this name is another room. Its sessions and
-    /// events stay: they happened.
+    /// Whether there was such a room. Its chat and its bans go with it: another room of this name is another room. Its
+    /// sessions and events stay: they happened.
     pub async fn delete_room(&mut self, name: &RoomName) -> Result<bool, StoreError> {
-        self.forget_chat(name).await?;
+        self.forget_what_goes_with(name).await?;
         Ok(self.execute(Query::new("DELETE FROM rooms WHERE name = $1").bind(name)).await? > 0)
+    }
+
+    pub(crate) async fn forget_what_goes_with(&mut self, name: &RoomName) -> Result<(), StoreError> {
+        self.forget_chat(name).await?;
+        self.forget_bans(name).await
     }
 }
 
@@ -105,13 +132,23 @@ impl Store {
         transaction.commit().await
     }
 
+    /// Makes a room; see [`Transaction::make_room`].
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`].
+    pub async fn make_room(&self, room: &Room, now: UnixMillis) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        transaction.make_room(room, now).await?;
+        transaction.commit().await
+    }
+
     /// Replaces a room; see [`Transaction::update_room`].
     ///
     /// # Errors
-    /// [`StoreError::Missing`].
-    pub async fn update_room(&self, room: &Room) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`], [`StoreError::Missing`].
+    pub async fn update_room(&self, room: &Room, seen: UnixMillis) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        transaction.update_room(room).await?;
+        transaction.update_room(room, seen).await?;
         transaction.commit().await
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use databases::Database;
 use sluice_store::{
-    Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, PasswordHash, Phase, Quality,
-    QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId, SessionKind, SessionState,
-    Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
+    BANS_OF_A_ROOM, Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, PasswordHash,
+    Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId, SessionKind,
+    SessionState, Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
 };
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -34,6 +34,18 @@ fn room(name: &str) -> Room {
         created_by: Some("ann".to_owned()),
         created: NOW,
         updated: NOW,
+    }
+}
+
+fn ban(id: &str, room: Option<&str>, subject: BanSubject, expires: Option<u64>) -> Ban {
+    Ban {
+        id: id.into(),
+        room: room.map(RoomName::from),
+        subject,
+        reason: "shouting".to_owned(),
+        banned_by: "host".to_owned(),
+        created: NOW,
+        expires: expires.map(later),
     }
 }
 
@@ -76,7 +88,10 @@ async fn rooms_are_kept() {
         lobby.password_hash = Some(PasswordHash::new("open sesame", [1; 16]).await.unwrap());
         lobby.lifetime = Lifetime::Temporary { expires: later(60) };
         lobby.locked = true;
-        store.update_room(&lobby).await.unwrap();
+        let seen = std::mem::replace(&mut lobby.updated, later(1));
+        store.update_room(&lobby, seen).await.unwrap();
+        let late = store.update_room(&room("lobby"), seen).await;
+        assert!(matches!(late, Err(StoreError::Conflict { .. })), "{}: {late:?}", database.name);
         let mut transaction = store.begin().await.unwrap();
         transaction.prolong_room(&lobby.name, later(10)).await.unwrap();
         transaction.prolong_room(&lobby.name, later(90)).await.unwrap();
@@ -92,7 +107,8 @@ async fn rooms_are_kept() {
         assert_eq!(page.iter().map(|room| room.name.as_str()).collect::<Vec<_>>(), ["b"]);
         assert!(store.delete_room(&lobby.name).await.unwrap());
         assert!(!store.delete_room(&lobby.name).await.unwrap());
-        assert!(matches!(store.update_room(&lobby).await, Err(StoreError::Missing { what: "room" })));
+        let gone = store.update_room(&lobby, lobby.updated).await;
+        assert!(matches!(gone, Err(StoreError::Missing { what: "room" })));
         store.close().await;
     }
 }
@@ -489,15 +505,6 @@ async fn who_was_removed_does_not_return_with_an_old_token() {
 async fn a_ban_holds_until_it_is_over() {
     for database in Database::all().await {
         let store = database.open().await;
-        let ban = |id: &str, room: Option<&str>, subject: BanSubject, expires: Option<u64>| Ban {
-            id: id.into(),
-            room: room.map(RoomName::from),
-            subject,
-            reason: "shouting".to_owned(),
-            banned_by: "host".to_owned(),
-            created: NOW,
-            expires: expires.map(later),
-        };
         let bob = BanSubject::Identity("bob".into());
         let address = BanSubject::Address("0123".to_owned());
         let mut transaction = store.begin().await.unwrap();
@@ -516,12 +523,89 @@ async fn a_ban_holds_until_it_is_over() {
         assert_eq!(banned("lobby", &both[..2], 10).await, None);
         assert_eq!(banned("other", &both[..2], 9).await, None);
         assert_eq!(banned("other", &both, 99).await.as_deref(), Some("B2"));
-        assert_eq!(store.bans(Some(&"lobby".into()), 9).await.unwrap().len(), 1);
-        assert_eq!(store.bans(None, 9).await.unwrap().len(), 1);
+        assert_eq!(store.bans(Some(&"lobby".into()), None, 9).await.unwrap().len(), 1);
+        assert_eq!(store.bans(None, None, 9).await.unwrap().len(), 1);
         let mut transaction = store.begin().await.unwrap();
         assert!(transaction.lift_ban(&"B2".into()).await.unwrap());
         transaction.commit().await.unwrap();
         assert_eq!(banned("other", &both, 99).await, None);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn bans_of_a_room_have_a_bound_and_go_with_it() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        store.create_room(&room("lobby")).await.unwrap();
+        let subject = |number: u32| BanSubject::Identity(format!("mallory {number}").into());
+        let id = |number: u32| format!("B{number:04}");
+        let mut transaction = store.begin().await.unwrap();
+        for number in 0..BANS_OF_A_ROOM {
+            transaction.ban(&ban(&id(number), Some("lobby"), subject(number), None)).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+
+        let mut transaction = store.begin().await.unwrap();
+        let one_more = transaction.ban(&ban("one more", Some("lobby"), subject(BANS_OF_A_ROOM), None)).await;
+        assert!(matches!(one_more, Err(StoreError::TooMany { .. })), "{}: {one_more:?}", database.name);
+        transaction.ban(&ban("elsewhere", Some("other"), subject(1), None)).await.unwrap();
+        transaction.ban(&ban("again", Some("lobby"), subject(1), None)).await.unwrap();
+        transaction.commit().await.unwrap();
+
+        let lobby = RoomName::from("lobby");
+        let mut all: Vec<String> = Vec::new();
+        let mut last = None;
+        loop {
+            let after = last.as_ref().map(|(at, id)| (*at, id));
+            let page = store.bans(Some(&lobby), after, 300).await.unwrap();
+            let Some(end) = page.last() else { break };
+            last = Some((end.created, end.id.clone()));
+            all.extend(page.iter().map(|ban| ban.id.to_string()));
+        }
+        let mut expected: Vec<_> = (0..BANS_OF_A_ROOM).filter(|number| *number != 1).map(id).collect();
+        expected.push("again".to_owned());
+        all.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(all, expected, "each of them once, the second of Mallory 1 in the place of the first");
+        assert_eq!(store.ban(&lobby, &"again".into()).await.unwrap().unwrap().subject, subject(1));
+        assert_eq!(store.ban(&lobby, &"elsewhere".into()).await.unwrap(), None, "another room's");
+
+        assert!(store.delete_room(&lobby).await.unwrap());
+        assert_eq!(store.bans(Some(&lobby), None, 9).await.unwrap(), []);
+        assert_eq!(store.bans(Some(&"other".into()), None, 9).await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
+
+/// Many think at once that the time of a room is over, and make one of its name.
+#[tokio::test]
+async fn of_those_who_make_a_room_anew_one_makes_it() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let mut over = room("lobby");
+        over.lifetime = Lifetime::Temporary { expires: later(10) };
+        store.make_room(&over, later(0)).await.unwrap();
+        let early = store.make_room(&room("lobby"), later(9)).await;
+        assert!(matches!(early, Err(StoreError::Exists { what: "room" })), "{}: {early:?}", database.name);
+
+        let makers: Vec<_> = (0..8)
+            .map(|number| {
+                let store = store.clone();
+                let made = Room { title: format!("of {number}"), ..room("lobby") };
+                tokio::spawn(async move { (store.make_room(&made, later(10)).await, made) })
+            })
+            .collect();
+        let mut winners = Vec::new();
+        for maker in makers {
+            match maker.await.unwrap() {
+                (Ok(()), made) => winners.push(made),
+                (Err(StoreError::Exists { what: "room" }), _) => {}
+                (Err(error), _) => panic!("{}: {error:?}", database.name),
+            }
+        }
+        assert_eq!(winners.len(), 1, "{}", database.name);
+        assert_eq!(store.room(&"lobby".into()).await.unwrap().as_ref(), winners.first());
         store.close().await;
     }
 }
@@ -564,8 +648,8 @@ async fn who_waits_for_too_long_is_told_so() {
         holder.prolong_room(&"lobby".into(), later(1)).await.unwrap();
         let mut held = room("lobby");
         held.title = "held".to_owned();
-        holder.update_room(&held).await.unwrap();
-        let error = store.update_room(&held).await.unwrap_err();
+        holder.update_room(&held, held.updated).await.unwrap();
+        let error = store.update_room(&held, held.updated).await.unwrap_err();
         assert!(error.is_transient(), "{}: {error:?}", database.name);
         drop(holder);
         store.close().await;

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use livekit_protocol::{ParticipantInfo, TrackSource};
 use serde::{Deserialize, Serialize};
 use sluice_rooms::{Moderation, valid_identity};
-use sluice_store::{BanId, BanSubject, Identity, RoomName, UnixMillis};
-use utoipa::ToSchema;
+use sluice_store::{BanId, BanSubject, Identity, RoomName, StoreError, UnixMillis};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,7 +30,7 @@ use crate::trail::Whence;
 
 /// Letters of a ban's id.
 const BAN_ID_LETTERS: usize = 12;
-/// Bans in a list at most, the newest.
+/// Bans in a list at most.
 const LISTED: u32 = 1_000;
 /// Longest reason, in bytes.
 const REASON_BYTES: usize = 512;
@@ -43,6 +43,15 @@ const WHICH_TRACK: ApiError = ApiError::new(
 const BAD_REASON: ApiError = ApiError::new(StatusCode::BAD_REQUEST, "bad_reason", "a reason has at most 512 bytes");
 const BAN_NOT_FOUND: ApiError =
     ApiError::new(StatusCode::NOT_FOUND, "ban_not_found", "nobody is kept out of this room by that ban");
+const BAD_QUERY: ApiError =
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "`limit` is a number, `after` the `next` of the list before");
+const BAD_CURSOR: ApiError =
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_after", "`after` is the `next` of the list before");
+const BANS_FULL: ApiError = ApiError::new(
+    StatusCode::CONFLICT,
+    "too_many_bans",
+    "this room keeps as many people out as it can: lift bans, lock it, or give it a lobby",
+);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -140,7 +149,7 @@ async fn ask_to_unmute(
 /// How somebody goes.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 struct Removal {
-    /// For good, until the ban is lifted. It need not be there.
+    /// For good, until the ban is lifted or the room forgotten. It need not be there.
     #[serde(default)]
     keep_out: bool,
     /// For other hosts; at most 512 bytes.
@@ -159,6 +168,7 @@ struct Removal {
         (status = 400, description = "`bad_reason`"),
         (status = 403, description = "`not_permitted`"),
         (status = 404, description = "`room_not_found`, `participant_not_found`"),
+        (status = 409, description = "`too_many_bans`: with `keep_out`, when the room has 1000"),
     ))]
 async fn remove(
     State(app): State<Arc<App>>,
@@ -213,7 +223,10 @@ async fn shut(host: &Host, identity: &str, ban: Option<String>) -> Result<(), Ap
             created: now,
             expires: None,
         };
-        transaction.ban(&ban).await?;
+        transaction.ban(&ban).await.map_err(|error| match error {
+            StoreError::TooMany { .. } => BANS_FULL,
+            error => error.into(),
+        })?;
     }
     transaction.commit().await?;
     Ok(())
@@ -330,6 +343,29 @@ async fn mute_all(
 #[derive(Debug, Serialize, ToSchema)]
 struct Bans {
     bans: Vec<Ban>,
+    /// There are more: give it as `after`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Which of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Page {
+    /// Those that follow: the `next` of the list before.
+    after: Option<String>,
+    /// 1 to 1000, and 1000 when it is left out.
+    limit: Option<u32>,
+}
+
+/// Where a list ends: when its last ban was made, and its id.
+fn cursor(ban: &sluice_store::Ban) -> String {
+    format!("{}-{}", ban.created.0, ban.id)
+}
+
+fn after(cursor: &str) -> Result<(UnixMillis, BanId), ApiError> {
+    let (at, id) = cursor.split_once('-').ok_or(BAD_CURSOR)?;
+    Ok((UnixMillis(at.parse().map_err(|_| BAD_CURSOR)?), BanId::from(id)))
 }
 
 /// Somebody who is kept out.
@@ -369,11 +405,12 @@ impl Ban {
 
 /// Who is kept out of a room
 ///
-/// For hosts; the newest 1000.
+/// For hosts, the newest first.
 #[utoipa::path(get, path = "/api/rooms/{id}/bans", tag = "moderation",
-    params(("id" = String, Path, description = "The room")),
+    params(("id" = String, Path, description = "The room"), Page),
     responses(
         (status = 200, body = Bans),
+        (status = 400, description = "`bad_after`, `bad_query`"),
         (status = 403, description = "`not_permitted`"),
         (status = 404, description = "`room_not_found`"),
     ))]
@@ -382,10 +419,17 @@ async fn bans(
     asker: Asker,
     whence: Whence,
     Path(id): Path<String>,
+    query: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Bans>, ApiError> {
+    let Query(page) = query.map_err(|_| BAD_QUERY)?;
+    let limit = page.limit.unwrap_or(LISTED).clamp(1, LISTED);
+    let last = page.after.as_deref().map(after).transpose()?;
     let host = Host::at(app, asker, whence, &id, "ban.look").await?;
-    let bans = host.app.store.bans(Some(&id.as_str().into()), LISTED).await?;
-    Ok(Json(Bans { bans: bans.into_iter().map(Ban::of).collect() }))
+    let last = last.as_ref().map(|(at, id)| (*at, id));
+    let bans = host.app.store.bans(Some(&id.as_str().into()), last, limit).await?;
+    let is_whole = u32::try_from(bans.len()).is_ok_and(|length| length < limit);
+    let next = bans.last().filter(|_| !is_whole).map(cursor);
+    Ok(Json(Bans { bans: bans.into_iter().map(Ban::of).collect(), next }))
 }
 
 /// Let somebody in again
@@ -405,9 +449,8 @@ async fn lift_ban(
     Path((id, ban)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let host = Host::at(app.clone(), asker, whence, &id, "ban.lift").await?;
-    let bans = app.store.bans(Some(&id.as_str().into()), LISTED).await?;
     // By its id alone a host could lift another room's.
-    let known = bans.into_iter().find(|known| known.id.as_str() == ban).ok_or(BAN_NOT_FOUND)?;
+    let known = app.store.ban(&id.as_str().into(), &ban.as_str().into()).await?.ok_or(BAN_NOT_FOUND)?;
     let Ban { subject, .. } = Ban::of(known.clone());
     let act = async {
         let mut transaction = app.store.begin().await?;

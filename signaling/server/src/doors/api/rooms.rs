@@ -3,6 +3,7 @@
 //! A room is a record in the store, and an open room while somebody is there. What both know, the open room says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -60,6 +61,11 @@ const ONLY_OPEN: ApiError = ApiError::new(
     StatusCode::CONFLICT,
     "room_not_kept",
     "nothing is kept of this room: only `lobby`, `locked` and `max_participants` can change, while it is open",
+);
+const ROOM_CHANGED: ApiError = ApiError::new(
+    StatusCode::CONFLICT,
+    "room_changed",
+    "others keep changing the room, and nothing was changed now: look at it, and try again",
 );
 pub(super) const UNKNOWN_ROLE: ApiError = ApiError::new(
     StatusCode::BAD_REQUEST,
@@ -343,11 +349,7 @@ async fn make(app: &Arc<App>, asker: Option<&Asker>, whence: Whence, request: Cr
         return Err(ROOM_EXISTS);
     }
     let set_up = async {
-        if records::find(app, &id).await?.is_none() {
-            // One of this name whose time is over is another room.
-            app.store.delete_room(&record.name).await?;
-        }
-        app.store.create_room(&record).await.map_err(|error| match error {
+        app.store.make_room(&record, now).await.map_err(|error| match error {
             StoreError::Exists { .. } => ROOM_EXISTS,
             error => error.into(),
         })
@@ -476,7 +478,7 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Stri
         (status = 400, description = "`bad_name`, `bad_password`"),
         (status = 403, description = "`not_permitted`"),
         (status = 404, description = "`room_not_found`"),
-        (status = 409, description = "`room_not_kept`"),
+        (status = 409, description = "`room_not_kept`, `room_changed`"),
     ))]
 async fn change(
     State(app): State<Arc<App>>,
@@ -491,16 +493,15 @@ async fn change(
     if host.place.record.is_none() && (words || change.guests.is_some() || change.keeps_chat.is_some()) {
         return Err(ONLY_OPEN);
     }
-    let record = match host.place.record.clone() {
-        Some(record) => Some(changed(record, &change).await?),
-        None => None,
-    };
+    let difference = Difference::of(&change).await?;
     let deed = host.deed("room.update").with(change.fields());
     let live = host.place.live.is_some();
+    let read = host.place.record.take();
     let act = async {
-        if let Some(record) = &record {
-            app.store.update_room(record).await?;
-        }
+        let record = match read {
+            Some(read) => Some(write(&app, read, &difference).await?),
+            None => None,
+        };
         let mut steps = Vec::new();
         if change.locked.is_some() || change.lobby.is_some() {
             steps.push(Moderation::SetEntry { locked: change.locked, lobby: change.lobby });
@@ -522,10 +523,9 @@ async fn change(
                 Err(error) => return Err(ApiError::from(error)),
             }
         }
-        Ok(())
+        Ok(record)
     };
-    app.trail.carry_out(deed, act).await?;
-    host.place.record = record;
+    host.place.record = app.trail.carry_out(deed, act).await?;
     Ok(Json(shown_to_host(&app, &host.place).await))
 }
 
@@ -556,24 +556,61 @@ impl Change {
     }
 }
 
-async fn changed(record: sluice_store::Room, change: &Change) -> Result<sluice_store::Room, ApiError> {
-    Ok(sluice_store::Room {
-        title: match change.name.as_deref() {
-            Some(name) => title(Some(name))?,
-            None => record.title,
-        },
-        password_hash: match &change.password {
-            Some(password) => hash(password.as_deref()).await?,
-            None => record.password_hash,
-        },
-        lobby: change.lobby.unwrap_or(record.lobby),
-        locked: change.locked.unwrap_or(record.locked),
-        guests: change.guests.unwrap_or(record.guests),
-        keeps_chat: change.keeps_chat.unwrap_or(record.keeps_chat),
-        max_participants: change.max_participants.unwrap_or(record.max_participants),
-        updated: moment(),
-        ..record
-    })
+/// What shall be different of a record.
+struct Difference<'a> {
+    change: &'a Change,
+    title: Option<String>,
+    password_hash: Option<Option<PasswordHash>>,
+}
+
+impl<'a> Difference<'a> {
+    async fn of(change: &'a Change) -> Result<Self, ApiError> {
+        let title = change.name.as_deref().map(|name| title(Some(name))).transpose()?;
+        let password_hash = match &change.password {
+            Some(password) => Some(hash(password.as_deref()).await?),
+            None => None,
+        };
+        Ok(Self { change, title, password_hash })
+    }
+
+    fn applied(&self, record: sluice_store::Room) -> sluice_store::Room {
+        let Self { change, title, password_hash } = self;
+        sluice_store::Room {
+            title: title.clone().unwrap_or(record.title),
+            password_hash: password_hash.clone().unwrap_or(record.password_hash),
+            lobby: change.lobby.unwrap_or(record.lobby),
+            locked: change.locked.unwrap_or(record.locked),
+            guests: change.guests.unwrap_or(record.guests),
+            keeps_chat: change.keeps_chat.unwrap_or(record.keeps_chat),
+            max_participants: change.max_participants.unwrap_or(record.max_participants),
+            // By it others see that the room is not as they read it, within a millisecond too.
+            updated: moment().max(record.updated.plus(Duration::from_millis(1))),
+            ..record
+        }
+    }
+}
+
+/// Writes what shall be different into the record as it was read; where somebody else changes it at this moment, into what
+/// they made of it. The record as it is then.
+async fn write(
+    app: &App,
+    mut read: sluice_store::Room,
+    difference: &Difference<'_>,
+) -> Result<sluice_store::Room, ApiError> {
+    for _ in 0..2 {
+        let written = difference.applied(read.clone());
+        match app.store.update_room(&written, read.updated).await {
+            Ok(()) => return Ok(written),
+            Err(StoreError::Conflict { .. }) => {
+                let present = app.store.room(&read.name).await?;
+                // Another one of this name is nobody's here.
+                read = present.filter(|present| present.created == read.created).ok_or(ROOM_NOT_FOUND)?;
+            }
+            Err(StoreError::Missing { .. }) => return Err(ROOM_NOT_FOUND),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ROOM_CHANGED)
 }
 
 /// End a room and forget it
