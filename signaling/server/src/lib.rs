@@ -235,11 +235,11 @@ impl App {
     }
 }
 
-/// Counts signal connections, to wait for the last.
+/// Counts connections, and acts that are carried out for them, to wait for the last.
 #[derive(Default)]
 struct Guests(watch::Sender<usize>);
 
-/// One signal connection, while it lives.
+/// One of them, while it lives.
 struct Guest(watch::Sender<usize>);
 
 impl Guests {

@@ -1,5 +1,6 @@
 //! The doors: each turns one kind of request into a visit to a room, and knows nothing of the others.
 
+mod acts;
 pub(crate) mod api;
 mod assets;
 mod edge;
@@ -48,11 +49,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         // When to come again, and what to name in a report: scripts of other pages see neither unasked.
         .expose_headers([header::RETRY_AFTER, edge::REQUEST_ID]);
+    let acts = Router::new().merge(api::routes(&app.config.limits)).merge(twirp::routes());
     Router::new()
         .merge(signal_v0::routes())
         .merge(signal_v1::routes())
-        .merge(api::routes(&app.config.limits))
-        .merge(twirp::routes())
+        .merge(acts.layer(middleware::from_fn_with_state(app.clone(), acts::carry_through)))
         .merge(ops::routes())
         .fallback(assets::serve)
         .layer(middleware::from_fn_with_state(app.clone(), edge::guard))

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot unwrap has failed")]
 
 mod accounts;
+mod acts;
 mod api;
 mod audit;
 mod calls;
