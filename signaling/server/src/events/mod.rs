@@ -55,12 +55,7 @@ pub(crate) struct Mark(u64);
 
 impl Mark {
     /// Of what found no place.
-    const LOST: Self = Self(u64::MAX);
-
-    /// Both are in the log.
-    pub(crate) fn and(self, other: Self) -> Self {
-        self.max(other)
-    }
+    pub(crate) const LOST: Self = Self(u64::MAX);
 
     pub(crate) fn is_lost(self) -> bool {
         self == Self::LOST
@@ -138,7 +133,7 @@ pub(crate) async fn open(
     open_with(QUEUE, config, store, metrics).await
 }
 
-async fn open_with(
+pub(crate) async fn open_with(
     places: usize,
     config: &ServerConfig,
     store: &Store,

@@ -113,8 +113,10 @@ pub(super) struct RoomTask {
     calls_made: u64,
     calls: HashMap<u64, CallReply>,
     forwards: Forwards,
-    /// How far the log must be written to have what happened here.
+    /// How far the log must be written to have what happened here, of what found a place in it.
     mark: Mark,
+    /// The newest of what happened found none.
+    is_lost: bool,
     /// When it was last written down how everybody fares.
     sampled: Option<std::time::Instant>,
 }
@@ -143,6 +145,7 @@ impl RoomTask {
             calls: HashMap::new(),
             forwards: Forwards::default(),
             mark: Mark::default(),
+            is_lost: false,
             sampled: None,
         }
     }
@@ -216,15 +219,17 @@ impl RoomTask {
                 let answer = done.map(|effects| {
                     let seen = show.of(&self.state);
                     // Before the answer: whoever has it finds a room it ended gone.
-                    self.carry_out(effects);
-                    (seen, self.mark)
+                    let is_lost = self.carry_out(effects);
+                    // Who changes something asks for that alone, who looks for all there was: what was lost before is not
+                    // the change's, and the log has a mark of its own there.
+                    let mark = match if is_change { is_lost } else { self.is_lost } {
+                        true => Mark::LOST,
+                        false => self.mark,
+                    };
+                    (seen, mark)
                 });
                 // Whoever asked may have gone.
                 let _ = reply.send(answer);
-                if is_change && self.mark.is_lost() {
-                    // It is told once; the log has a mark of its own.
-                    self.mark = Mark::default();
-                }
                 return Vec::new();
             }
             ToRoom::Ask { question } => {
@@ -301,8 +306,7 @@ impl RoomTask {
         let admitted = self.state.moderate(Moderation::AdmitGuest { forward, portrait }, now());
         let answer = admitted.map(|effects| {
             self.forwards.welcome(forward, from, stay);
-            self.carry_out(effects);
-            self.mark
+            if self.carry_out(effects) { Mark::LOST } else { self.mark }
         });
         let _ = reply.send(answer);
     }
@@ -356,9 +360,10 @@ impl RoomTask {
         }
     }
 
-    /// Carries out effects, and those that follow when a client does not keep up.
-    fn carry_out(&mut self, effects: Vec<Effect>) {
+    /// Carries out effects, and those that follow when a client does not keep up. Whether the log lost something of it.
+    fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
         let mut effects = VecDeque::from(effects);
+        let (mut noted, mut lost) = (false, false);
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Signal { to, message } => {
@@ -408,10 +413,19 @@ impl RoomTask {
                 Effect::Event(event) => {
                     self.rooms.metrics.room_events.with_label_values(&[event.kind.name()]).inc();
                     log(&event.kind, event.sequence);
-                    self.mark = self.mark.and(self.rooms.log.note(event));
+                    let mark = self.rooms.log.note(event);
+                    noted = true;
+                    if mark.is_lost() {
+                        lost = true;
+                    } else {
+                        self.mark = mark;
+                    }
                 }
                 Effect::Finished => self.rooms.forget(&self.status.id, self.number),
             }
+        }
+        if noted {
+            self.is_lost = lost;
         }
         let before = self.status.participants.swap(self.state.occupancy(), Ordering::Relaxed);
         let after = self.state.occupancy();
@@ -419,6 +433,7 @@ impl RoomTask {
         self.status.max_participants.store(self.state.max_participants(), Ordering::Relaxed);
         let change = i64::try_from(after).unwrap_or(0) - i64::try_from(before).unwrap_or(0);
         self.rooms.metrics.participants.add(change);
+        lost
     }
 
     /// Tells the media plane. A room without one ends.
