@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 
 use sluice_node::MediaDoor;
 use sluice_rooms::ConnectionId;
-use sluice_store::{Store, StoreError};
+use sluice_store::{RoomName, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::accounts::Accounts;
@@ -114,9 +114,13 @@ impl Server {
         let keys = Arc::new(Keys::new(&config)?);
         let metrics = Metrics::register(&registry)?;
         let media_door = node.media_door();
-        let (log, events) = events::open(&config, &store, &metrics).await?;
+        let (log, mut events) = events::open(&config, &store, &metrics).await?;
         let load = Load::watch(registry.clone(), metrics.clone());
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
+        let in_use = rooms.clone();
+        events.keep(&config, &store, &metrics, move || {
+            in_use.list().iter().map(|room| RoomName::from(room.id.as_str())).collect()
+        });
         let gate = Gate::new(&config);
         let (_, secret) = config.keys.first().ok_or(KeyError::NoKeys)?;
         let return_keys = ReturnKeys::derive(secret);

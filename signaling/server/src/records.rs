@@ -13,7 +13,7 @@ use crate::App;
 use crate::clock::moment;
 use crate::room::{RoomHandle, RoomWish, TooManyRooms};
 
-/// A temporary room goes when nobody has entered it for so long.
+/// A temporary room goes when nobody has been in it for so long.
 pub(crate) const TEMPORARY_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// What is kept of a room beside the columns that the store has for it.

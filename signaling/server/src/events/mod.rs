@@ -3,14 +3,15 @@
 //! A room's task hands its events to [`EventLog::note`] and waits for nobody. [`writer`] takes them out of a bounded
 //! queue into the store, in order, together with what webhooks are owed for them and what they mean for sessions;
 //! [`wire`] says how they look outside; [`gaps`] remembers what found no place. [`delivery`] has a task for each
-//! receiver, [`post`] speaks HTTP to it. [`aftermath`] ends what a killed server left open. Knows no door and no room's
-//! state.
+//! receiver, [`post`] speaks HTTP to it. [`aftermath`] ends what a killed server left open, and [`keeper`] deletes what was
+//! kept for long enough. Knows no door and no room's state.
 //!
 //! Whoever acknowledges something that is in the log waits for [`EventLog::written`] first.
 
 mod aftermath;
 mod delivery;
 mod gaps;
+mod keeper;
 mod post;
 mod wire;
 mod writer;
@@ -21,10 +22,10 @@ use std::time::Duration;
 
 use sluice_rooms::RoomEvent;
 use sluice_store::outbox::Receiver;
-use sluice_store::{ReceiverId, Retention, Store};
+use sluice_store::{ReceiverId, RoomName, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 
 use crate::ServerError;
 use crate::clock::moment as now;
@@ -40,11 +41,6 @@ use writer::Writer;
 /// second it is sixteen seconds: longer than the store waits for its database before it says so. What finds no place is
 /// counted, logged, and marked in the log as `events_lost` (see [`gaps`]).
 const QUEUE: usize = 16 * 1024;
-
-/// How often what was kept for long enough is deleted.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-/// How often webhooks that are owed are counted, for the metrics.
-const COUNT_EVERY: Duration = Duration::from_secs(60);
 
 /// How long an acknowledgement waits for the log. A commit takes milliseconds; whoever asks waits for some seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -120,7 +116,7 @@ pub(crate) struct EventTasks {
     writer: JoinHandle<()>,
     sampler: JoinHandle<()>,
     couriers: Vec<JoinHandle<()>>,
-    keeper: JoinHandle<()>,
+    keeper: Option<JoinHandle<()>>,
 }
 
 /// Opens the log: from here on it is written, and what is owed is posted. What a server before this one still owed is
@@ -186,16 +182,27 @@ pub(crate) async fn open_with(
     let writer = tokio::spawn(writer.run());
     let (sampling, sampler) = Sampler::new(store.clone(), metrics.samples_lost.clone());
     let sampler = tokio::spawn(sampler.run(stop_writing.subscribe()));
-    let keeper = tokio::spawn(keep(store.clone(), config.retention.clone(), metrics.clone()));
     let log = EventLog { queue, noted: AtomicU64::new(0), settled, gaps, sampling, metrics: metrics.clone() };
-    Ok((log, EventTasks { stop_writing, stop_posting, writer, sampler, couriers, keeper }))
+    Ok((log, EventTasks { stop_writing, stop_posting, writer, sampler, couriers, keeper: None }))
 }
 
 impl EventTasks {
+    /// From here on what was kept for long enough is deleted. Rooms that are `open` are in use.
+    pub(crate) fn keep(
+        &mut self,
+        config: &ServerConfig,
+        store: &Store,
+        metrics: &Metrics,
+        open: impl Fn() -> Vec<RoomName> + Send + Sync + 'static,
+    ) {
+        let keeping = keeper::keep(store.clone(), config.retention.clone(), metrics.clone(), open);
+        self.keeper = Some(tokio::spawn(keeping));
+    }
+
     /// Writes down what waits and tells what is due, until then at most. What is owed after that is owed by the next
     /// server.
     pub(crate) async fn close(mut self, deadline: Instant) {
-        self.keeper.abort();
+        self.keeper.iter().for_each(JoinHandle::abort);
         self.stop_writing.send_replace(true);
         if tokio::time::timeout_at(deadline, &mut self.writer).await.is_err() {
             self.writer.abort();
@@ -222,30 +229,8 @@ impl Drop for EventTasks {
     fn drop(&mut self) {
         self.writer.abort();
         self.sampler.abort();
-        self.keeper.abort();
+        self.keeper.iter().for_each(JoinHandle::abort);
         self.couriers.iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// Looks after what lies in the store: deletes what has been kept for long enough, and counts what is owed.
-async fn keep(store: Store, retention: Retention, metrics: Metrics) {
-    let (mut sweeps, mut counts) = (interval(SWEEP_EVERY), interval(COUNT_EVERY));
-    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = sweeps.tick() => match store.sweep(&retention, now()).await {
-                Ok(swept) => tracing::debug!(?swept, "deleted what was kept for long enough"),
-                Err(error) => tracing::warn!(%error, "cannot delete what was kept for long enough"),
-            },
-            _ = counts.tick() => match store.outbox().await {
-                Ok(standings) => {
-                    let owed = standings.iter().map(|standing| standing.pending).sum::<u64>();
-                    metrics.webhooks_owed.set(i64::try_from(owed).unwrap_or(i64::MAX));
-                }
-                Err(error) => tracing::warn!(%error, "cannot count the webhooks that are owed"),
-            },
-        }
     }
 }
 

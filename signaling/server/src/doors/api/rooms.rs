@@ -99,7 +99,7 @@ pub(super) struct Room {
     loudest_microphones: u16,
     /// Unix milliseconds.
     created_at: i64,
-    /// It stays until it is deleted; others go when nobody has entered them for a day.
+    /// It stays until it is deleted; others go when nobody has been in them for a day.
     lasting: bool,
     has_password: bool,
     /// Guests wait until a host lets them in.
