@@ -34,12 +34,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sluice-server", &["sluice-audit", "sluice-core", "sluice-node", "sluice-rooms", "sluice-store"]),
     // The load tester knows servers from outside only: what it loads may be anybody's.
     ("sluice-loadtest", &[]),
+    // LiveKit's SDKs against the server, which they know from outside only.
+    ("sluice-sdk-tests", &[]),
     // The verbs know nobody.
     ("xtask", &[]),
 ];
 
 /// Crates of which nobody may make a normal dependency.
-const TESTS_ONLY: &[&str] = &["sluice-benches", "sluice-fuzz", "sluice-link", "sluice-sim"];
+const TESTS_ONLY: &[&str] = &["sluice-benches", "sluice-fuzz", "sluice-link", "sluice-sdk-tests", "sluice-sim"];
 
 /// The sans-IO crates never reach these, over any number of steps: no runtime, no sockets, no web.
 const SANS_IO: &[&str] = &["sluice-rtp", "sluice-bwe", "sluice-sdp", "sluice-core", "sluice-rooms"];
