@@ -27,6 +27,14 @@ pub(crate) fn install_ip() -> anyhow::Result<()> {
     apt_install(&["iproute2"])
 }
 
+/// Makes sure of `ffmpeg` and `ffprobe`, which make what the recorder is given and judge what it writes.
+pub(crate) fn install_ffmpeg() -> anyhow::Result<()> {
+    if ["ffmpeg", "ffprobe"].into_iter().all(|program| find(program).is_some()) {
+        return Ok(());
+    }
+    apt_install(&["ffmpeg"])
+}
+
 /// Installs Debian packages when this machine allows it, else names them.
 pub(crate) fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let names = packages.join(" ");

@@ -102,6 +102,7 @@ fn built(arguments: &[&str]) -> anyhow::Result<(u32, u32)> {
 /// With a PostgreSQL, without which a part of them would be skipped.
 fn rust() -> anyhow::Result<(u32, u32)> {
     let postgres = Postgres::start()?;
+    browsers::install_ffmpeg()?;
     let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
     postgres.tell(&mut tests);
     run_tests(&mut tests, Dialect::Cargo)

@@ -19,12 +19,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sluice-bwe", &["sluice-rtp"]),
     ("sluice-core", &["sluice-bwe", "sluice-rtp", "sluice-sdp"]),
     ("sluice-net", &[]),
+    ("sluice-recorder", &["sluice-rtp"]),
     ("sluice-node", &["sluice-core", "sluice-net"]),
     // Tests only. The benches measure parts of core alone, which a feature of it shows them.
     ("sluice-benches", &["sluice-core", "sluice-net", "sluice-rtp"]),
     ("sluice-link", &[]),
     ("sluice-sim", &["sluice-core"]),
-    ("sluice-fuzz", &["sluice-rooms", "sluice-rtp", "sluice-sdp", "sluice-server"]),
+    ("sluice-fuzz", &["sluice-recorder", "sluice-rooms", "sluice-rtp", "sluice-sdp", "sluice-server"]),
     // The control plane: rooms knows neither the web nor the media plane; the doors translate between them, and
     // speak the values of core to node's handle.
     ("sluice-rooms", &[]),
@@ -44,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const TESTS_ONLY: &[&str] = &["sluice-benches", "sluice-fuzz", "sluice-link", "sluice-sdk-tests", "sluice-sim"];
 
 /// The sans-IO crates never reach these, over any number of steps: no runtime, no sockets, no web.
-const SANS_IO: &[&str] = &["sluice-rtp", "sluice-bwe", "sluice-sdp", "sluice-core", "sluice-rooms"];
+const SANS_IO: &[&str] = &["sluice-rtp", "sluice-bwe", "sluice-sdp", "sluice-core", "sluice-recorder", "sluice-rooms"];
 const IO: &[&str] = &["tokio", "mio", "socket2", "axum", "hyper", "reqwest", "async-std", "smol"];
 
 /// Crates that one part of the house must not name itself, and why.
@@ -56,7 +57,16 @@ const NOT_NAMED_BY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "str0m",
-        &["sluice-rtp", "sluice-sdp", "sluice-net", "sluice-node", "sluice-rooms", "sluice-server", "sluice"],
+        &[
+            "sluice-rtp",
+            "sluice-sdp",
+            "sluice-net",
+            "sluice-node",
+            "sluice-recorder",
+            "sluice-rooms",
+            "sluice-server",
+            "sluice",
+        ],
         "str0m lives in core",
     ),
     (

@@ -1,0 +1,246 @@
+//! Where a frame lies on the recording's line of time: microseconds since the recording's start.
+//!
+//! Without reports, by the arrival of the first packet and the RTP clock from there. With them, by the publisher's own
+//! wall clock, which its sound and its pictures share; how that clock lies to ours is what the least delayed of its
+//! last reports say. Corrections are slewed, so that time goes on at very nearly its pace and never back.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::time::Instant;
+
+/// An RTCP sender report, on the timestamp line of the tap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderReport {
+    /// NTP timestamp: seconds since 1900 in the upper 32 bits, fractions of them in the lower.
+    pub ntp: u64,
+    /// The RTP timestamp of the same instant.
+    pub timestamp: u32,
+    /// When the report came to this machine.
+    pub received_at: Instant,
+}
+
+/// How many reports say how the publisher's clock lies to ours: at one every few seconds the least delayed of the last
+/// minutes, new enough to follow two clocks that drift apart.
+const REPORTS: usize = 32;
+
+/// A line further than this from the arrival of its packets is a lie or a restart: it begins anew there. Buffers on
+/// the way and stalled publishers stay well below.
+const MAX_DEVIATION_US: i64 = 10_000_000;
+
+/// Corrections forward of more than this are a jump: to slew over them would take minutes.
+const JUMP_US: i64 = 1_000_000;
+
+/// Slewing goes by one part in so many of the time that passes: 2 %, below what is heard or seen.
+const SLEW: i64 = 50;
+
+/// The publisher's wall clock, shared by all tracks of a participant.
+#[derive(Debug, Default)]
+pub(crate) struct WallClock {
+    /// Arrival minus sending of the last reports, in microseconds, the unknown offset of the clocks included.
+    offsets: VecDeque<i64>,
+}
+
+impl WallClock {
+    /// Takes a report; gives where on the recording's line it lies.
+    fn place(&mut self, ntp: u64, received_us: i64) -> i64 {
+        // 2^32 seconds are 4.3e15 microseconds.
+        let sent_us = i64::try_from((u128::from(ntp) * 1_000_000) >> 32).unwrap_or(i64::MAX);
+        if self.offsets.len() == REPORTS {
+            self.offsets.pop_front();
+        }
+        self.offsets.push_back(received_us - sent_us);
+        let least = self.offsets.iter().copied().min().unwrap_or_default();
+        sent_us + least
+    }
+}
+
+/// The RTP clock of a track on the recording's line.
+#[derive(Debug)]
+pub(crate) struct MediaClock {
+    rate: i64,
+    anchor: Option<Anchor>,
+    /// Not yet slewed over.
+    pending_us: i64,
+    /// The last time given.
+    last_us: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    /// The newest timestamp, and how many ticks it is behind the one the line began with.
+    timestamp: u32,
+    ticks: i64,
+    /// Where the line began, with all that was slewed since.
+    begin_us: i64,
+}
+
+/// A frame's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Microseconds since the recording's start, never less than the one before.
+    pub(crate) time_us: u64,
+    /// The line began anew.
+    pub(crate) is_jump: bool,
+}
+
+impl MediaClock {
+    pub(crate) fn new(rate: NonZeroU32) -> Self {
+        Self { rate: i64::from(rate.get()), anchor: None, pending_us: 0, last_us: 0 }
+    }
+
+    /// Places a frame that came at `received_us`. Frames come in the order in which they are shown.
+    pub(crate) fn place(&mut self, timestamp: u32, received_us: i64) -> Placed {
+        let time_us = match &mut self.anchor {
+            Some(anchor) => {
+                let passed = anchor.go_to(timestamp);
+                let slewed_us = (passed * 1_000_000 / self.rate / SLEW).abs().min(self.pending_us.abs());
+                let slewed_us = slewed_us * self.pending_us.signum();
+                anchor.begin_us += slewed_us;
+                self.pending_us -= slewed_us;
+                anchor.time_us(self.rate)
+            }
+            None => received_us,
+        };
+        let is_far = time_us.abs_diff(received_us) > MAX_DEVIATION_US.unsigned_abs();
+        let is_jump = is_far && self.anchor.is_some();
+        let time_us = if is_far { received_us } else { time_us };
+        if is_jump || self.anchor.is_none() {
+            self.anchor = Some(Anchor { timestamp, ticks: 0, begin_us: time_us });
+            self.pending_us = 0;
+        }
+        self.last_us = self.last_us.max(time_us);
+        Placed { time_us: self.last_us.unsigned_abs(), is_jump }
+    }
+
+    /// Takes a report that came at `received_us`.
+    pub(crate) fn report(&mut self, report: &SenderReport, received_us: i64, wall: &mut WallClock) {
+        let target_us = wall.place(report.ntp, received_us);
+        if target_us.abs_diff(received_us) > MAX_DEVIATION_US.unsigned_abs() {
+            return;
+        }
+        let Some(anchor) = &mut self.anchor else {
+            self.anchor = Some(Anchor { timestamp: report.timestamp, ticks: 0, begin_us: target_us });
+            return;
+        };
+        let mut then = *anchor;
+        then.go_to(report.timestamp);
+        let correction_us = target_us - then.time_us(self.rate);
+        if correction_us.abs() > MAX_DEVIATION_US {
+            // The report speaks of another line of timestamps than the packets.
+        } else if correction_us > JUMP_US {
+            anchor.begin_us += correction_us;
+            self.pending_us = 0;
+        } else {
+            self.pending_us = correction_us;
+        }
+    }
+}
+
+impl Anchor {
+    /// Goes on to a timestamp, the shorter way around; gives by how many ticks.
+    fn go_to(&mut self, timestamp: u32) -> i64 {
+        let passed = i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed());
+        self.timestamp = timestamp;
+        // A line that runs away from the arrival of its packets begins anew: this stays small.
+        self.ticks = self.ticks.saturating_add(passed);
+        passed
+    }
+
+    fn time_us(&self, rate: i64) -> i64 {
+        self.begin_us.saturating_add(self.ticks.saturating_mul(1_000_000) / rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn clock(rate: u32) -> MediaClock {
+        MediaClock::new(NonZeroU32::new(rate).unwrap())
+    }
+
+    /// NTP of so many microseconds.
+    fn ntp(us: u64) -> u64 {
+        u64::try_from((u128::from(us) << 32) / 1_000_000).unwrap()
+    }
+
+    #[test]
+    fn without_reports_time_goes_on_from_the_first_arrival_over_every_wrap_for_48_hours() {
+        let mut clock = clock(90_000);
+        let mut timestamp = 0xffff_0000_u32;
+        let frames: i64 = 48 * 3600;
+        for second in 0..frames {
+            // Arrival jitters; the line does not.
+            let placed = clock.place(timestamp, 250_000 + second * 1_000_000 + (second % 7) * 10_000);
+            assert_eq!(placed, Placed { time_us: 250_000 + second.unsigned_abs() * 1_000_000, is_jump: false });
+            timestamp = timestamp.wrapping_add(90_000);
+        }
+    }
+
+    #[test]
+    fn reports_bring_sound_and_pictures_of_a_participant_together() {
+        let at = Instant::now();
+        let (mut wall, mut video, mut audio) = (WallClock::default(), clock(90_000), clock(48_000));
+        // Pictures begin 300 ms late for a key frame that was long on its way; both were made at the same instant.
+        let (mut last_video, mut last_audio) = (0, 0);
+        for frame in 0_u32..1500 {
+            let made_us = i64::from(frame) * 20_000;
+            last_video = video.place(frame * 1800, made_us + 350_000).time_us;
+            last_audio = audio.place(7 + frame * 960, made_us + 50_000).time_us;
+            if frame % 50 == 25 {
+                let sent = ntp(made_us.unsigned_abs() + 5_000_000_000);
+                let report = |timestamp| SenderReport { ntp: sent, timestamp, received_at: at };
+                let (late, early) = (made_us + 60_000 + i64::from(frame % 3) * 30_000, made_us + 50_000);
+                video.report(&report(frame * 1800), late, &mut wall);
+                audio.report(&report(7 + frame * 960), early, &mut wall);
+            }
+        }
+        assert!(last_video.abs_diff(last_audio) < 2_000, "{last_video} {last_audio}");
+    }
+
+    #[test]
+    fn a_line_that_jumps_begins_anew_at_its_arrival() {
+        let mut clock = clock(90_000);
+        clock.place(0, 0);
+        assert_eq!(clock.place(1 << 31, 33_000), Placed { time_us: 33_000, is_jump: true });
+        assert_eq!(clock.place((1 << 31) + 3000, 66_000), Placed { time_us: 66_333, is_jump: false });
+    }
+
+    #[test]
+    fn a_wall_clock_that_lies_moves_nothing_far() {
+        let (mut wall, mut clock, at) = (WallClock::default(), clock(90_000), Instant::now());
+        clock.place(0, 0);
+        for second in 1_i64..100 {
+            let lie = if second % 2 == 0 { u64::MAX } else { 0 };
+            let report = SenderReport { ntp: lie, timestamp: 77, received_at: at };
+            clock.report(&report, second * 1_000_000, &mut wall);
+            let timestamp = u32::try_from(second).unwrap() * 90_000;
+            let placed = clock.place(timestamp, second * 1_000_000);
+            let deviation = i64::try_from(placed.time_us).unwrap() - second * 1_000_000;
+            assert!(deviation.abs() <= MAX_DEVIATION_US, "{deviation} at {second}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn time_never_goes_back_whatever_comes(
+            steps in prop::collection::vec((any::<u32>(), any::<u64>(), 0i64..1 << 40, any::<bool>()), 0..100)
+        ) {
+            let (mut wall, mut clock, at) = (WallClock::default(), clock(90_000), Instant::now());
+            let mut last = 0;
+            for (timestamp, ntp, received_us, is_report) in steps {
+                if is_report {
+                    clock.report(&SenderReport { ntp, timestamp, received_at: at }, received_us, &mut wall);
+                } else {
+                    let placed = clock.place(timestamp, received_us);
+                    prop_assert!(placed.time_us >= last);
+                    last = placed.time_us;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Fragmented MP4 (ISO/IEC 14496-12), for H264, H265 and AV1 with Opus.
+//!
+//! Boxes are those of `shiguredo_mp4` (no dependencies, Apache-2.0, released every few months); its muxer makes the
+//! head. Fragments are put together here, because the muxer counts time from the sum of durations, and here a frame
+//! says its own: tracks begin apart and have gaps.
+
+use std::num::NonZeroU32;
+
+use shiguredo_mp4::bitstream::opus::{ChannelCount, OpusSampleEntryConfig, build_opus_box};
+use shiguredo_mp4::boxes::{
+    MfhdBox, MfraBox, MfroBox, MoofBox, SampleEntry, TfdtBox, TfhdBox, TfraBox, TfraEntry, TrafBox, TrunBox, TrunSample,
+};
+use shiguredo_mp4::mux::{Fmp4SegmentMuxer, Sample};
+use shiguredo_mp4::{Encode, SampleFlags, TrackKind};
+
+use super::{MAX_CLUSTER_BYTES, MAX_CLUSTER_US, Patch, Written};
+use crate::intake::{Frame, TrackConfig};
+
+/// Ticks of a second, in which frames of common rates and packets of Opus have whole lengths.
+const VIDEO_TIMESCALE: u32 = 90_000;
+const AUDIO_TIMESCALE: u32 = 48_000;
+
+/// Ticks of the movie as a whole, as the muxer writes it.
+const MOVIE_TIMESCALE: u64 = 1_000;
+
+/// Most places that can be sought to; see the cues of Matroska.
+const MAX_ENTRIES: usize = 16_384;
+
+/// A frame that a decoder can begin with depends on no other (section 8.8.3.1).
+const SYNC: SampleFlags = SampleFlags::new(0x0200_0000);
+/// One that depends on others, and is no entry.
+const NON_SYNC: SampleFlags = SampleFlags::new(0x0101_0000);
+
+/// Writes one file.
+#[derive(Debug)]
+pub(crate) struct Mp4Writer {
+    pub(super) written: Written,
+    len: u64,
+    origin_us: u64,
+    /// Where the duration of the whole is to be written: version and flags, then the number.
+    mehd: Option<u64>,
+    tracks: Vec<Track>,
+    fragment: Option<Fragment>,
+    sequence: u32,
+    entries: Vec<TfraEntry>,
+    /// The track that is sought in.
+    seek_track: usize,
+}
+
+#[derive(Debug)]
+struct Track {
+    timescale: u32,
+    samples: Vec<PendingSample>,
+    /// Ticks at which the last sample ends.
+    end: u64,
+    /// How long the last one lasted.
+    usual: u32,
+}
+
+#[derive(Debug)]
+struct PendingSample {
+    time: u64,
+    duration: Option<u32>,
+    is_key: bool,
+    data: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Fragment {
+    begin_us: u64,
+    bytes: usize,
+}
+
+impl Mp4Writer {
+    /// Nothing, when a track cannot be described.
+    pub(crate) fn begin(tracks: &[TrackConfig], origin_us: u64) -> Option<Self> {
+        let head = head(tracks)?;
+        let mehd = head
+            .windows(4)
+            .position(|window| window == b"mehd")
+            .and_then(|at| u64::try_from(at + 4).ok());
+        let of = |track: &TrackConfig| {
+            let is_video = track.codec().is_video();
+            let timescale = if is_video { VIDEO_TIMESCALE } else { AUDIO_TIMESCALE };
+            let usual = if is_video { VIDEO_TIMESCALE / 30 } else { AUDIO_TIMESCALE / 50 };
+            Track { timescale, samples: Vec::new(), end: 0, usual }
+        };
+        Some(Self {
+            len: u64::try_from(head.len()).ok()?,
+            written: Written { appended: vec![head], patches: Vec::new() },
+            origin_us,
+            mehd,
+            tracks: tracks.iter().map(of).collect(),
+            fragment: None,
+            sequence: 0,
+            entries: Vec::new(),
+            seek_track: tracks.iter().position(|track| track.codec().is_video()).unwrap_or(0),
+        })
+    }
+
+    pub(crate) fn write(&mut self, track: usize, frame: Frame) {
+        let file_us = frame.time_us.saturating_sub(self.origin_us);
+        let is_full = self.fragment.is_some_and(|fragment| {
+            file_us.saturating_sub(fragment.begin_us) >= MAX_CLUSTER_US
+                || fragment.bytes + frame.data.len() > MAX_CLUSTER_BYTES
+        });
+        let Some(place) = self.tracks.get_mut(track) else { return };
+        let ticks = |us: u64| ticks(us, place.timescale);
+        let newest = place.samples.last().map_or(place.end, |last| last.time + 1);
+        let time = ticks(file_us).max(newest);
+        let duration = frame.duration_us.and_then(|us| u32::try_from(ticks(us)).ok());
+        // Now it is known how long the one before lasts.
+        if let Some(last) = place.samples.last_mut() {
+            let until = u32::try_from(time - last.time).unwrap_or(u32::MAX);
+            last.duration = Some(last.duration.map_or(until, |own| own.min(until)));
+        }
+        if is_full {
+            self.flush();
+        }
+        let fragment = self.fragment.get_or_insert(Fragment { begin_us: file_us, bytes: 0 });
+        fragment.bytes += frame.data.len();
+        if let Some(place) = self.tracks.get_mut(track) {
+            place
+                .samples
+                .push(PendingSample { time, duration, is_key: frame.is_key, data: frame.data });
+        }
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.fragment.is_some()
+    }
+
+    pub(crate) fn flush(&mut self) {
+        if self.fragment.take().is_none() {
+            return;
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut runs = Vec::new();
+        let mut payload = Vec::new();
+        for (track, number) in self.tracks.iter_mut().zip(1..) {
+            let samples = std::mem::take(&mut track.samples);
+            let Some(first) = samples.first() else { continue };
+            let begin = first.time;
+            let first_key = samples.iter().position(|sample| sample.is_key);
+            let mut run = Run { track: number, begin, offset: payload.len(), first_key, samples: Vec::new() };
+            for sample in samples {
+                let duration = sample.duration.unwrap_or(track.usual);
+                track.usual = duration.min(track.timescale);
+                track.end = sample.time + u64::from(duration);
+                run.samples.push(TrunSample {
+                    duration: Some(duration),
+                    size: u32::try_from(sample.data.len()).ok(),
+                    flags: Some(if sample.is_key { SYNC } else { NON_SYNC }),
+                    composition_time_offset: None,
+                });
+                payload.extend_from_slice(&sample.data);
+            }
+            runs.push(run);
+        }
+        // Sizes and counts are within their fields: a fragment is bounded.
+        let Some(bytes) = fragment(self.sequence, &runs, &payload) else { return };
+        let seek_number = u32::try_from(self.seek_track + 1).unwrap_or(u32::MAX);
+        for (run, number) in runs.iter().zip(1..) {
+            if run.track == seek_number
+                && let Some(first_key) = run.first_key
+            {
+                self.note_entry(run, number, first_key);
+            }
+        }
+        self.append(bytes);
+    }
+
+    pub(crate) fn finish(&mut self, end_us: u64) {
+        self.flush();
+        let file_ms = ticks(end_us.saturating_sub(self.origin_us), 1_000);
+        if let Some(at) = self.mehd {
+            self.written.patches.push(duration_patch(at, file_ms));
+        }
+        if let Some(index) = self.index() {
+            self.append(index);
+        }
+    }
+
+    fn note_entry(&mut self, run: &Run, traf_number: u32, first_key: usize) {
+        if self.entries.len() == MAX_ENTRIES {
+            let mut place = 0_usize;
+            self.entries.retain(|_| {
+                place += 1;
+                place % 2 == 1
+            });
+        }
+        let before: u64 = run
+            .samples
+            .iter()
+            .take(first_key)
+            .filter_map(|sample| sample.duration)
+            .map(u64::from)
+            .sum();
+        self.entries.push(TfraEntry {
+            time: run.begin + before,
+            moof_offset: self.len,
+            traf_number,
+            trun_number: 1,
+            sample_number: u32::try_from(first_key + 1).unwrap_or(u32::MAX),
+        });
+    }
+
+    /// Where fragments begin that can be sought to (section 8.8.9).
+    fn index(&self) -> Option<Vec<u8>> {
+        let track_id = u32::try_from(self.seek_track + 1).ok()?;
+        let of_track = TfraBox {
+            version: 1,
+            track_id,
+            length_size_of_traf_num: 3,
+            length_size_of_trun_num: 3,
+            length_size_of_sample_num: 3,
+            entries: self.entries.clone(),
+        };
+        let mut index = MfraBox { tfra_boxes: vec![of_track], mfro_box: MfroBox { size: 0 } };
+        index.mfro_box.size = u32::try_from(index.encode_to_vec().ok()?.len()).ok()?;
+        index.encode_to_vec().ok()
+    }
+
+    fn append(&mut self, bytes: Vec<u8>) {
+        self.len += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.written.appended.push(bytes);
+    }
+}
+
+/// The samples of a track in a fragment.
+struct Run {
+    track: u32,
+    begin: u64,
+    /// Where its bytes begin in the payload.
+    offset: usize,
+    first_key: Option<usize>,
+    samples: Vec<TrunSample>,
+}
+
+/// `moof` and `mdat`.
+fn fragment(sequence_number: u32, runs: &[Run], payload: &[u8]) -> Option<Vec<u8>> {
+    let moof = |base: usize| -> Option<Vec<u8>> {
+        let trafs: Option<Vec<TrafBox>> = runs
+            .iter()
+            .map(|run| {
+                let data_offset = i32::try_from(base + run.offset).ok()?;
+                Some(TrafBox {
+                    tfhd_box: TfhdBox {
+                        track_id: run.track,
+                        base_data_offset: None,
+                        sample_description_index: None,
+                        default_sample_duration: None,
+                        default_sample_size: None,
+                        default_sample_flags: None,
+                        duration_is_empty: false,
+                        default_base_is_moof: true,
+                    },
+                    tfdt_box: Some(TfdtBox { version: 1, base_media_decode_time: run.begin }),
+                    trun_boxes: vec![TrunBox {
+                        data_offset: Some(data_offset),
+                        first_sample_flags: None,
+                        samples: run.samples.clone(),
+                    }],
+                    unknown_boxes: Vec::new(),
+                })
+            })
+            .collect();
+        let moof = MoofBox { mfhd_box: MfhdBox { sequence_number }, traf_boxes: trafs?, unknown_boxes: Vec::new() };
+        moof.encode_to_vec().ok()
+    };
+    // Offsets count from the begin of the box whose length they do not change.
+    let len = moof(0)?.len();
+    let mut bytes = moof(len + 8)?;
+    bytes.extend_from_slice(&u32::try_from(payload.len() + 8).ok()?.to_be_bytes());
+    bytes.extend_from_slice(b"mdat");
+    bytes.extend_from_slice(payload);
+    Some(bytes)
+}
+
+/// `ftyp` and `moov`. The muxer learns tracks from samples, so it is shown one of each.
+fn head(tracks: &[TrackConfig]) -> Option<Vec<u8>> {
+    let samples: Option<Vec<Sample>> = tracks
+        .iter()
+        .zip(0..)
+        .map(|(track, data_offset)| {
+            let (track_kind, timescale, entry) = match track {
+                TrackConfig::Video(video) => (TrackKind::Video, VIDEO_TIMESCALE, video.entry.clone()?),
+                TrackConfig::Opus(channels) => {
+                    let channel_count = if *channels == 1 { ChannelCount::Mono } else { ChannelCount::Stereo };
+                    let config = OpusSampleEntryConfig {
+                        channel_count,
+                        pre_skip: 0,
+                        input_sample_rate: AUDIO_TIMESCALE,
+                        output_gain: 0,
+                    };
+                    (TrackKind::Audio, AUDIO_TIMESCALE, SampleEntry::Opus(build_opus_box(&config)))
+                }
+            };
+            Some(Sample {
+                track_kind,
+                sample_entry: Some(entry),
+                keyframe: true,
+                timescale: NonZeroU32::new(timescale)?,
+                duration: 1,
+                composition_time_offset: None,
+                data_offset,
+                data_size: 1,
+            })
+        })
+        .collect();
+    let mut muxer = Fmp4SegmentMuxer::new().ok()?;
+    muxer.create_media_segment_metadata(&samples?).ok()?;
+    muxer.init_segment_bytes().ok()
+}
+
+/// Writes the duration of the whole into its box (section 8.8.2), which is that of version 0.
+pub(super) fn duration_patch(mehd: u64, file_ms: u64) -> Patch {
+    let duration = u32::try_from(file_ms * MOVIE_TIMESCALE / 1_000).unwrap_or(u32::MAX);
+    Patch { offset: mehd + 4, bytes: duration.to_be_bytes().to_vec() }
+}
+
+fn ticks(us: u64, timescale: u32) -> u64 {
+    u64::try_from(u128::from(us) * u128::from(timescale) / 1_000_000).unwrap_or(u64::MAX)
+}

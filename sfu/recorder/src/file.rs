@@ -1,0 +1,576 @@
+//! One file after the other, from the packets of one or several tracks.
+//!
+//! A file begins when it is known what is in it: pictures with their first key frame, sound at once. When something
+//! comes that it cannot hold (another codec, another track) the next *part* begins, with a key frame. Frames of
+//! several tracks are interleaved by their time; a track that is silent is not waited for long.
+//!
+//! Owned by whoever drains taps. Knows no file system: chunks come out in order.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::clock::{SenderReport, WallClock};
+use crate::codec::{Codec, Format};
+use crate::container::{Chunk, Extension, Kind, MAX_CLUSTER_US, Place, Writer};
+use crate::intake::{Frame, Gap, Intake, MAX_LAST_FRAME_US, Resolution, Taken, TrackConfig, USUAL_FRAME_US};
+use crate::reorder::{PacketHead, WAIT};
+
+/// How long a frame waits for one of another track that may be older: as long as that may wait for a repair, and a
+/// little.
+const INTERLEAVE_WAIT: Duration = WAIT.saturating_add(Duration::from_millis(100));
+
+/// How long the first frame waits for the other tracks to say what they are: a key frame that was asked for, and asked
+/// for again.
+const START_WAIT: Duration = Duration::from_secs(3);
+
+/// Most bytes that wait for other tracks: three seconds at 20 Mbit/s. Beyond, nothing waits.
+const MAX_QUEUED_BYTES: usize = 8 << 20;
+
+/// Most frames that do, whatever their size.
+const MAX_QUEUED_FRAMES: usize = 8192;
+
+/// Most parts of which is remembered what is in them. A publisher that makes more begins files for nobody.
+const MAX_SUMMARIES: usize = 256;
+
+/// Most gaps and most sizes that are told apart in a file. A track that lost something every second of an hour has
+/// fewer; of one with more, the last is drawn out, so that what is marked covers what is missing.
+const MAX_GAPS: usize = 4096;
+const MAX_RESOLUTIONS: usize = 1024;
+
+/// A cluster is flushed so long after it was begun, frame or no frame.
+const FLUSH_AFTER: Duration = Duration::from_micros(MAX_CLUSTER_US);
+
+/// A track of a recorder, in the order in which they were named to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Input(pub usize);
+
+/// What a recorder asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// A key frame of this track.
+    Keyframe(Input),
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartSummary {
+    /// Which of the recorder's files.
+    pub part: u32,
+    /// What kind of file it is.
+    pub extension: Extension,
+    /// Its tracks.
+    pub tracks: Vec<TrackSummary>,
+}
+
+/// What is in a file of one track. Times are microseconds since the recording's start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackSummary {
+    /// Which track.
+    pub input: Input,
+    /// Its codec.
+    pub codec: Codec,
+    /// Where the file's time 0 is on the recording's line.
+    pub origin_us: u64,
+    /// Begin of its first frame.
+    pub begin_us: u64,
+    /// End of its last one.
+    pub end_us: u64,
+    /// Where nothing is between these.
+    pub gaps: Vec<Gap>,
+    /// Sizes of pictures.
+    pub resolutions: Vec<Resolution>,
+    /// How many frames, and their bytes.
+    pub frames: u64,
+    /// Bytes of frames, without the container's.
+    pub bytes: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct FileRecorder {
+    kind: Kind,
+    wall: WallClock,
+    tracks: Vec<Track>,
+    file: Option<File>,
+    parts: u32,
+    /// A part is to begin with the next key frame.
+    cuts_at_key: bool,
+    /// When the first frame began to wait for the file to begin.
+    waiting_since: Option<Instant>,
+    chunks: VecDeque<Chunk>,
+    summaries: Vec<PartSummary>,
+    is_finished: bool,
+}
+
+#[derive(Debug)]
+struct Track {
+    intake: Intake,
+    queue: VecDeque<(Taken, Instant)>,
+    bytes: usize,
+    frames: usize,
+    /// Of the frames that come out of the queue next.
+    config: Option<TrackConfig>,
+    /// Nothing is waited for.
+    is_quiet: bool,
+    /// Frames are left out until a key frame.
+    awaits_key: bool,
+}
+
+#[derive(Debug)]
+struct File {
+    writer: Writer,
+    part: u32,
+    extension: Extension,
+    origin_us: u64,
+    members: Vec<Member>,
+    flush_at: Option<Instant>,
+}
+
+/// A track in a file.
+#[derive(Debug)]
+struct Member {
+    config: TrackConfig,
+    summary: TrackSummary,
+    last_us: Option<u64>,
+}
+
+impl FileRecorder {
+    /// Records so many tracks (one or more) into one file. Times count from `started_at`.
+    #[must_use]
+    pub fn new(kind: Kind, tracks: usize, started_at: Instant) -> Self {
+        let track = |_| Track {
+            intake: Intake::new(started_at),
+            queue: VecDeque::new(),
+            bytes: 0,
+            frames: 0,
+            config: None,
+            is_quiet: false,
+            awaits_key: false,
+        };
+        Self {
+            kind,
+            wall: WallClock::default(),
+            tracks: (0..tracks).map(track).collect(),
+            file: None,
+            parts: 0,
+            cuts_at_key: false,
+            waiting_since: None,
+            chunks: VecDeque::new(),
+            summaries: Vec::new(),
+            is_finished: false,
+        }
+    }
+
+    /// What a track's packets hold from here on.
+    pub fn handle_format(&mut self, input: Input, format: Format, now: Instant) {
+        if let Some(track) = self.tracks.get_mut(input.0) {
+            track.intake.handle_format(format, now);
+            track.is_quiet = false;
+        }
+        self.advance(now);
+    }
+
+    /// A packet of a track.
+    pub fn handle_packet(&mut self, input: Input, head: &PacketHead, payload: &[u8], now: Instant) {
+        if let Some(track) = self.tracks.get_mut(input.0) {
+            track.intake.handle_packet(*head, payload, now);
+        }
+        self.advance(now);
+    }
+
+    /// A sender report of a track.
+    pub fn handle_sender_report(&mut self, input: Input, report: &SenderReport) {
+        if let Some(track) = self.tracks.get_mut(input.0) {
+            track.intake.handle_sender_report(report, &mut self.wall);
+        }
+    }
+
+    /// The publisher muted a track, or no longer.
+    pub fn handle_muted(&mut self, input: Input, is_muted: bool, at: Instant) {
+        if let Some(track) = self.tracks.get_mut(input.0) {
+            track.intake.handle_muted(is_muted, at);
+            track.is_quiet = is_muted;
+        }
+    }
+
+    /// A track ended, or will not come.
+    pub fn handle_ended(&mut self, input: Input, now: Instant) {
+        if let Some(track) = self.tracks.get_mut(input.0) {
+            track.intake.drain(now);
+            track.is_quiet = true;
+        }
+        self.advance(now);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for track in &mut self.tracks {
+            track.intake.handle_timeout(now);
+        }
+        self.advance(now);
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let oldest = self.next_track().and_then(|next| self.tracks.get(next)?.queue.front());
+        let frame = oldest.map(|(_, taken_at)| match self.file {
+            None if self.parts == 0 => self.waiting_since.unwrap_or(*taken_at) + START_WAIT,
+            _ => *taken_at + INTERLEAVE_WAIT,
+        });
+        let repairs = self.tracks.iter().map(|track| track.intake.poll_timeout());
+        let flush = self.file.as_ref().and_then(|file| file.flush_at);
+        repairs.chain([frame, flush]).flatten().min()
+    }
+
+    /// The recording ends here: what was taken is written, and the file is finished. Nothing is taken afterwards.
+    pub fn finish(&mut self, now: Instant) {
+        if self.is_finished {
+            return;
+        }
+        for track in &mut self.tracks {
+            track.intake.drain(now);
+            track.is_quiet = true;
+        }
+        self.advance(now);
+        self.end_file();
+        self.is_finished = true;
+    }
+
+    /// Bytes for the file. To be called until there are none: they are not kept from growing here.
+    pub fn poll_write(&mut self) -> Option<Chunk> {
+        self.chunks.pop_front()
+    }
+
+    /// What is asked for.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        let asking = self.tracks.iter_mut().position(|track| track.intake.poll_keyframe())?;
+        Some(Request::Keyframe(Input(asking)))
+    }
+
+    /// What is in the files that were finished.
+    #[must_use]
+    pub fn summaries(&self) -> &[PartSummary] {
+        &self.summaries
+    }
+
+    /// Takes frames out of the intakes and writes those whose turn it is.
+    fn advance(&mut self, now: Instant) {
+        if self.is_finished {
+            return;
+        }
+        for track in &mut self.tracks {
+            while let Some(taken) = track.intake.poll() {
+                if let Taken::Frame(frame) = &taken {
+                    track.bytes += frame.data.len();
+                    track.frames += 1;
+                }
+                track.queue.push_back((taken, now));
+            }
+        }
+        loop {
+            self.take_heads(now);
+            let Some(next) = self.next_track() else { break };
+            if !self.may_write(next, now) {
+                break;
+            }
+            self.write_next(next, now);
+        }
+        if let Some(file) = &mut self.file
+            && file.flush_at.is_some_and(|flush_at| flush_at <= now)
+        {
+            file.flush_at = None;
+            file.writer.flush();
+        }
+        self.collect(now);
+    }
+
+    /// Takes what is said of frames from the heads of the queues.
+    fn take_heads(&mut self, now: Instant) {
+        for index in 0..self.tracks.len() {
+            while let Some(track) = self.tracks.get_mut(index)
+                && let Some((Taken::Config(_) | Taken::Gap(_), _)) = track.queue.front()
+            {
+                match track.queue.pop_front() {
+                    Some((Taken::Config(config), _)) => {
+                        track.config = Some(config.clone());
+                        self.meet(index, &config, now);
+                    }
+                    Some((Taken::Gap(gap), _)) => {
+                        if let Some(member) = self.file.as_mut().and_then(|file| file.member(index)) {
+                            member.note_gap(gap);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// A track is something else from here on: the file goes on, or another one begins.
+    fn meet(&mut self, index: usize, config: &TrackConfig, now: Instant) {
+        let Some(file) = &mut self.file else { return };
+        let member = file.members.iter_mut().find(|member| member.summary.input.0 == index);
+        if let Some(member) = member
+            && file.writer.takes(&member.config, config)
+        {
+            member.config = config.clone();
+            return;
+        }
+        let others_show = file
+            .members
+            .iter()
+            .any(|member| member.summary.input.0 != index && member.config.codec().is_video());
+        if config.codec().is_video() || !others_show {
+            self.end_file();
+        } else {
+            // Pictures of others go on until a key frame, with which both can begin.
+            self.cuts_at_key = true;
+            for track in &mut self.tracks {
+                if track.intake.is_video() {
+                    track.intake.ask_keyframe(now);
+                }
+            }
+        }
+    }
+
+    /// The track with the oldest frame.
+    fn next_track(&self) -> Option<usize> {
+        let heads = self.tracks.iter().enumerate().filter_map(|(index, track)| match track.queue.front() {
+            Some((Taken::Frame(frame), _)) => Some((frame.time_us, index)),
+            _ => None,
+        });
+        heads.min().map(|(_, index)| index)
+    }
+
+    /// Whether the oldest frame need not wait for other tracks any more.
+    fn may_write(&mut self, next: usize, now: Instant) -> bool {
+        let queued: usize = self.tracks.iter().map(|track| track.bytes).sum();
+        let frames: usize = self.tracks.iter().map(|track| track.frames).sum();
+        let is_full = queued > MAX_QUEUED_BYTES || frames > MAX_QUEUED_FRAMES;
+        let Some((_, taken_at)) = self.tracks.get(next).and_then(|track| track.queue.front()) else { return false };
+        let waited = now.saturating_duration_since(*taken_at);
+        if self.file.is_none() {
+            let since = *self.waiting_since.get_or_insert(*taken_at);
+            let all_known = self.tracks.iter().all(|track| track.config.is_some() || track.is_quiet);
+            // Later parts begin with what is known: recording goes on already.
+            return self.parts > 0 || all_known || is_full || now.saturating_duration_since(since) >= START_WAIT;
+        }
+        let others_there =
+            self.tracks.iter().enumerate().all(|(index, track)| {
+                index == next || track.is_quiet || track.config.is_none() || !track.queue.is_empty()
+            });
+        others_there || is_full || waited >= INTERLEAVE_WAIT
+    }
+
+    fn write_next(&mut self, next: usize, now: Instant) {
+        let Some(track) = self.tracks.get_mut(next) else { return };
+        let Some((Taken::Frame(frame), _)) = track.queue.pop_front() else { return };
+        track.bytes -= frame.data.len();
+        track.frames -= 1;
+        let is_video = track.config.as_ref().is_some_and(|config| config.codec().is_video());
+        if is_video && frame.is_key {
+            track.awaits_key = false;
+            if self.cuts_at_key {
+                self.end_file();
+            }
+        } else if track.awaits_key {
+            return;
+        }
+        if self.file.is_none() {
+            self.begin_file(next, frame.time_us, now);
+        }
+        let Some(file) = &mut self.file else { return };
+        let place = file.members.iter().position(|member| member.summary.input.0 == next);
+        // A track that is not in the file waits for the next part.
+        let Some(place) = place else { return };
+        if let Some(member) = file.members.get_mut(place) {
+            member.note(&frame);
+        }
+        file.writer.write(place, frame);
+        if file.flush_at.is_none() {
+            file.flush_at = Some(now + FLUSH_AFTER);
+        }
+        self.collect(now);
+    }
+
+    /// Begins a file with all tracks of which it is known what they are.
+    fn begin_file(&mut self, first: usize, origin_us: u64, now: Instant) {
+        self.waiting_since = None;
+        self.cuts_at_key = false;
+        let mut members = Vec::new();
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            let Some(config) = track.config.clone() else { continue };
+            let codec = config.codec();
+            if codec.is_video() && index != first {
+                // Its next frame may build on one in the file before.
+                track.awaits_key = !track.begins_with_key();
+                if track.awaits_key {
+                    track.intake.ask_keyframe(now);
+                }
+            }
+            let summary = TrackSummary {
+                input: Input(index),
+                codec,
+                origin_us,
+                begin_us: 0,
+                end_us: 0,
+                gaps: Vec::new(),
+                resolutions: Vec::new(),
+                frames: 0,
+                bytes: 0,
+            };
+            members.push(Member { config, summary, last_us: None });
+        }
+        let configs: Vec<TrackConfig> = members.iter().map(|member| member.config.clone()).collect();
+        let (writer, extension) = Writer::begin(self.kind, &configs, origin_us);
+        self.file = Some(File { writer, part: self.parts, extension, origin_us, members, flush_at: None });
+        self.parts = self.parts.saturating_add(1);
+    }
+
+    fn end_file(&mut self) {
+        let Some(mut file) = self.file.take() else { return };
+        let written = file.members.drain(..).map(|member| member.summary).filter(|summary| summary.frames > 0);
+        let tracks: Vec<TrackSummary> = written.collect();
+        let end_us = tracks.iter().map(|track| track.end_us).max().unwrap_or(file.origin_us);
+        file.writer.finish(end_us);
+        push_written(&mut self.chunks, &mut file.writer, file.part, file.extension);
+        if self.summaries.len() < MAX_SUMMARIES {
+            self.summaries.push(PartSummary { part: file.part, extension: file.extension, tracks });
+        }
+    }
+
+    /// Takes what the writer wrote.
+    fn collect(&mut self, now: Instant) {
+        let Some(file) = &mut self.file else { return };
+        if push_written(&mut self.chunks, &mut file.writer, file.part, file.extension) {
+            file.flush_at = file.writer.holds().then(|| now + FLUSH_AFTER);
+        }
+    }
+}
+
+/// True when there was something.
+fn push_written(chunks: &mut VecDeque<Chunk>, writer: &mut Writer, part: u32, extension: Extension) -> bool {
+    let written = writer.take();
+    let is_any = !written.appended.is_empty();
+    for bytes in written.appended {
+        chunks.push_back(Chunk { part, extension, place: Place::Append, bytes });
+    }
+    for patch in written.patches {
+        chunks.push_back(Chunk { part, extension, place: Place::Patch { offset: patch.offset }, bytes: patch.bytes });
+    }
+    is_any
+}
+
+impl Track {
+    fn begins_with_key(&self) -> bool {
+        self.queue.iter().find_map(|(taken, _)| match taken {
+            Taken::Frame(frame) => Some(frame.is_key),
+            Taken::Config(_) | Taken::Gap(_) => None,
+        }) == Some(true)
+    }
+}
+
+impl File {
+    fn member(&mut self, index: usize) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.summary.input.0 == index)
+    }
+}
+
+impl Member {
+    fn note_gap(&mut self, gap: Gap) {
+        let gaps = &mut self.summary.gaps;
+        let is_full = gaps.len() == MAX_GAPS;
+        match gaps.last_mut() {
+            Some(last) if is_full => last.to_us = gap.to_us,
+            _ => gaps.push(gap),
+        }
+    }
+
+    fn note(&mut self, frame: &Frame) {
+        if let TrackConfig::Video(video) = &self.config {
+            let (width, height) = (video.width, video.height);
+            let sizes = &mut self.summary.resolutions;
+            let is_same = sizes.last().is_some_and(|last| (last.width, last.height) == (width, height));
+            if !is_same && sizes.len() < MAX_RESOLUTIONS {
+                sizes.push(Resolution { at_us: frame.time_us, width, height });
+            }
+        }
+        let summary = &mut self.summary;
+        if summary.frames == 0 {
+            summary.begin_us = frame.time_us;
+        }
+        // Until another follows, a picture is taken to stand as long as the one before.
+        let stood_us = self.last_us.map_or(USUAL_FRAME_US, |last_us| frame.time_us.saturating_sub(last_us));
+        self.last_us = Some(frame.time_us);
+        summary.end_us = frame.time_us + frame.duration_us.unwrap_or(stood_us.min(MAX_LAST_FRAME_US));
+        summary.frames += 1;
+        summary.bytes += u64::try_from(frame.data.len()).unwrap_or(u64::MAX);
+    }
+}
+
+/// Records one track into a file of its own.
+#[derive(Debug)]
+pub struct TrackRecorder(FileRecorder);
+
+impl TrackRecorder {
+    const TRACK: Input = Input(0);
+
+    /// Times count from `started_at`.
+    #[must_use]
+    pub fn new(kind: Kind, started_at: Instant) -> Self {
+        Self(FileRecorder::new(kind, 1, started_at))
+    }
+
+    /// What the packets hold from here on.
+    pub fn handle_format(&mut self, format: Format, now: Instant) {
+        self.0.handle_format(Self::TRACK, format, now);
+    }
+
+    /// A packet.
+    pub fn handle_packet(&mut self, head: &PacketHead, payload: &[u8], now: Instant) {
+        self.0.handle_packet(Self::TRACK, head, payload, now);
+    }
+
+    /// A sender report.
+    pub fn handle_sender_report(&mut self, report: &SenderReport) {
+        self.0.handle_sender_report(Self::TRACK, report);
+    }
+
+    /// The publisher muted it, or no longer.
+    pub fn handle_muted(&mut self, is_muted: bool, at: Instant) {
+        self.0.handle_muted(Self::TRACK, is_muted, at);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.0.handle_timeout(now);
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.0.poll_timeout()
+    }
+
+    /// See [`FileRecorder::finish`].
+    pub fn finish(&mut self, now: Instant) {
+        self.0.finish(now);
+    }
+
+    /// See [`FileRecorder::poll_write`].
+    pub fn poll_write(&mut self) -> Option<Chunk> {
+        self.0.poll_write()
+    }
+
+    /// What is asked for.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.0.poll_request()
+    }
+
+    /// What is in the files that were finished.
+    #[must_use]
+    pub fn summaries(&self) -> &[PartSummary] {
+        self.0.summaries()
+    }
+}

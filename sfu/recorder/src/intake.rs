@@ -1,0 +1,471 @@
+//! One track, from its packets to frames on the recording's line of time, with what is to be said of it.
+//!
+//! Pictures begin with a key frame that says all a decoder needs. After a loss that nobody repaired they pause until
+//! the next one, which is asked for; the pause is marked as a gap. Sound never pauses for a loss, and the hole it
+//! leaves is marked as well.
+//!
+//! Owned by a file's recorder. Knows no container.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::assembler::{Assembled, Assembler};
+use crate::clock::{MediaClock, SenderReport, WallClock};
+use crate::codec::{Codec, Format};
+use crate::depacketize::Built;
+use crate::picture::{ParameterSets, VideoConfig, describe};
+use crate::reorder::{Next, PacketHead, Reorder};
+
+/// How often a key frame is asked for while one is needed: it has to be made and to travel before asking again helps.
+const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is assumed of the last frame, which no other follows: 30 frames a second.
+pub(crate) const USUAL_FRAME_US: u64 = 33_333;
+
+/// No frame is assumed to stand longer than this when nothing follows it.
+pub(crate) const MAX_LAST_FRAME_US: u64 = 1_000_000;
+
+/// A time in which there is nothing to show or to hear, in microseconds since the recording's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// End of the last frame before it.
+    pub from_us: u64,
+    /// Begin of the first frame behind it.
+    pub to_us: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why there is a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapReason {
+    /// Packets were lost, or dropped where the tap's ring was full, and pictures had to wait for a key frame.
+    Lost,
+    /// The publisher had it muted.
+    Muted,
+    /// Payloads did not make frames.
+    Malformed,
+    /// The publisher's timestamps began anew.
+    Restarted,
+}
+
+/// From when on pictures have a size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolution {
+    /// Microseconds since the recording's start.
+    pub at_us: u64,
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+}
+
+/// What a file says of a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TrackConfig {
+    Video(VideoConfig),
+    /// Opus, with so many channels.
+    Opus(u8),
+}
+
+impl TrackConfig {
+    pub(crate) fn codec(&self) -> Codec {
+        match self {
+            Self::Video(video) => Codec::Video(video.codec),
+            Self::Opus(_) => Codec::Opus,
+        }
+    }
+}
+
+/// A frame in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Microseconds since the recording's start.
+    pub(crate) time_us: u64,
+    /// How long it lasts, as far as it says.
+    pub(crate) duration_us: Option<u64>,
+    pub(crate) is_key: bool,
+    pub(crate) data: Vec<u8>,
+}
+
+/// What an intake gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// What the following frames are.
+    Config(TrackConfig),
+    /// Nothing was there, up to the next frame.
+    Gap(Gap),
+    Frame(Frame),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    started_at: Instant,
+    stream: Option<Stream>,
+    /// Emptied after each input by its owner.
+    taken: VecDeque<Taken>,
+    /// Begun and not ended: where, and why.
+    gap: Option<(u64, GapReason)>,
+    /// End of the last frame.
+    end_us: Option<u64>,
+    keyframe_asked_at: Option<Instant>,
+    asks_keyframe: bool,
+}
+
+/// What belongs to a format.
+#[derive(Debug)]
+struct Stream {
+    format: Format,
+    reorder: Reorder,
+    assembler: Assembler,
+    clock: MediaClock,
+    sets: ParameterSets,
+    config: Option<TrackConfig>,
+    /// The next picture has to be a key frame that says all.
+    must_enter: bool,
+    /// Time of the last picture, and how long the one before it stood.
+    last: Option<(u64, u64)>,
+}
+
+impl Intake {
+    pub(crate) fn new(started_at: Instant) -> Self {
+        Self {
+            started_at,
+            stream: None,
+            taken: VecDeque::new(),
+            gap: None,
+            end_us: None,
+            keyframe_asked_at: None,
+            asks_keyframe: false,
+        }
+    }
+
+    pub(crate) fn handle_format(&mut self, format: Format, now: Instant) {
+        if self.stream.as_ref().is_some_and(|stream| stream.format == format) {
+            return;
+        }
+        self.drain(now);
+        let mut stream = Stream {
+            format,
+            reorder: Reorder::default(),
+            assembler: Assembler::new(format.codec),
+            clock: MediaClock::new(format.clock_rate),
+            sets: ParameterSets::default(),
+            config: None,
+            must_enter: format.codec.is_video(),
+            last: None,
+        };
+        if format.codec == Codec::Opus {
+            let config = TrackConfig::Opus(format.channels);
+            stream.config = Some(config.clone());
+            self.taken.push_back(Taken::Config(config));
+        }
+        self.stream = Some(stream);
+    }
+
+    pub(crate) fn handle_packet(&mut self, head: PacketHead, payload: &[u8], now: Instant) {
+        if let Some(stream) = &mut self.stream {
+            stream.reorder.insert(head, payload);
+            self.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn handle_sender_report(&mut self, report: &SenderReport, wall: &mut WallClock) {
+        let received_us = self.us(report.received_at);
+        if let Some(stream) = &mut self.stream {
+            stream.clock.report(report, received_us, wall);
+        }
+    }
+
+    pub(crate) fn handle_muted(&mut self, is_muted: bool, at: Instant) {
+        if is_muted {
+            let at_us = self.us(at).unsigned_abs();
+            // What is muted is not lost: the reason of a gap that is open already gives way.
+            let from_us = self.gap.map_or(self.end_us.unwrap_or(at_us), |(from_us, _)| from_us);
+            self.gap = Some((from_us, GapReason::Muted));
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while let Some(next) = self.stream.as_mut().and_then(|stream| stream.reorder.poll(now)) {
+            self.take_next(next, now);
+        }
+        if self.stream.as_ref().is_some_and(|stream| stream.assembler.awaits_entry()) {
+            self.ask_keyframe(now);
+        }
+    }
+
+    /// Nothing more will come of this format.
+    pub(crate) fn drain(&mut self, now: Instant) {
+        while let Some(next) = self.stream.as_mut().and_then(|stream| stream.reorder.drain()) {
+            self.take_next(next, now);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.stream.as_ref().and_then(|stream| stream.reorder.deadline())
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Taken> {
+        self.taken.pop_front()
+    }
+
+    /// True when a key frame is to be asked for.
+    pub(crate) fn poll_keyframe(&mut self) -> bool {
+        std::mem::take(&mut self.asks_keyframe)
+    }
+
+    /// Asks for a key frame, unless it was asked for a moment ago.
+    pub(crate) fn ask_keyframe(&mut self, now: Instant) {
+        let is_due = self
+            .keyframe_asked_at
+            .is_none_or(|asked_at| now.saturating_duration_since(asked_at) >= KEYFRAME_INTERVAL);
+        if is_due {
+            self.keyframe_asked_at = Some(now);
+            self.asks_keyframe = true;
+        }
+    }
+
+    pub(crate) fn is_video(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.format.codec.is_video())
+    }
+
+    /// On the recording's line; before its start is at its start.
+    pub(crate) fn us(&self, at: Instant) -> i64 {
+        i64::try_from(at.saturating_duration_since(self.started_at).as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn take_next(&mut self, next: Next, now: Instant) {
+        let Some(stream) = &mut self.stream else { return };
+        let (assembled, reason) = match next {
+            Next::Packet(head, payload) => (stream.assembler.handle(head, &payload), GapReason::Malformed),
+            Next::Lost => ([stream.assembler.handle_loss(), None], GapReason::Lost),
+        };
+        for one in assembled.into_iter().flatten() {
+            match one {
+                Assembled::Frame(head, built) => self.take_frame(&head, built, now),
+                Assembled::Broken => {
+                    if let Some(stream) = &mut self.stream {
+                        stream.must_enter = stream.format.codec.is_video();
+                    }
+                    self.open_gap(reason);
+                }
+            }
+        }
+    }
+
+    fn take_frame(&mut self, head: &PacketHead, built: Built, now: Instant) {
+        let received_us = self.us(head.received_at);
+        let Some(stream) = &mut self.stream else { return };
+        let duration_us = match stream.format.codec {
+            Codec::Opus => opus_duration_us(&built.data),
+            Codec::Video(codec) => {
+                stream.sets.observe(codec, &built.data);
+                if built.is_without_picture {
+                    return;
+                }
+                let config = if built.is_key { describe(codec, &built, &stream.sets) } else { None };
+                if (stream.must_enter || built.is_key) && config.is_none() {
+                    stream.assembler.break_off();
+                    stream.must_enter = true;
+                    self.open_gap(GapReason::Malformed);
+                    self.ask_keyframe(now);
+                    return;
+                }
+                stream.must_enter = false;
+                if let Some(config) = config {
+                    self.take_config(TrackConfig::Video(config));
+                }
+                None
+            }
+        };
+        let Some(stream) = &mut self.stream else { return };
+        let placed = stream.clock.place(head.timestamp, received_us);
+        if placed.is_jump && self.gap.is_none() {
+            self.gap = self.end_us.map(|end_us| (end_us, GapReason::Restarted));
+        }
+        let stood_us = match stream.last {
+            Some((before_us, _)) => (placed.time_us - before_us).min(MAX_LAST_FRAME_US),
+            None => USUAL_FRAME_US,
+        };
+        stream.last = Some((placed.time_us, stood_us));
+        self.end_gap(placed.time_us);
+        self.end_us = Some(placed.time_us + duration_us.unwrap_or(stood_us));
+        self.taken.push_back(Taken::Frame(Frame {
+            time_us: placed.time_us,
+            duration_us,
+            is_key: built.is_key,
+            data: built.data,
+        }));
+    }
+
+    fn take_config(&mut self, config: TrackConfig) {
+        let Some(stream) = &mut self.stream else { return };
+        if stream.config.as_ref() != Some(&config) {
+            stream.config = Some(config.clone());
+            self.taken.push_back(Taken::Config(config));
+        }
+    }
+
+    fn open_gap(&mut self, reason: GapReason) {
+        // Before the first frame nothing is missing.
+        if self.gap.is_none() {
+            self.gap = self.end_us.map(|end_us| (end_us, reason));
+        }
+    }
+
+    fn end_gap(&mut self, to_us: u64) {
+        if let Some((from_us, reason)) = self.gap.take()
+            && from_us < to_us
+        {
+            self.taken.push_back(Taken::Gap(Gap { from_us, to_us, reason }));
+        }
+    }
+}
+
+/// How long an Opus packet lasts (RFC 6716 section 3.1), in microseconds.
+fn opus_duration_us(packet: &[u8]) -> Option<u64> {
+    let (&toc, rest) = packet.split_first()?;
+    let frame_us = match toc >> 3 {
+        config @ 0..12 => [10_000, 20_000, 40_000, 60_000][usize::from(config % 4)],
+        config @ 12..16 => [10_000, 20_000][usize::from(config % 2)],
+        config => [2_500, 5_000, 10_000, 20_000][usize::from(config % 4)],
+    };
+    let frames = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u64::from(rest.first()? & 0x3f),
+    };
+    // A packet lasts 120 ms at most (section 3.2.5).
+    Some((frame_us * frames).min(120_000))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+    use super::*;
+
+    /// A VP8 key frame of this size, as far as it is looked at.
+    fn key(width: u8) -> Vec<u8> {
+        vec![0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, width, 0, 8, 0, 0]
+    }
+
+    const DELTA: &[u8] = &[0x10, 0x11, 0, 0];
+
+    struct Track {
+        intake: Intake,
+        start: Instant,
+    }
+
+    impl Track {
+        fn vp8() -> Self {
+            let start = Instant::now();
+            let mut intake = Intake::new(start);
+            intake.handle_format(Format::new("video/VP8", 90_000, 0).unwrap(), start);
+            Self { intake, start }
+        }
+
+        /// Frame `sequence` of 100 a second, one packet each.
+        fn give(&mut self, sequence: u64, payload: &[u8]) {
+            self.give_later(0, sequence, payload);
+        }
+
+        /// The same, after so many frames for which nothing was sent.
+        fn give_later(&mut self, later: u64, sequence: u64, payload: &[u8]) {
+            let at = self.at(sequence + later);
+            let timestamp = u32::try_from((sequence + later) * 900).unwrap();
+            self.intake
+                .handle_packet(PacketHead { sequence, timestamp, marker: true, received_at: at }, payload, at);
+        }
+
+        fn at(&self, sequence: u64) -> Instant {
+            self.start + Duration::from_millis(10 * sequence)
+        }
+
+        fn taken(&mut self) -> Vec<Taken> {
+            std::iter::from_fn(|| self.intake.poll()).collect()
+        }
+
+        fn times(&mut self) -> Vec<u64> {
+            times(&self.taken())
+        }
+    }
+
+    fn times(taken: &[Taken]) -> Vec<u64> {
+        let time = |one: &Taken| if let Taken::Frame(frame) = one { Some(frame.time_us / 1000) } else { None };
+        taken.iter().filter_map(time).collect()
+    }
+
+    fn gaps(taken: &[Taken]) -> Vec<Gap> {
+        taken
+            .iter()
+            .filter_map(|one| if let Taken::Gap(gap) = one { Some(*gap) } else { None })
+            .collect()
+    }
+
+    #[test]
+    fn after_a_loss_pictures_pause_until_a_key_frame_that_is_asked_for_and_the_pause_is_marked() {
+        let mut track = Track::vp8();
+        track.give(0, &key(8));
+        track.give(1, DELTA);
+        assert!(!track.intake.poll_keyframe());
+        for sequence in 3..53 {
+            track.give(sequence, DELTA);
+        }
+        assert_eq!(track.times(), [0, 10], "it waits for packet 2");
+        track.give(53, DELTA);
+        assert!(track.intake.poll_keyframe() && !track.intake.poll_keyframe());
+        track.give(54, &key(8));
+        track.give(55, DELTA);
+        let taken = track.taken();
+        assert_eq!(times(&taken), [540, 550]);
+        assert_eq!(gaps(&taken), [Gap { from_us: 20_000, to_us: 540_000, reason: GapReason::Lost }]);
+    }
+
+    #[test]
+    fn a_repair_that_comes_in_time_leaves_no_mark() {
+        let mut track = Track::vp8();
+        track.give(0, &key(8));
+        track.give(2, DELTA);
+        track.give(1, DELTA);
+        let taken = track.taken();
+        assert_eq!((times(&taken), gaps(&taken)), (vec![0, 10, 20], vec![]));
+    }
+
+    #[test]
+    fn mutes_are_marked_as_mutes_and_sizes_are_told_when_they_change() {
+        let mut track = Track::vp8();
+        track.give(0, &key(8));
+        track.intake.handle_muted(true, track.at(1));
+        track.intake.handle_muted(false, track.at(100));
+        track.give_later(99, 1, &key(8));
+        track.give_later(99, 2, &key(16));
+        let taken = track.taken();
+        assert_eq!(gaps(&taken), [Gap { from_us: 33_333, to_us: 1_000_000, reason: GapReason::Muted }]);
+        let width = |one: &Taken| match one {
+            Taken::Config(TrackConfig::Video(video)) => Some(video.width),
+            _ => None,
+        };
+        assert_eq!(taken.iter().filter_map(width).collect::<Vec<_>>(), [8, 16]);
+    }
+
+    #[test]
+    fn a_key_frame_that_says_no_size_is_no_entry() {
+        let mut track = Track::vp8();
+        track.give(0, &[0x10, 0x10, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        track.give(1, DELTA);
+        assert!(track.times().is_empty());
+        assert!(track.intake.poll_keyframe());
+    }
+
+    #[test]
+    fn opus_says_how_long_it_lasts() {
+        assert_eq!(opus_duration_us(&[0x78, 1]), Some(20_000), "hybrid, 20 ms, one frame");
+        assert_eq!(opus_duration_us(&[0xfb, 3]), Some(60_000), "CELT, three frames of 20 ms");
+        assert_eq!(opus_duration_us(&[0xe0]), Some(2_500));
+        assert_eq!(opus_duration_us(&[0x1b, 63]), Some(120_000), "no more than there may be");
+        assert_eq!(opus_duration_us(&[]), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! A file that was cut anywhere is finished, and nothing whole of it is lost.
+
+use std::io::Cursor;
+use std::time::Instant;
+
+use sluice_recorder::{FileRecorder, Format, Input, Kind, NotRecoverable, recover};
+
+use super::clip;
+use super::packets::{self, Line};
+use super::player::{Disk, assert_near, play};
+
+/// A file after its repair.
+pub struct Repaired {
+    pub bytes: Vec<u8>,
+    pub duration_s: f64,
+    pub kept: usize,
+}
+
+/// Repairs a file that was cut off, as its owner does.
+pub fn repaired(cut: &[u8]) -> Result<Repaired, NotRecoverable> {
+    let Some(repair) = recover(&mut Cursor::new(cut))? else {
+        return Ok(Repaired { bytes: cut.to_vec(), duration_s: f64::NAN, kept: cut.len() });
+    };
+    let kept = usize::try_from(repair.keep).unwrap();
+    let mut bytes = cut[..kept].to_vec();
+    bytes.extend(&repair.append);
+    for patch in &repair.patches {
+        let at = usize::try_from(patch.offset).unwrap();
+        bytes[at..at + patch.bytes.len()].copy_from_slice(&patch.bytes);
+    }
+    Ok(Repaired { bytes, duration_s: repair.duration_us as f64 / 1e6, kept })
+}
+
+/// A recording of four seconds that was never finished, and where its chunks end.
+fn unfinished(kind: Kind) -> (Vec<u8>, Vec<usize>, Disk) {
+    let directory = tempfile::tempdir().unwrap();
+    let frames = clip::h264(directory.path(), &clip::pictures(64, 48, 4), "15");
+    let sound = clip::opus(directory.path(), 4);
+    let start = Instant::now();
+    let (mut video, mut audio) = (Line::video(start), Line::audio(start));
+    let mut all: Vec<_> = video.clip(&frames, packets::h264).into_iter().map(|packet| (Input(0), packet)).collect();
+    all.extend(audio.clip(&sound, packets::opus).into_iter().map(|packet| (Input(1), packet)));
+    all.sort_by_key(|(_, packet)| packet.head.received_at);
+    let mut recorder = FileRecorder::new(kind, 2, start);
+    recorder.handle_format(Input(0), Format::new("video/H264", 90_000, 0).unwrap(), start);
+    recorder.handle_format(Input(1), Format::new("audio/opus", 48_000, 2).unwrap(), start);
+    let mut disk = Disk::default();
+    let mut ends = Vec::new();
+    let mut drain = |recorder: &mut FileRecorder| {
+        while let Some(chunk) = recorder.poll_write() {
+            disk.write(&chunk);
+            ends.push(disk.0[&0].1.len());
+        }
+    };
+    for (input, packet) in &all {
+        recorder.handle_packet(*input, &packet.head, &packet.payload, packet.head.received_at);
+        drain(&mut recorder);
+    }
+    let bytes = disk.0[&0].1.clone();
+    recorder.finish(start);
+    let mut whole = Disk::default();
+    whole.0.insert(0, disk.0[&0].clone());
+    while let Some(chunk) = recorder.poll_write() {
+        whole.write(&chunk);
+    }
+    (bytes, ends, whole)
+}
+
+#[test]
+fn a_file_cut_at_any_byte_keeps_all_that_was_written_whole() {
+    for kind in [Kind::Matroska, Kind::FragmentedMp4] {
+        let (bytes, ends, _) = unfinished(kind);
+        let mut recovered = 0;
+        for cut in 0..=bytes.len() {
+            let whole = ends.iter().copied().filter(|end| *end <= cut).max().unwrap_or(0);
+            match repaired(&bytes[..cut]) {
+                Ok(repaired) => {
+                    assert_eq!(repaired.kept, whole, "cut at {cut}");
+                    // A repaired file is whole: there is nothing more to do.
+                    assert!(recover(&mut Cursor::new(&repaired.bytes)).unwrap().is_none(), "cut at {cut}");
+                    recovered += 1;
+                }
+                // Only what ends within its head, or right behind it.
+                Err(NotRecoverable::Empty) => assert!(whole <= ends[0], "cut at {cut}"),
+                Err(error) => panic!("cut at {cut}: {error}"),
+            }
+        }
+        assert!(recovered > bytes.len() / 2);
+    }
+}
+
+#[test]
+fn what_was_recovered_plays() {
+    for (kind, extension) in [(Kind::Matroska, "mkv"), (Kind::FragmentedMp4, "mp4")] {
+        let (bytes, ends, _) = unfinished(kind);
+        for end in &ends[1..] {
+            let directory = tempfile::tempdir().unwrap();
+            // In the middle of the next cluster, or at the end.
+            let cut = (end + 1000).min(bytes.len());
+            let repaired = repaired(&bytes[..cut]).unwrap();
+            let path = directory.path().join(format!("cut.{extension}"));
+            std::fs::write(&path, &repaired.bytes).unwrap();
+            assert_near(play(&path).duration_s, repaired.duration_s);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_finished_is_left_alone_and_a_strange_one_refused() {
+    for kind in [Kind::Matroska, Kind::FragmentedMp4] {
+        let (_, _, whole) = unfinished(kind);
+        assert!(recover(&mut Cursor::new(&whole.0[&0].1)).unwrap().is_none());
+    }
+    assert!(matches!(recover(&mut Cursor::new(b"RIFF....WAVE")), Err(NotRecoverable::Foreign)));
+    assert!(matches!(recover(&mut Cursor::new(b"")), Err(NotRecoverable::Empty)));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_may_be_called_a_recording(kind in 0usize..3, bytes: Vec<u8>) {
+        let heads: [&[u8]; 3] = [&[], &[0x1a, 0x45, 0xdf, 0xa3], b"\0\0\0\x08ftyp"];
+        let _ = recover(&mut Cursor::new([heads[kind], &bytes].concat()));
+    }
+}
