@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{ParticipantId, RoomId, TrackId, WorkerId};
+use crate::{ParticipantId, RoomId, TapId, TapWish, TrackId, WorkerId};
 
 /// How many peer connections a participant uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,6 +273,30 @@ pub enum Command {
         channel: DataChannel,
         /// The message, encoded once for all.
         payload: Arc<[u8]>,
+    },
+    /// A track is to be given away as packets, too, see [`crate::TapMessage`]. It may be published later; where its publisher
+    /// is not there to do so, the tap ends at once. It ends with the track.
+    Tap {
+        /// Its number, which nothing else has had.
+        tap: TapId,
+        /// The room.
+        room: RoomId,
+        /// Whose track it is: the tap is made where they are.
+        publisher: ParticipantId,
+        /// What.
+        track: TrackId,
+        /// How much of it.
+        wish: TapWish,
+    },
+    /// Nobody takes from a tap any more: it ends.
+    Untap {
+        /// Which.
+        tap: TapId,
+    },
+    /// Whoever takes from a tap cannot go on without a key frame. Publishers are asked twice a second at most.
+    TapKeyframe {
+        /// Which.
+        tap: TapId,
     },
     /// Bounds of a room; may change while it goes on. Without it there are none.
     LimitRoom {

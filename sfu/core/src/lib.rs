@@ -28,6 +28,7 @@ mod rate;
 mod redundancy;
 mod relay;
 mod span;
+mod tap;
 mod track;
 mod transport;
 mod worker;
@@ -46,6 +47,7 @@ pub use relay::{
     Announcement, Loan, MirrorKey, OriginKey, RelayMessage, RelayedCounts, RelayedLevel, RelayedPacket, Wish,
 };
 pub use span::{Populated, RoomSpan};
+pub use tap::{TapFormat, TapId, TapMessage, TapPacket, TapReport, TapWish};
 pub use transport::is_media;
 pub use worker::{Certificate, Intake, Worker, WorkerConfig, WorkerStats};
 

@@ -94,6 +94,14 @@ impl RoomSpan {
                     to(worker, command);
                 }
             }
+            // Where its publisher is; of a track that is borrowed, where the room began.
+            Command::Tap { ref publisher, ref track, .. } => {
+                let home = self.parts.first().map(|(_, part)| part.worker);
+                let mirrored = home.filter(|_| self.borrowed.contains_key(track));
+                if let Some(worker) = self.place_of(publisher).or(mirrored) {
+                    to(worker, command);
+                }
+            }
             Command::SendData { to: receivers, channel, payload } => {
                 if let [(_, only)] = &*self.parts {
                     return to(only.worker, Command::SendData { to: receivers, channel, payload });
@@ -119,8 +127,11 @@ impl RoomSpan {
                 self.borrowed.remove(track);
                 self.tell_all(&command, &mut to);
             }
-            // Who publishes the track acts, others pass it over: that is cheaper than to know who does.
-            Command::MuteTrack { .. } | Command::CloseRoom { .. } => {
+            // Who publishes or taps the track acts, others pass it over: that is cheaper than to know who does.
+            Command::MuteTrack { .. }
+            | Command::Untap { .. }
+            | Command::TapKeyframe { .. }
+            | Command::CloseRoom { .. } => {
                 self.tell_all(&command, &mut to);
             }
             // Said by this one, to nobody's order.
@@ -244,6 +255,25 @@ mod tests {
         let said = route(&mut span, add("PA_b"), 1);
         let borrowed: Vec<_> = said.iter().filter(|(_, what)| what == "BorrowTrack").collect();
         assert_eq!(borrowed, [&(1, "BorrowTrack".into())]);
+    }
+
+    #[test]
+    fn a_tap_is_made_where_its_publisher_is() {
+        let mut span = RoomSpan::new("RM_1".into(), WorkerId(0));
+        route(&mut span, add("PA_a"), 0);
+        route(&mut span, add("PA_b"), 3);
+        let (participant, of, from) = ("PA_guest".into(), "TR_there".into(), WorkerId(7));
+        let borrow = Command::BorrowTrack { room: "RM_1".into(), participant, track: "TR_lent".into(), of, from };
+        route(&mut span, borrow, 0);
+        let tap = |publisher: &str, track: &str| {
+            let (room, publisher, track) = ("RM_1".into(), publisher.into(), track.into());
+            Command::Tap { tap: crate::TapId(1), room, publisher, track, wish: crate::TapWish::default() }
+        };
+        assert_eq!(route(&mut span, tap("PA_b", "TR_b"), 0), [(3, "Tap".into())]);
+        assert_eq!(route(&mut span, tap("PA_guest", "TR_lent"), 0), [(0, "Tap".into())], "one mirror of several");
+        assert_eq!(route(&mut span, tap("PA_guest", "TR_other"), 0), []);
+        let said = route(&mut span, Command::Untap { tap: crate::TapId(1) }, 0);
+        assert_eq!(said, [(0, "Untap".into()), (3, "Untap".into())], "whoever has it knows");
     }
 
     #[test]

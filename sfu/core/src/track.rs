@@ -19,6 +19,7 @@ use crate::publications::Binding;
 use crate::rate::{FrameRateMeter, SteadyRateMeter};
 use crate::redundancy::Redundancy;
 use crate::relay::{Loan, OriginKey, Relay, Wish};
+use crate::tap::TapId;
 use crate::transport::{OutFormat, Packet, video_codec};
 use crate::{
     BackupPolicy, ExpectedTrack, Kind, ParticipantId, ParticipantKey, RoomId, SubscriptionKey, TrackId, TrackKey,
@@ -58,6 +59,7 @@ pub(crate) struct Track {
     pub(crate) subscriptions: Vec<SubscriptionKey>,
     /// Its mirrors that ever wanted it: at most one for each worker and room.
     pub(crate) relays: Vec<Relay>,
+    pub(crate) taps: Vec<TapId>,
     /// Other rooms that have it, and the workers they are on.
     pub(crate) loans: Vec<(WorkerId, Loan)>,
     pub(crate) levels: LevelMeter,
@@ -251,6 +253,7 @@ impl Track {
             is_simulcast,
             subscriptions: Vec::new(),
             relays: Vec::new(),
+            taps: Vec::new(),
             loans: Vec::new(),
             levels: LevelMeter::default(),
             sound: Policer::of_sound(),
@@ -418,6 +421,17 @@ impl Track {
             .zip(&self.streams)
             .find(|(_, stream)| is_alive(stream))
             .map_or(0, |(index, _)| index)
+    }
+
+    /// The best encoding that lives up to `most`, or the lowest where all are above. `None` where there is only one, or
+    /// nothing is known yet.
+    pub(crate) fn best_stream(&self, most: u8, now: Instant) -> Option<u8> {
+        let is_encoding = |stream: &&Stream| stream.rid.is_some() && stream.is_alive(now);
+        let streams = (0u8..).zip(&self.streams);
+        let alive = streams
+            .filter(|(_, stream)| stream.as_ref().filter(is_encoding).is_some())
+            .map(|(index, _)| index);
+        alive.clone().filter(|index| *index <= most).max().or_else(|| alive.clone().min())
     }
 
     /// The name of an encoding in its publisher's description.

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use sluice_core::{Command, Event, ParticipantId, RelayMessage, RoomId, RoomSpan, Worker, WorkerId, WorkerStats};
+use sluice_core::{
+    Command, Event, ParticipantId, RelayMessage, RoomId, RoomSpan, TapId, TapMessage, Worker, WorkerId, WorkerStats,
+};
 
 /// From one worker's batch to another's.
 const HOP: Duration = Duration::from_micros(50);
@@ -63,6 +65,7 @@ impl Workers {
             packets_forwarded: a.packets_forwarded + b.packets_forwarded,
             packets_relayed: a.packets_relayed + b.packets_relayed,
             packets_mirrored: a.packets_mirrored + b.packets_mirrored,
+            packets_tapped: a.packets_tapped + b.packets_tapped,
             bytes_sent: a.bytes_sent + b.bytes_sent,
             packets_nacked: a.packets_nacked + b.packets_nacked,
             packets_repaired: a.packets_repaired + b.packets_repaired,
@@ -75,6 +78,7 @@ impl Workers {
             tracks: a.tracks + b.tracks,
             mirrors: a.mirrors + b.mirrors,
             subscriptions: a.subscriptions + b.subscriptions,
+            taps: a.taps + b.taps,
         })
         .unwrap_or_default()
     }
@@ -206,6 +210,11 @@ impl Workers {
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         let event = self.workers.iter_mut().flatten().find_map(Worker::poll_event);
         event.map(|(_, event)| event)
+    }
+
+    /// What the next tap gives.
+    pub(crate) fn poll_tapped(&mut self) -> Option<(TapId, TapMessage)> {
+        self.workers.iter_mut().flatten().find_map(Worker::poll_tapped)
     }
 
     /// Datagrams to send, with where to.

@@ -9,7 +9,7 @@ use super::Worker;
 use crate::allocator::{self, LayerRate, Want};
 use crate::explain::{LinkReport, Reason, SubscriptionReport};
 use crate::participant::BackupWait;
-use crate::track::Section;
+use crate::track::{Section, Track};
 use crate::{Event, Kind, ParticipantKey, SubscriptionKey, TrackKey, TransportKey};
 
 /// Of the estimate, what is shared out: the rest is for reports, repairs and the unevenness of encoders.
@@ -44,7 +44,10 @@ impl Worker {
 
     /// Everybody who takes anything, at intervals: estimates and rates move all the time.
     pub(super) fn balance_all(&mut self, now: Instant) {
-        let is_due = !self.subscriptions.is_empty() || self.tracks.values().any(|track| !track.relays.is_empty());
+        // A layer that somebody wanted is given up also when that was the last there was to take anything.
+        let is_wanted = |track: &Track| !track.relays.is_empty() || track.dynacast.poll_timeout().is_some();
+        let takes = !self.subscriptions.is_empty() || !self.taps.is_empty();
+        let is_due = takes || self.tracks.values().any(is_wanted);
         self.next_balance_at = is_due.then_some(now + allocator::PERIOD);
         let takers = self.participants.iter().filter(|(_, p)| !p.subscriptions.is_empty()).map(|(key, _)| key);
         self.unbalanced.extend(takers);
@@ -65,6 +68,8 @@ impl Worker {
             }
         }
         self.tell_who_waits_in_vain(now);
+        let tapped: Vec<TrackKey> = self.taps.values().filter_map(|tap| tap.track).collect();
+        tapped.into_iter().for_each(|key| self.aim_taps(key, now));
     }
 
     /// Settles what was unbalanced.
@@ -182,14 +187,15 @@ impl Worker {
         }
     }
 
-    /// The best spatial layer of a track that its subscriptions want.
+    /// The best spatial layer of a track that its subscriptions and taps want.
     pub(super) fn wanted_here(&self, key: TrackKey) -> Option<u8> {
         let subscriptions = self.tracks.get(key)?.subscriptions.iter();
         let demands = subscriptions
             .filter_map(|key| self.subscriptions.get(*key))
             .filter(|s| !s.is_undecodable)
             .map(|s| s.demand);
-        demands.filter(|demand| demand.enabled).map(|demand| demand.max_spatial).max()
+        let demanded = demands.filter(|demand| demand.enabled).map(|demand| demand.max_spatial).max();
+        demanded.max(self.wanted_by_taps(key))
     }
 
     fn tell_publisher(&mut self, key: TrackKey, max_spatial: Option<u8>) {

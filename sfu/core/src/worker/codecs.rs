@@ -179,6 +179,7 @@ impl Worker {
             let is_for_backup = !lacks_backup && (lacks_primary || has_moved);
             self.feed(key, if is_for_backup { backup } else { primary });
         }
+        self.feed_taps(if has_moved { (primary, backup) } else { (backup, primary) }, now);
         self.weigh_demand(primary, now);
         self.weigh_demand(backup, now);
     }

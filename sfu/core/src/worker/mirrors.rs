@@ -123,7 +123,7 @@ impl Worker {
             self.reconsidered.insert(key);
         }
         if was_muted != announced.is_muted {
-            self.set_muted(key, announced.is_muted);
+            self.set_muted(key, announced.is_muted, now);
         }
     }
 
@@ -158,9 +158,10 @@ impl Worker {
             Kind::Video => self.wanted_here(key),
             Kind::Audio => self.wanted_here(key).map(|_| 0),
         };
-        // Where nobody takes it there is nothing to leave out.
+        // Where nobody takes it there is nothing to leave out. Taps are under no limits.
         let limits = self.rooms.get(&track.room).map(|room| &room.limits);
-        let is_left_out = max_spatial.is_some() && limits.is_some_and(|limits| limits.leave_out(primary, &track.id));
+        let is_taken = max_spatial.is_some() && track.taps.is_empty();
+        let is_left_out = is_taken && limits.is_some_and(|limits| limits.leave_out(primary, &track.id));
         let depends = |key| self.subscriptions.get(key).is_some_and(|s| s.lacks_primary && !s.lacks_backup);
         let needs_backup = !is_backup && self.takers(key).into_iter().any(depends);
         let (wish, room) = (Wish { max_spatial, is_left_out, needs_backup }, track.room.clone());

@@ -6,8 +6,8 @@
 //!
 //! A machine without threads, sockets or clock: `handle_*` takes input, `poll_*` gives output. Whoever owns
 //! it (a thread of the node, a simulation) calls [`Worker::flush`] after each batch of input, sends what is in
-//! [`Worker::outgoing`], says so by [`Worker::handle_sent`], and drains [`Worker::poll_event`] and
-//! [`Worker::poll_relay`].
+//! [`Worker::outgoing`], says so by [`Worker::handle_sent`], and drains [`Worker::poll_event`],
+//! [`Worker::poll_relay`] and [`Worker::poll_tapped`].
 
 mod ahead;
 mod allocation;
@@ -20,6 +20,7 @@ mod path;
 mod relays;
 mod reports;
 mod routing;
+mod taps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use crate::policer::Policer;
 use crate::publications::Publications;
 use crate::random::Random;
 use crate::relay::{OriginKey, RelayMessage};
+use crate::tap::{Tap, TapId, TapMessage};
 use crate::track::Track;
 use crate::transport::{BacklogFull, Offered, Outbox, STATS_INTERVAL, Shared, Transport, is_media, observed};
 use crate::{
@@ -95,6 +97,8 @@ pub struct WorkerStats {
     pub packets_relayed: u64,
     /// Media packets other workers handed to this one.
     pub packets_mirrored: u64,
+    /// Media packets handed to taps.
+    pub packets_tapped: u64,
     /// Bytes of media datagrams sent, repairs and padding included.
     pub bytes_sent: u64,
     /// Packets receivers asked for again.
@@ -119,6 +123,8 @@ pub struct WorkerStats {
     pub mirrors: u64,
     /// Subscriptions now.
     pub subscriptions: u64,
+    /// Taps now.
+    pub taps: u64,
 }
 
 /// What became of a datagram.
@@ -159,6 +165,7 @@ pub struct Worker {
     /// Tracks of other rooms, by their ids here.
     borrowed: BTreeMap<TrackId, Borrowed>,
     subscriptions: SlotMap<SubscriptionKey, Subscription>,
+    taps: BTreeMap<TapId, Tap>,
     rooms: BTreeMap<RoomId, Room>,
     deadlines: Deadlines<TransportKey>,
     dirty: Vec<TransportKey>,
@@ -177,6 +184,8 @@ pub struct Worker {
     events: VecDeque<(RoomId, Event)>,
     /// For other workers. Drained after each batch, so it holds no more than what a batch brought.
     relayed: VecDeque<(WorkerId, RelayMessage)>,
+    /// What taps give. Drained after each batch, too.
+    tapped: VecDeque<(TapId, TapMessage)>,
     /// For this one: a room of it has a track of another. Heard before the batch ends.
     own: VecDeque<RelayMessage>,
     stats: WorkerStats,
@@ -224,6 +233,7 @@ impl Worker {
             mirrors: BTreeMap::new(),
             borrowed: BTreeMap::new(),
             subscriptions: SlotMap::with_key(),
+            taps: BTreeMap::new(),
             rooms: BTreeMap::new(),
             deadlines: Deadlines::default(),
             dirty: Vec::new(),
@@ -237,6 +247,7 @@ impl Worker {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             relayed: VecDeque::new(),
+            tapped: VecDeque::new(),
             own: VecDeque::new(),
             stats: WorkerStats::default(),
         }
@@ -271,6 +282,7 @@ impl Worker {
             tracks: count(self.tracks_by_id.len().saturating_sub(self.mirrors.len())),
             mirrors: count(self.mirrors.len()),
             subscriptions: count(self.subscriptions.len()),
+            taps: count(self.taps.len()),
             ..self.stats
         }
     }
@@ -355,7 +367,7 @@ impl Worker {
                 self.borrow_track(track, Borrowed { room, participant, of, from });
             }
             Command::RemoveTrack { track } => self.retire_track(&track),
-            Command::MuteTrack { track, muted } => self.mute_track(&track, muted),
+            Command::MuteTrack { track, muted } => self.mute_track(&track, muted, now),
             Command::Subscribe { subscriber, track, kind, stream } => self.with(&subscriber, |worker, key| {
                 worker.subscribe(key, &track, kind, stream, now);
             }),
@@ -370,6 +382,11 @@ impl Worker {
                     self.with(&participant, |worker, key| worker.send_data(key, channel, &payload, now));
                 }
             }
+            Command::Tap { tap, room, publisher, track, wish } => {
+                self.add_tap(tap, Tap::new((room, publisher, track), wish), now);
+            }
+            Command::Untap { tap } => self.untap(tap, now),
+            Command::TapKeyframe { tap } => self.ask_for_tap(tap, now),
             Command::LimitRoom { room, limits } => self.limit_room(&room, limits),
             Command::SpanRoom { room, part, peers, home } => self.span_room(&room, Span { part, peers, home }, now),
             Command::Explain { participant, request } => self.with(&participant, |worker, key| {
@@ -381,6 +398,7 @@ impl Worker {
                 }
                 self.return_all(&room);
                 self.remove_mirrors(&room, |_| true);
+                self.end_waiting_taps(|tap| tap.room == room);
                 self.rooms.remove(&room);
             }
             Command::Resume { participant } => self.with(&participant, |worker, key| worker.resume(key)),
@@ -534,6 +552,7 @@ impl Worker {
             self.demux.remove(transport);
         }
         self.participants_by_id.remove(&participant.id);
+        self.end_waiting_taps(|tap| tap.publisher == participant.id);
         if let Some(room) = self.rooms.get_mut(&participant.room) {
             room.participants.retain(|p| *p != key);
             // A room with limits waits for who comes back, one on several workers for who comes here.

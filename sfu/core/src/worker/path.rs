@@ -109,6 +109,7 @@ impl Worker {
             // Before it is forwarded: a layer begins with the key frame that lets receivers in.
             self.unbalance_takers(key);
             self.balance(now);
+            self.aim_taps(key, now);
         }
         let Some(track) = self.tracks.get_mut(key) else { return };
         if !track.is_muted {
@@ -121,6 +122,9 @@ impl Worker {
             }
             if let Some(track) = self.tracks.get_mut(key) {
                 track.subscriptions = subscriptions;
+                if !track.taps.is_empty() {
+                    self.tap(key, ingested, now);
+                }
             }
         }
         if let Some(stream) = self.tracks.get_mut(key).and_then(|track| track.poll_keyframe_request(now)) {

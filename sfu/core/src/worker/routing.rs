@@ -57,6 +57,7 @@ impl Worker {
         for subscription in early {
             self.attach(subscription, key, now);
         }
+        self.attach_early_taps(key, now);
     }
 
     /// Takes a track out of the worker; its subscriptions end.
@@ -76,13 +77,16 @@ impl Worker {
         };
         self.withdraw(key, &track);
         self.unlimit_track(key, &track);
-        for subscription in track.subscriptions.into_iter().chain(backup.into_iter().flat_map(|b| b.subscriptions)) {
+        let codecs = || std::iter::once(&track).chain(&backup);
+        self.end_taps(codecs().flat_map(|codec| codec.taps.iter().copied()));
+        for subscription in codecs().flat_map(|codec| codec.subscriptions.iter().copied()) {
             self.remove_subscription(subscription);
         }
         Some(track.id)
     }
 
     pub(super) fn retire_track(&mut self, id: &TrackId) {
+        self.end_waiting_taps(|tap| tap.track_id == *id);
         if self.return_track(id) {
             return;
         }
@@ -103,15 +107,15 @@ impl Worker {
         }
     }
 
-    pub(super) fn mute_track(&mut self, id: &TrackId, muted: bool) {
+    pub(super) fn mute_track(&mut self, id: &TrackId, muted: bool, now: Instant) {
         let own = self.tracks_by_id.get(id).copied();
         // A mirror hears of it from its origin.
         let Some(key) = own.filter(|key| self.tracks[*key].section().is_some()) else { return };
-        self.set_muted(key, muted);
+        self.set_muted(key, muted, now);
         self.announce(key);
     }
 
-    pub(super) fn set_muted(&mut self, key: TrackKey, muted: bool) {
+    pub(super) fn set_muted(&mut self, key: TrackKey, muted: bool, now: Instant) {
         self.reconsidered.insert(key);
         for key in self.codecs_of(key) {
             let Some(track) = self.tracks.get_mut(key) else { continue };
@@ -125,6 +129,7 @@ impl Worker {
                 }
             }
             self.unbalance_takers(key);
+            self.mute_taps(key, muted, now);
         }
     }
 

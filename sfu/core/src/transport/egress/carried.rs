@@ -50,6 +50,11 @@ impl Carried {
         Self { audio_level: self.audio_level, ..Self::default() }
     }
 
+    /// How a picture is to be turned, as its publisher wrote it.
+    pub(crate) fn orientation(&self) -> Option<u8> {
+        self.orientation
+    }
+
     /// Sound level as -dBov, 0 to 127.
     pub(crate) fn audio_level_dbov(&self) -> Option<u8> {
         self.audio_level.map(|byte| byte & 0x7f)
