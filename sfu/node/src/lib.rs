@@ -5,7 +5,7 @@
 //!
 //! A [`Node`] runs the workers, a [`RoomLink`] is a room's way to those it is on. Behind them, each in its own module: the
 //! thread around a worker, its mailbox, the links between workers; the port they share and what becomes of datagrams
-//! that come to the wrong one; where TCP connections are received; what workers show of themselves, and who looks at it.
+//! that come to the wrong one; the rings in which what taps give waits for a [`TapReader`]; where TCP connections are received; what workers show of themselves, and who looks at it.
 
 mod addresses;
 mod affinity;
@@ -26,6 +26,7 @@ mod room_link;
 mod rooms;
 mod steering;
 mod strays;
+mod taps;
 mod worker_thread;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use drill::Drill;
 pub use node::Node;
 pub use room_link::{PARTICIPANTS_PER_WORKER, RoomLink};
 pub use sluice_net::LobbyDoor as MediaDoor;
+pub use taps::{TAP_RING_LEN, TapReader, TapWake};
 
 /// Most workers of a node: as many as [`WorkerId`](sluice_core::WorkerId) has numbers for.
 pub const MAX_WORKERS: u8 = 255;

@@ -6,6 +6,7 @@ use sluice_net::{LobbyStats, NetStats, TcpStats};
 
 use crate::links::LinkStats;
 use crate::strays::StrayStats;
+use crate::taps::TapStats;
 
 /// What a worker showed last; the difference is what it adds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +16,7 @@ pub(crate) struct Published {
     pub(crate) tcp: TcpStats,
     pub(crate) links: LinkStats,
     pub(crate) strays: StrayStats,
+    pub(crate) taps: TapStats,
 }
 
 type Read = fn(&Published) -> u64;
@@ -38,7 +40,7 @@ impl MediaMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let counters: [(&str, &str, Read); 36] = [
+        let counters: [(&str, &str, Read); 38] = [
             ("sluice_datagrams_received_total", "UDP datagrams received.", |p| p.net.received),
             ("sluice_datagram_bytes_received_total", "Bytes in UDP datagrams received.", |p| p.net.received_bytes),
             ("sluice_datagrams_sent_total", "UDP datagrams sent.", |p| p.net.sent),
@@ -91,6 +93,8 @@ impl MediaMetrics {
             ("sluice_packets_relay_dropped_total", "Media packets another worker had no room for.", |p| {
                 p.links.dropped
             }),
+            ("sluice_tap_packets_total", "Media packets taps gave.", |p| p.worker.packets_tapped),
+            ("sluice_tap_dropped_total", "Of these, dropped: whoever takes them does not keep up.", |p| p.taps.dropped),
             ("sluice_media_bytes_sent_total", "Bytes in media datagrams, repairs and padding included.", |p| {
                 p.worker.bytes_sent
             }),
@@ -106,12 +110,13 @@ impl MediaMetrics {
                 p.worker.data_dropped
             }),
         ];
-        let gauges: [(&str, &str, Read); 5] = [
+        let gauges: [(&str, &str, Read); 6] = [
             ("sluice_transports", "Peer connections.", |p| p.worker.transports),
             ("sluice_tcp_connections", "TCP connections that carry media.", |p| p.tcp.connections),
             ("sluice_tracks", "Published tracks.", |p| p.worker.tracks),
             ("sluice_mirrors", "Tracks that workers know from other workers.", |p| p.worker.mirrors),
             ("sluice_subscriptions", "Subscriptions.", |p| p.worker.subscriptions),
+            ("sluice_taps", "Taps.", |p| p.worker.taps),
         ];
         Ok(Self {
             counters: counters

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use sluice_core::{Command, Event, Failure, ParticipantId, RoomId, RoomSpan, WorkerId};
+use sluice_core::{Command, Event, Failure, ParticipantId, RoomId, RoomSpan, TapWish, TrackId, WorkerId};
 
 use crate::placement::{Load, choose};
 use crate::rooms::Rooms;
+use crate::taps::{TapReader, TapWake, ring};
 use crate::worker_thread::Message;
 use crate::{EventSink, WorkerUnavailable};
 
@@ -60,6 +61,34 @@ impl RoomLink {
             |worker, command| routed.push((worker, Some(command))),
         );
         self.deliver(routed)
+    }
+
+    /// Gives a track away to whoever holds the reader, too, from its next key frame on; `wake` is called when something
+    /// waits there. The track may be published later. The tap ends with the track, with its publisher, with the room and
+    /// with the reader; where its publisher is not in the room it has ended already.
+    ///
+    /// # Errors
+    /// [`WorkerUnavailable`] when the room cannot go on, see [`Self::send`].
+    pub fn tap(
+        &mut self,
+        publisher: &ParticipantId,
+        track: &TrackId,
+        wish: TapWish,
+        wake: TapWake,
+    ) -> Result<TapReader, WorkerUnavailable> {
+        let tap = self.rooms.next_tap();
+        let (room, publisher, track) = (self.room.clone(), publisher.clone(), track.clone());
+        let command = Command::Tap { tap, room, publisher, track, wish };
+        let mut routed = Vec::new();
+        // No newcomer: nobody is to be placed.
+        self.span
+            .route(command, |_| WorkerId::default(), |worker, command| routed.push((worker, Some(command))));
+        let mailbox = routed.first().and_then(|(worker, _)| self.rooms.mailbox(*worker)).cloned();
+        let (ring, reader) = ring(tap, mailbox.clone(), wake);
+        // A worker that takes no ring takes no command behind it either; without its ring the reader sees the end.
+        let _ = mailbox.map(|mailbox| mailbox.post(Message::Tap(ring)));
+        self.deliver(routed)?;
+        Ok(reader)
     }
 
     /// The worker somebody of the room is on, for other rooms that borrow its tracks.

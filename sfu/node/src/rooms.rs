@@ -5,10 +5,10 @@
 //! lost, and a worker must not keep a room that is over.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sluice_core::{Event, RoomId, WorkerId};
+use sluice_core::{Event, RoomId, TapId, WorkerId};
 
 use crate::mailbox::Mailbox;
 use crate::placement::Load;
@@ -20,6 +20,8 @@ pub(crate) struct Rooms {
     /// By the workers' numbers.
     mailboxes: Vec<Mailbox>,
     places: Mutex<Places>,
+    /// Of the next tap.
+    next_tap: AtomicU64,
 }
 
 #[derive(Default)]
@@ -39,7 +41,7 @@ struct Open {
 
 impl Rooms {
     pub(crate) fn new(mailboxes: Vec<Mailbox>) -> Self {
-        Self { mailboxes, places: Mutex::default() }
+        Self { mailboxes, places: Mutex::default(), next_tap: AtomicU64::new(1) }
     }
 
     /// The way to a worker.
@@ -55,6 +57,11 @@ impl Rooms {
     /// What all workers have to do.
     pub(crate) fn loads(&self) -> impl Iterator<Item = (WorkerId, Load)> {
         WorkerId::all().zip(self.mailboxes.iter().map(|mailbox| mailbox.pulse().load()))
+    }
+
+    /// A number that no tap of the node has had.
+    pub(crate) fn next_tap(&self) -> TapId {
+        TapId(self.next_tap.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A room begins, on no worker yet.

@@ -15,6 +15,7 @@ use crate::metrics::{MediaMetrics, Published};
 use crate::pulse::{Pulse, Stride};
 use crate::random::SystemRandom;
 use crate::strays::{Batch, MAX_BATCHES, Outlet, StrayStats};
+use crate::taps::{Ring, Taps};
 use crate::{EventSink, NodeConfig, affinity};
 
 /// Messages taken before media is looked at again: a burst of joins must not hold packets up.
@@ -34,6 +35,8 @@ pub(crate) enum Message {
         room: RoomId,
     },
     Command(Command),
+    /// The tap of this ring is the next that is made.
+    Tap(Ring),
     /// Stays awake until the other end is dropped.
     #[cfg(test)]
     Stall(Receiver<()>),
@@ -67,6 +70,7 @@ pub(crate) struct WorkerThread {
     addresses: Addresses,
     place: Place,
     rooms: HashMap<RoomId, EventSink>,
+    taps: Taps,
     metrics: MediaMetrics,
     published: Published,
 }
@@ -92,6 +96,7 @@ impl WorkerThread {
             addresses,
             place,
             rooms: HashMap::new(),
+            taps: Taps::default(),
             metrics,
             published: Published::default(),
         }
@@ -163,12 +168,24 @@ impl WorkerThread {
         self.place.links.wake();
         self.send();
         self.report();
+        self.give_tapped(now);
+    }
+
+    /// Hands over what taps give, last: whoever takes it has no picture to show in time.
+    fn give_tapped(&mut self, now: Instant) {
+        while let Some((tap, message)) = self.worker.poll_tapped() {
+            if let Some(command) = self.taps.give(tap, message) {
+                self.worker.handle_command(command, now);
+            }
+        }
+        self.taps.wake();
     }
 
     fn take_messages(&mut self, now: Instant) {
         for _ in 0..MAX_MESSAGES_PER_PASS {
             match self.place.inbox.try_recv() {
                 Ok(Message::Command(command)) => self.worker.handle_command(command, now),
+                Ok(Message::Tap(ring)) => self.taps.add(ring),
                 Ok(Message::Open { room, events }) => {
                     self.rooms.insert(room, events);
                 }
@@ -295,7 +312,7 @@ impl WorkerThread {
         self.place.pulse.show_connections(worker.transports);
         let strays = self.place.outlet.as_ref().map_or(StrayStats::default(), Outlet::stats);
         let (net, tcp) = (self.ports.stats(), self.ports.streams().stats());
-        let after = Published { worker, net, tcp, links: self.place.links.stats(), strays };
+        let after = Published { worker, net, tcp, links: self.place.links.stats(), strays, taps: self.taps.stats() };
         self.published = self.metrics.publish(&self.published, after);
     }
 }

@@ -4,15 +4,16 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sluice_core::{
-    Client, CodecRole, Command, Connection, Event, ExpectedTrack, Failure, Kind, ParticipantId, Source, TrackId,
+    Client, CodecRole, Command, Connection, Event, ExpectedTrack, Failure, Kind, ParticipantId, Source, TapMessage,
+    TapWish, TrackId,
 };
-use sluice_node::{Node, NodeConfig, RoomLink};
+use sluice_node::{Node, NodeConfig, RoomLink, TAP_RING_LEN, TapReader};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid};
@@ -37,6 +38,7 @@ struct Page {
     /// Its section for a microphone.
     microphone: Option<Mid>,
     sent: u16,
+    pace: Duration,
     next_packet_at: Instant,
     /// Timestamps that came, by section.
     heard: HashMap<Mid, Vec<u32>>,
@@ -63,6 +65,7 @@ impl Page {
             offers: 0,
             microphone: None,
             sent: 0,
+            pace: PACKET,
             next_packet_at: now,
             heard: HashMap::new(),
             tracks: Vec::new(),
@@ -139,7 +142,7 @@ impl Page {
             self.drain();
         }
         if let Some(mid) = self.microphone.filter(|_| self.rtc.is_connected() && self.next_packet_at <= now) {
-            self.next_packet_at = now + PACKET;
+            self.next_packet_at = now + self.pace;
             self.sent += 1;
             let codecs = self.rtc.codec_config();
             let pt = codecs.find(|p| p.spec().codec == Codec::Opus).map(|p| p.pt()).unwrap();
@@ -272,6 +275,17 @@ impl Stage {
         }
     }
 
+    /// Somebody's microphone is tapped. The count is of the times its reader was woken.
+    fn tap(&mut self, name: &str) -> (TapReader, Arc<AtomicUsize>) {
+        let (publisher, track) = (self.page(name).id.clone(), self.page(name).track());
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&woken);
+        let wake = Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        (self.link.tap(&publisher, &track, TapWish::default(), wake).unwrap(), woken)
+    }
+
     fn metric(&self, name: &str) -> f64 {
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == name).unwrap();
@@ -320,4 +334,76 @@ fn three_people_on_three_threads_hear_each_other_and_outlive_a_thread() {
     let dan = stage.page("dan").track();
     stage.run_until("dan is heard", |stage| stage.page("ann").heard(&dan) > 20 && stage.page("cem").heard(&dan) > 20);
     assert_eq!(stage.failed.len(), 1);
+}
+
+/// All that waits in a tap: what it said besides packets, and their numbers.
+fn drained(reader: &mut TapReader) -> (Vec<String>, Vec<u64>) {
+    let (mut said, mut numbers) = (Vec::new(), Vec::new());
+    while let Some(message) = reader.poll() {
+        match message {
+            TapMessage::Packet(packet) => numbers.push(packet.sequence()),
+            TapMessage::Format(format) => said.push(format.mime_type),
+            TapMessage::Muted { is_muted, .. } => said.push(format!("muted {is_muted}")),
+            TapMessage::Ended => said.push("ended".to_owned()),
+            TapMessage::SenderReport(_) => {}
+        }
+    }
+    (said, numbers)
+}
+
+#[test]
+fn what_somebody_says_can_be_tapped_on_whichever_thread_they_are() {
+    let mut stage = Stage::open();
+    for (name, publishes) in [("ann", true), ("bob", true), ("cem", false)] {
+        stage.enter(name, publishes);
+    }
+    let bob = stage.page("bob").track();
+    // Before they are connected, and of somebody who publishes nothing.
+    let ((mut of_bob, woken), (mut of_cem, _)) = (stage.tap("bob"), stage.tap("cem"));
+    stage.run_until("bob is heard", |stage| stage.page("cem").heard(&bob) > 50);
+    stage.run_until("the reader is woken", |_| woken.load(Ordering::Relaxed) > 20);
+    let (said, numbers) = drained(&mut of_bob);
+    assert_eq!(said, ["audio/opus"]);
+    assert!(numbers.len() > 20 && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+
+    // Nobody takes any for a while: the ring holds what it can, the rest is dropped and counted, and cem loses nothing.
+    stage.link.send(Command::MuteTrack { track: bob.clone(), muted: true }).unwrap();
+    stage.link.send(Command::MuteTrack { track: bob.clone(), muted: false }).unwrap();
+    let page = stage.pages.iter_mut().find(|page| page.track() == bob).unwrap();
+    page.pace = Duration::from_millis(2);
+    stage.run_until("the ring is full", |_| of_bob.dropped() > 50);
+    stage.run_until("the figures", |stage| stage.metric("sluice_tap_dropped_total") > 50.0);
+    assert_eq!(stage.metric("sluice_taps"), 2.0);
+    let (said, numbers) = drained(&mut of_bob);
+    assert_eq!((&*said, numbers.len() + 2), (&["muted true".to_owned(), "muted false".to_owned()][..], TAP_RING_LEN));
+    let before = woken.load(Ordering::Relaxed);
+    stage.run_until("it goes on", |_| woken.load(Ordering::Relaxed) > before + 5);
+    let (_, again) = drained(&mut of_bob);
+    assert!(again[0] > numbers[numbers.len() - 1] + 50, "behind a gap");
+
+    // Whose publisher is not there has ended from the start; whose publisher leaves ends then.
+    let mut of_nobody = stage.link.tap(&"PA_nobody".into(), &bob, TapWish::default(), Arc::new(|| {})).unwrap();
+    assert_eq!(drained(&mut of_nobody).0, ["ended"]);
+    let cem = stage.page("cem").id.clone();
+    stage.link.send(Command::RemoveParticipant { participant: cem }).unwrap();
+    stage.run_until("the figures", |stage| stage.metric("sluice_taps") == 1.0);
+    assert_eq!(drained(&mut of_cem).0, ["ended"]);
+    drop(of_cem);
+    // A reader that goes takes its tap along.
+    let (second, _) = stage.tap("bob");
+    stage.run_until("the figures", |stage| stage.metric("sluice_taps") == 2.0);
+    drop(second);
+    stage.run_until("the figures", |stage| stage.metric("sluice_taps") == 1.0);
+    // Bob's thread dies, and with it the tap.
+    let thread = stage
+        .levels
+        .iter()
+        .rev()
+        .find(|(_, part)| *part == 1)
+        .map(|(thread, _)| thread.clone())
+        .unwrap();
+    *stage.doomed.lock().unwrap() = thread;
+    stage.run_until("bob is told", |stage| !stage.failed.is_empty());
+    let (said, _) = drained(&mut of_bob);
+    assert_eq!(said, ["ended"]);
 }
