@@ -29,8 +29,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What happens here and webhooks are not told of.
 const IN_THE_LOG_ALONE: [&str; 2] = ["participant_entered", "session_changed"];
 
-/// A room, and what the API said happened in it.
-type Acknowledged = (String, &'static str);
+/// What the API said it did.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Acknowledged {
+    room: String,
+    /// What then happened in the room.
+    event: &'static str,
+    /// What the audit trail calls it.
+    deed: &'static str,
+    request_id: String,
+}
 
 /// What a receiver of webhooks was told, in the order it came: event's id and room.
 type Told = Arc<Mutex<Vec<(String, String)>>>;
@@ -68,8 +76,8 @@ fn token(identity: &str, grants: VideoGrants) -> String {
     token.to_jwt().unwrap()
 }
 
-/// Calls a method of the server API: whether it was answered well. `None` when the server is gone.
-async fn call(port: u16, method: &str, room: &str, body: Value) -> Option<()> {
+/// Calls a method of the server API, and gives the id of the request. `None` when the server is gone.
+async fn call(port: u16, method: &str, room: &str, body: Value) -> Option<String> {
     let grants = VideoGrants { room_create: true, room_admin: true, room: room.to_owned(), ..Default::default() };
     let (bearer, body) = (token("back end", grants), body.to_string());
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
@@ -84,15 +92,18 @@ async fn call(port: u16, method: &str, room: &str, body: Value) -> Option<()> {
     // Half an answer is none.
     let (head, _) = answer.split_once("\r\n\r\n")?;
     assert!(head.starts_with("HTTP/1.1 200"), "{method}: {answer}");
-    Some(())
+    let (_, rest) = head.split_once("x-request-id: ").expect("each answer has one");
+    Some(rest.lines().next()?.to_owned())
 }
 
 /// Rooms come, somebody enters each and is sent away, every second one ends; until the server is gone.
 async fn work(port: u16, name: String, tell: mpsc::UnboundedSender<Acknowledged>) -> Option<()> {
     for turn in 0.. {
         let room = format!("{name} {turn}");
-        call(port, "CreateRoom", &room, json!({ "name": room })).await?;
-        tell.send((room.clone(), "room_started")).ok()?;
+        let said =
+            |event, deed, request_id| tell.send(Acknowledged { room: room.clone(), event, deed, request_id }).ok();
+        let request_id = call(port, "CreateRoom", &room, json!({ "name": room })).await?;
+        said("room_started", "room.create", request_id)?;
 
         let grants = VideoGrants { room_join: true, room: room.clone(), ..Default::default() };
         let target = format!("ws://localhost:{port}/rtc?access_token={}", token("ann", grants));
@@ -100,12 +111,13 @@ async fn work(port: u16, name: String, tell: mpsc::UnboundedSender<Acknowledged>
         let (mut socket, _) = client_async(target, stream).await.ok()?;
         // `join`: she is in.
         socket.next().await?.ok()?;
-        call(port, "RemoveParticipant", &room, json!({ "room": room, "identity": "ann" })).await?;
-        tell.send((room.clone(), "participant_connection_aborted")).ok()?;
+        let removal = json!({ "room": room, "identity": "ann" });
+        let request_id = call(port, "RemoveParticipant", &room, removal).await?;
+        said("participant_connection_aborted", "participant.remove", request_id)?;
 
         if turn % 2 == 0 {
-            call(port, "DeleteRoom", &room, json!({ "room": room })).await?;
-            tell.send((room, "room_finished")).ok()?;
+            let request_id = call(port, "DeleteRoom", &room, json!({ "room": room })).await?;
+            said("room_finished", "room.delete", request_id)?;
         } else {
             // Left open, with somebody in it.
             let grants = VideoGrants { room_join: true, room, ..Default::default() };
@@ -182,14 +194,30 @@ impl Scene {
         }
     }
 
+    /// Each acknowledged act was a deed of its own, written down before it was done, and nothing went wrong with it.
+    fn verify_trail(&self, run: usize) {
+        let exported = sluice(&["audit", "export", &self.trail]).output().unwrap();
+        assert!(exported.status.success(), "run {run}: {}", String::from_utf8_lossy(&exported.stderr));
+        let lines = String::from_utf8(exported.stdout).unwrap();
+        let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for record in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+            if let Some(request_id) = record["request_id"].as_str() {
+                records.entry(request_id.to_owned()).or_default().push(record);
+            }
+        }
+        for act in &self.acknowledged {
+            let of_act = records.get(&act.request_id).map(Vec::as_slice).unwrap_or_default();
+            let [record] = of_act else { panic!("run {run}: {act:?} was acknowledged, and the trail has {of_act:?}") };
+            let said = ["what", "room", "result"].map(|field| record[field].as_str().unwrap());
+            assert_eq!(said, [act.deed, act.room.as_str(), "done"], "run {run}");
+        }
+    }
+
     /// Looks through what is stored.
     async fn verify(&self, run: usize) {
         let verified = sluice(&["audit", "verify", &self.trail]).output().unwrap();
         assert!(verified.status.success(), "run {run}: {}", String::from_utf8_lossy(&verified.stderr));
-        // Each of these was a deed, written down before it was done.
-        let said = String::from_utf8_lossy(&verified.stdout);
-        let records: usize = said.split_once("good: ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
-        assert!(records >= self.acknowledged.len(), "run {run}: {said}");
+        self.verify_trail(run);
         let store = Store::open(&self.url, &StoreOptions::default()).await.unwrap();
         assert_eq!(store.check().await.unwrap(), [] as [String; 0], "run {run}");
         let log = log(&store).await;
@@ -199,8 +227,11 @@ impl Scene {
             .iter()
             .map(|event| (event.room.as_ref().unwrap().as_str(), event.kind.as_str()))
             .collect();
-        for (room, kind) in &self.acknowledged {
-            assert!(kept.contains(&(room.as_str(), *kind)), "run {run}: {kind} of {room} was acknowledged and is lost");
+        for Acknowledged { room, event, .. } in &self.acknowledged {
+            assert!(
+                kept.contains(&(room.as_str(), *event)),
+                "run {run}: {event} of {room} was acknowledged and is lost"
+            );
         }
         let kept: BTreeSet<_> = log.iter().map(id).collect();
         for (id, room) in self.told.lock().unwrap().iter() {
