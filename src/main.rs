@@ -5,6 +5,7 @@ mod addresses;
 mod audit;
 mod backup;
 mod cli;
+mod deeds;
 mod keys;
 mod logging;
 mod people;

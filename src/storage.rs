@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sluice_config::StorageUrl;
-use sluice_store::{LockNews, ServerLock, Store, StoreOptions};
+use sluice_store::{LockNews, ServerLock, Store, StoreError, StoreOptions};
 use tempfile::TempDir;
 
 /// A server that was told to end, or was killed, has let go of its storage after this.
 const TAKEOVER: Duration = Duration::from_secs(3);
+/// Another command from the command line has let go of it after this; what holds it for longer is a server.
+const ANOTHER_COMMAND: Duration = Duration::from_millis(500);
 /// How often it is asked whether the storage is still this server's alone.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -85,11 +87,12 @@ impl Storage {
     }
 }
 
-/// The store that a server may be using at this moment: nothing of what it holds is taken from it.
+/// The store that a server may be using at this moment: nothing of what it holds is taken from it, and its tables stay as it
+/// knows them. Where none does, with the lock that keeps one from starting meanwhile.
 ///
 /// # Errors
-/// As [`Storage::open`]; and that temporary storage is its server's alone.
-pub(crate) async fn beside_a_server(url: &StorageUrl) -> anyhow::Result<Store> {
+/// As [`Storage::open`]; that temporary storage is its server's alone; and that the server is of another version.
+pub(crate) async fn beside_a_server(url: &StorageUrl) -> anyhow::Result<(Store, Option<ServerLock>)> {
     let address = match url {
         StorageUrl::Postgres(url) => url.reveal().to_owned(),
         StorageUrl::Sqlite(path) => {
@@ -101,9 +104,20 @@ pub(crate) async fn beside_a_server(url: &StorageUrl) -> anyhow::Result<Store> {
              give --config, or SLUICE_STORAGE__URL with the storage that the server uses"
         ),
     };
-    Store::open(&address, &StoreOptions::default())
-        .await
-        .context("cannot open storage (`storage.url`)")
+    let cannot = "cannot open storage (`storage.url`)";
+    let lock = match ServerLock::take(&address, ANOTHER_COMMAND).await {
+        Ok(lock) => Some(lock),
+        Err(StoreError::HasServer) => None,
+        Err(error) => return Err(error).context(cannot),
+    };
+    if lock.is_none() && !Store::has_tables_of_this_version(&address).await.context(cannot)? {
+        anyhow::bail!(
+            "the server that uses the storage (`storage.url`) is of another version\n  \
+             use the `sluice` that it was started from, or stop it first"
+        );
+    }
+    let store = Store::open(&address, &StoreOptions::default()).await.context(cannot)?;
+    Ok((store, lock))
 }
 
 fn sqlite(path: &Path) -> String {

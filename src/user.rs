@@ -1,5 +1,5 @@
 //! `sluice user`: accounts from the command line, for the first administrator and for whoever is locked out. Works on the
-//! store, whether a server runs or not.
+//! store, whether a server runs or not; [`crate::deeds`] has it in the audit trail first.
 
 use std::io::{BufRead as _, Write as _};
 
@@ -9,7 +9,8 @@ use sluice_server::{Directory, NewUser, ServerConfig, UserChange};
 use sluice_store::User;
 
 use crate::cli::SourceArgs;
-use crate::{keys, people, storage};
+use crate::deeds::Recorded;
+use crate::{keys, people};
 
 /// Characters of a password that is made here: 20 of 62 kinds cannot be guessed, and can still be typed once.
 const PASSWORD_CHARS: usize = 20;
@@ -121,15 +122,17 @@ async fn carry_out(command: &UserCommand) -> anyhow::Result<()> {
 }
 
 async fn add(args: &AddArgs) -> anyhow::Result<()> {
-    let directory = directory(&args.whose.source).await?;
+    // Before the store is taken: somebody may take their time.
     let password = args.password.read()?;
+    let (directory, recorded) = directory(&args.whose.source).await?;
     let new = NewUser {
         login: args.whose.login.clone(),
         name: args.name.clone(),
         password: Some(password.text.clone()),
         roles: args.roles.clone(),
     };
-    let user = directory.create(new).await?;
+    let deed = ("user.create", args.whose.login.as_str(), format!("roles: {}", args.roles.join(", ")));
+    let user = recorded.carry_out(deed, directory.create(new)).await?;
     if !args.whose.source.load_unchecked()?.accounts.enabled {
         eprintln!("note: nobody signs in yet: `accounts.enabled` is false in this configuration");
     }
@@ -138,26 +141,27 @@ async fn add(args: &AddArgs) -> anyhow::Result<()> {
 }
 
 async fn password(args: &PasswordArgs) -> anyhow::Result<()> {
-    let directory = directory(&args.whose.source).await?;
-    let user = directory.find(&args.whose.login).await?;
     let password = args.password.read()?;
+    let (directory, recorded) = directory(&args.whose.source).await?;
+    let user = directory.find(&args.whose.login).await?;
     let change = UserChange { password: Some(password.text.clone()), ..UserChange::default() };
-    directory.change(&user.id, change).await?;
+    let deed = ("user.change", user.id.as_str(), "password".to_owned());
+    recorded.carry_out(deed, directory.change(&user.id, change)).await?;
     say(&format!("{} has a new password and is signed out everywhere\n{}", user.login, announced(&password)))
 }
 
 async fn set_disabled(args: &LoginArgs, disabled: bool) -> anyhow::Result<()> {
-    let directory = directory(&args.source).await?;
+    let (directory, recorded) = directory(&args.source).await?;
     let user = directory.find(&args.login).await?;
-    directory
-        .change(&user.id, UserChange { disabled: Some(disabled), ..UserChange::default() })
-        .await?;
+    let change = UserChange { disabled: Some(disabled), ..UserChange::default() };
+    let deed = ("user.change", user.id.as_str(), format!("disabled: {disabled}"));
+    recorded.carry_out(deed, directory.change(&user.id, change)).await?;
     let what = if disabled { "is locked out" } else { "may sign in again" };
     say(&format!("{} {what}\n", user.login))
 }
 
 async fn list(source: &SourceArgs) -> anyhow::Result<()> {
-    let directory = directory(source).await?;
+    let (directory, _recorded) = directory(source).await?;
     let mut last: Option<String> = None;
     loop {
         let users = directory.list(last.as_deref(), PAGE).await?;
@@ -179,16 +183,16 @@ fn announced(password: &Password) -> String {
     if password.is_new { format!("password, shown this once: {}\n", password.text) } else { String::new() }
 }
 
-/// The accounts of the configured store.
-async fn directory(source: &SourceArgs) -> anyhow::Result<Directory> {
+/// The accounts of the configured store, and the way to change them.
+async fn directory(source: &SourceArgs) -> anyhow::Result<(Directory, Recorded)> {
     let config = source.load_unchecked()?;
-    let store = storage::beside_a_server(&config.storage.url).await?;
+    let recorded = Recorded::open(&config).await?;
     let config = ServerConfig {
         roles: people::roles(config.roles),
         accounts: people::accounts(config.accounts),
         ..ServerConfig::new(Vec::new())
     };
-    Ok(Directory::new(store, &config))
+    Ok((Directory::new(recorded.store.clone(), &config), recorded))
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

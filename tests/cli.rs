@@ -272,9 +272,11 @@ fn creator() -> String {
 fn the_first_administrator_is_made_here_and_locked_out_beside_a_running_server() {
     let home = tempfile::tempdir().unwrap();
     let storage = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let trail = home.path().join("audit.log").to_str().unwrap().to_owned();
     let user = |arguments: &[&str], typed: &str| {
         let mut command = sluice(&[&["user"], arguments].concat());
-        command.env("SLUICE_STORAGE__URL", &storage).env("SLUICE_ACCOUNTS__ENABLED", "true");
+        command.env("SLUICE_STORAGE__URL", &storage).env("SLUICE_AUDIT__PATH", &trail);
+        command.env("SLUICE_ACCOUNTS__ENABLED", "true").env("SUDO_USER", "operator");
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -302,7 +304,11 @@ fn the_first_administrator_is_made_here_and_locked_out_beside_a_running_server()
     }
     assert!(refusal(&run(&["user", "list", "--dev"])).contains("SLUICE_STORAGE__URL"));
 
-    let variables = [("SLUICE_STORAGE__URL", storage.as_str()), ("SLUICE_ACCOUNTS__ENABLED", "true")];
+    let variables = [
+        ("SLUICE_STORAGE__URL", storage.as_str()),
+        ("SLUICE_AUDIT__PATH", &trail),
+        ("SLUICE_ACCOUNTS__ENABLED", "true"),
+    ];
     let server = Serving::start_with(&[], &variables);
     let login = |password: &str| {
         let body = serde_json::json!({ "login": "ruth", "password": password }).to_string();
@@ -321,6 +327,59 @@ fn the_first_administrator_is_made_here_and_locked_out_beside_a_running_server()
     stdout(&user(&["enable", "ruth"], ""));
     stdout(&user(&["password", "ruth", "--password-stdin"], "battery staple\r\n"));
     assert_eq!((login(password).0, login("battery staple").0), (401, 200));
+
+    let lines = stdout(&run(&["audit", "export", &trail]));
+    let records = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let said: Vec<_> = records
+        .filter(|record| record["who"] == "operator (command line)")
+        .map(|record| ["what", "detail", "result"].map(|field| record[field].as_str().unwrap().to_owned()))
+        .collect();
+    let expected = [
+        ["user.create", "roles: admin", "done"],
+        ["user.create", "roles: ", "done"],
+        ["user.create", "roles: ", "done"],
+        ["user.create", "roles: ", "failed"],
+        ["user.create", "roles: ", "done"],
+        ["user.create", "roles: ", "failed"],
+        ["user.create", "roles: surgeon", "done"],
+        ["user.create", "roles: surgeon", "failed"],
+        ["user.change", "disabled: true", "done"],
+        ["user.change", "disabled: false", "done"],
+        ["user.change", "password", "done"],
+    ];
+    assert_eq!(said, expected, "by itself, and by the server that runs");
+}
+
+#[test]
+fn beside_a_server_that_writes_nothing_down_nothing_is_done() {
+    let home = tempfile::tempdir().unwrap();
+    let storage = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let add = || {
+        let mut command = sluice(&["user", "add", "ruth"]);
+        command
+            .env("SLUICE_STORAGE__URL", &storage)
+            .env("SLUICE_AUDIT__PATH", home.path().join("audit.log"));
+        refusal(&command.output().unwrap())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let lock = sluice_store::ServerLock::take(&storage, std::time::Duration::ZERO);
+    let _lock = runtime.block_on(lock).unwrap();
+    std::fs::write(home.path().join("sluice.db"), "").unwrap();
+    let refused = add();
+    assert!(refused.contains("another version"), "its tables are not made by another program: {refused}");
+
+    runtime.block_on(async {
+        let store = sluice_store::Store::open(&storage, &sluice_store::StoreOptions::default()).await.unwrap();
+        store.close().await;
+    });
+    let refused = add();
+    assert!(refused.contains("did not write it to its audit trail"), "{refused}");
+    runtime.block_on(async {
+        let store = sluice_store::Store::open(&storage, &sluice_store::StoreOptions::default()).await.unwrap();
+        assert_eq!(store.users(None, 9).await.unwrap(), []);
+        assert_eq!(store.owed_deeds(9).await.unwrap(), [], "nor later");
+        store.close().await;
+    });
 }
 
 /// Status and body of an answer.

@@ -19,6 +19,7 @@
 
 mod accounts;
 mod auth;
+mod beside;
 mod clock;
 mod config;
 mod doors;
@@ -49,6 +50,7 @@ use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::auth::Keys;
+use crate::beside::Clerk;
 use crate::doors::api::{Answers, Knocks, ReturnKeys};
 use crate::events::EventTasks;
 use crate::gate::Gate;
@@ -63,7 +65,7 @@ pub use config::{AccountsConfig, Limits, OidcConfig, Rates, Role, RoomDefaults, 
 pub use events::WebhookError;
 pub use signal::frame::{FrameError, decode_json, decode_protobuf};
 pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
-pub use trail::AuditTrail;
+pub use trail::{AuditTrail, Unrecorded};
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +94,7 @@ pub enum ServerError {
 pub struct Server {
     app: Arc<App>,
     events: EventTasks,
+    clerk: Clerk,
 }
 
 impl Server {
@@ -148,7 +151,9 @@ impl Server {
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
         };
-        Ok(Self { app: Arc::new(app), events })
+        let app = Arc::new(app);
+        let clerk = Clerk::start(app.clone());
+        Ok(Self { app, events, clerk })
     }
 
     /// Accepts connections until `shutdown` resolves; plain HTTP, or TLS when `tls` is given (ALPN is set
@@ -193,6 +198,7 @@ impl Server {
         if tokio::time::timeout_at(deadline, self.app.rooms.all_ended()).await.is_err() {
             tracing::warn!("rooms were still open when the drain timeout was over");
         }
+        self.clerk.stop().await;
         self.events.close(deadline).await;
     }
 }

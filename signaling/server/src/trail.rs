@@ -81,9 +81,11 @@ impl AuditTrail {
 
 /// Why a deed is not known to be in the trail.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unrecorded {
+pub enum Unrecorded {
+    /// It cannot be written.
     #[error(transparent)]
     Trail(TrailError),
+    /// It was not written in time; it may be yet, with a second entry that nothing came of it.
     #[error("the disk takes too long")]
     TooSlow,
 }

@@ -9,6 +9,7 @@
 mod bans;
 mod chat;
 mod check;
+mod deeds;
 mod erasure;
 mod error;
 mod events;
@@ -26,9 +27,11 @@ mod summaries;
 mod tokens;
 mod users;
 mod values;
+mod version;
 
 pub use bans::{BANS_OF_A_ROOM, Ban, BanSubject};
 pub use chat::{ChatMessage, NewChatMessage, Sender};
+pub use deeds::OwedDeed;
 pub use erasure::{Erased, Person};
 pub use error::{Source, StoreError};
 pub use events::{Event, EventPage, NewEvent};

@@ -11,7 +11,13 @@ const STEPS: &[(i64, &str, &str)] = &[
     (1, "control plane", include_str!("../migrations/0001_control_plane.sql")),
     (2, "appointments", include_str!("../migrations/0002_appointments.sql")),
     (3, "bans of a room", include_str!("../migrations/0003_bans_of_a_room.sql")),
+    (4, "owed deeds", include_str!("../migrations/0004_owed_deeds.sql")),
 ];
+
+/// Whether a database that has taken these steps, in order, has the tables of this version.
+pub(crate) fn are_all(taken: &[i64]) -> bool {
+    STEPS.iter().map(|(step, ..)| step).eq(taken)
+}
 
 /// All of them.
 pub(crate) fn all() -> Migrator {

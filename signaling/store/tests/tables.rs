@@ -7,9 +7,15 @@ use std::time::Duration;
 
 use databases::Database;
 use sluice_store::{
+<<<<<<< HEAD
     BANS_OF_A_ROOM, Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, PasswordHash,
     Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId, SessionKind,
     SessionState, Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
+=======
+    BANS_OF_A_ROOM, Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, OwedDeed,
+    PasswordHash, Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId,
+    SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Swept, UnixMillis, User, UserId,
+>>>>>>> 5cde4e7 (Have what the command line does to accounts in the audit trail first)
 };
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -574,6 +580,44 @@ async fn bans_of_a_room_have_a_bound_and_go_with_it() {
         assert!(store.delete_room(&lobby).await.unwrap());
         assert_eq!(store.bans(Some(&lobby), None, 9).await.unwrap(), []);
         assert_eq!(store.bans(Some(&"other".into()), None, 9).await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn whether_tables_are_of_this_version_is_told_without_making_them() {
+    for database in Database::all().await {
+        if database.name == "SQLite" {
+            assert!(Store::has_tables_of_this_version(&database.url).await.is_err(), "there is no file");
+            std::fs::write(database.directory.path().join("store.sqlite"), "").unwrap();
+        }
+        assert!(!Store::has_tables_of_this_version(&database.url).await.unwrap(), "{}", database.name);
+        database.open().await.close().await;
+        assert!(Store::has_tables_of_this_version(&database.url).await.unwrap(), "{}", database.name);
+    }
+}
+
+/// What the command line asks the server to write down.
+#[tokio::test]
+async fn a_deed_is_owed_until_one_side_settles_it() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let deed = OwedDeed {
+            id: "D1".to_owned(),
+            who: "ruth".to_owned(),
+            what: "user.create".to_owned(),
+            whom: Some("ann".to_owned()),
+            detail: None,
+            failed: false,
+            at: NOW,
+        };
+        store.owe_deed(&deed).await.unwrap();
+        assert!(matches!(store.owe_deed(&deed).await, Err(StoreError::Exists { what: "deed" })), "{}", database.name);
+        assert_eq!(store.owed_deeds(9).await.unwrap(), [deed]);
+        assert!(store.is_owed("D1").await.unwrap());
+        assert!(store.settle_deed("D1").await.unwrap());
+        assert!(!store.settle_deed("D1").await.unwrap(), "the other side was first");
+        assert!(!store.is_owed("D1").await.unwrap());
         store.close().await;
     }
 }
