@@ -18,6 +18,11 @@ describe('failures', () => {
     assert.match((await page.text(hook('failure'))) ?? '', /no such room/i);
   });
 
+  it('an address where nothing is', async () => {
+    const page = await (await browser('chromium')).open(`${(await server()).url}/about/nothing`);
+    await page.sees(failure('bad_link'));
+  });
+
   it('a room that is full', async () => {
     const small = await Server.start({ env: { SLUICE_ROOMS__MAX_PARTICIPANTS: '1' } });
     try {

@@ -53,8 +53,22 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     match WebApp::get(name) {
         Some(file) => answer(name, file, &headers),
         None if page => not_built(),
+        None if is_for_a_person(&headers) => lost(),
         None => (StatusCode::NOT_FOUND, "not found").into_response(),
     }
+}
+
+/// Whether a browser asks for something to read, and not for a part of a page.
+fn is_for_a_person(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
+/// The app, at an address where nothing is: it says so in words, and leads on.
+fn lost() -> Response {
+    // As if nobody had it: what is not there is not unchanged either.
+    let page = WebApp::get(INDEX).map_or_else(not_built, |file| answer(INDEX, file, &HeaderMap::new()));
+    (StatusCode::NOT_FOUND, page).into_response()
 }
 
 fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {

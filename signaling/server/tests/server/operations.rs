@@ -98,6 +98,11 @@ async fn pages_of_the_app_are_one_page_built_or_not() {
         assert_eq!(server.get(target).await.status, 404, "{target}");
     }
     assert_eq!(server.request("POST", "/", &[], "").await.status, 404);
+    // A person who took a wrong turn is told by the app, and still nothing is there.
+    let browser = [("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];
+    let lost = server.request("GET", "/about", &browser, "").await;
+    assert_eq!((lost.status, lost.body), (404, home.body));
+    assert_eq!(server.get("/about").await.body, "not found");
 }
 
 #[tokio::test]
