@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::clock::{SenderReport, WallClock};
 use crate::codec::{Codec, Format};
 use crate::container::{Chunk, Extension, Kind, MAX_CLUSTER_US, Place, Writer};
-use crate::intake::{Frame, Gap, Intake, MAX_LAST_FRAME_US, Resolution, Taken, TrackConfig, USUAL_FRAME_US};
+use crate::intake::{Frame, Gap, Intake, Resolution, Taken, TrackConfig};
 use crate::reorder::{PacketHead, WAIT};
 
 /// How long a frame waits for one of another track that may be older: as long as that may wait for a repair, and a
@@ -71,7 +71,7 @@ pub struct TrackSummary {
     pub codec: Codec,
     /// Where the file's time 0 is on the recording's line.
     pub origin_us: u64,
-    /// Begin of its first frame.
+    /// Begin of its first frame. It may be a little before the file's, when it came after the other track's first.
     pub begin_us: u64,
     /// End of its last one.
     pub end_us: u64,
@@ -131,7 +131,6 @@ struct File {
 struct Member {
     config: TrackConfig,
     summary: TrackSummary,
-    last_us: Option<u64>,
 }
 
 impl FileRecorder {
@@ -420,7 +419,7 @@ impl FileRecorder {
                 frames: 0,
                 bytes: 0,
             };
-            members.push(Member { config, summary, last_us: None });
+            members.push(Member { config, summary });
         }
         let configs: Vec<TrackConfig> = members.iter().map(|member| member.config.clone()).collect();
         let (writer, extension) = Writer::begin(self.kind, &configs, origin_us);
@@ -500,10 +499,7 @@ impl Member {
         if summary.frames == 0 {
             summary.begin_us = frame.time_us;
         }
-        // Until another follows, a picture is taken to stand as long as the one before.
-        let stood_us = self.last_us.map_or(USUAL_FRAME_US, |last_us| frame.time_us.saturating_sub(last_us));
-        self.last_us = Some(frame.time_us);
-        summary.end_us = frame.time_us + frame.duration_us.unwrap_or(stood_us.min(MAX_LAST_FRAME_US));
+        summary.end_us = frame.time_us + frame.duration_us.unwrap_or(frame.usual_us);
         summary.frames += 1;
         summary.bytes += u64::try_from(frame.data.len()).unwrap_or(u64::MAX);
     }
@@ -572,5 +568,154 @@ impl TrackRecorder {
     #[must_use]
     pub fn summaries(&self) -> &[PartSummary] {
         self.0.summaries()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &[u8] = &[0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 8, 0, 8, 0, 0];
+    const MIME_TYPES: [&str; 6] = ["video/VP8", "video/VP9", "video/H264", "video/H265", "video/AV1", "audio/opus"];
+
+    fn head(sequence: u64, timestamp: u32, received_at: Instant) -> PacketHead {
+        PacketHead { sequence, timestamp, marker: true, received_at }
+    }
+
+    #[test]
+    fn what_was_written_is_flushed_though_nothing_follows() {
+        let start = Instant::now();
+        let mut recorder = TrackRecorder::new(Kind::Matroska, start);
+        recorder.handle_format(Format::new("video/VP8", 90_000, 0).unwrap(), start);
+        recorder.handle_packet(&head(0, 0, start), KEY, start);
+        assert!(recorder.poll_write().is_some() && recorder.poll_write().is_none(), "the file's head");
+        let at = recorder.poll_timeout().unwrap();
+        assert_eq!(at, start + FLUSH_AFTER);
+        recorder.handle_timeout(at);
+        assert!(recorder.poll_write().is_some(), "the cluster");
+        assert_eq!(recorder.poll_timeout(), None);
+    }
+
+    #[test]
+    fn nothing_is_taken_after_the_end() {
+        let start = Instant::now();
+        let mut recorder = TrackRecorder::new(Kind::Matroska, start);
+        recorder.handle_format(Format::new("video/VP8", 90_000, 0).unwrap(), start);
+        recorder.handle_packet(&head(0, 0, start), KEY, start);
+        recorder.finish(start);
+        while recorder.poll_write().is_some() {}
+        recorder.handle_packet(&head(1, 3000, start), KEY, start);
+        recorder.finish(start);
+        assert_eq!((recorder.poll_write(), recorder.summaries().len()), (None, 1));
+    }
+
+    #[test]
+    fn a_recording_of_nothing_is_no_file() {
+        let start = Instant::now();
+        let mut recorder = TrackRecorder::new(Kind::Matroska, start);
+        recorder.handle_format(Format::new("audio/opus", 48_000, 2).unwrap(), start);
+        recorder.finish(start);
+        assert_eq!((recorder.poll_write(), recorder.summaries()), (None, &[][..]));
+    }
+
+    /// Something a tap may say of one of two tracks.
+    #[derive(Debug, Clone)]
+    enum Said {
+        Format(usize),
+        /// How far the number and the time go on, and what is in it.
+        Packet(u8, u32, bool, Vec<u8>),
+        Report(u64, u32),
+        Muted(bool),
+        Ended,
+    }
+
+    fn payload() -> impl Strategy<Value = Vec<u8>> {
+        let begin = prop::sample::select(vec![
+            KEY.to_vec(),
+            vec![0x10, 0x11, 0, 0],
+            vec![0x0c, 0x82, 0x49, 0x83, 0x42, 0x00, 0x09, 0xf0, 0x07, 0x76],
+            vec![0x78, 0, 10, 0x67, 0x42, 0xc0, 0x0a, 0xd9, 0x1e, 0x84, 0, 0, 3, 0, 4, 0x68, 0xce, 0x3c, 0x80],
+            vec![0x7c, 0x85, 0x88],
+            vec![0x62, 0x01, 0x93, 0x80],
+            vec![0x18, 0x0a, 0x0b],
+            vec![0x78],
+            vec![],
+        ]);
+        (begin, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(begin, rest)| [begin, rest].concat())
+    }
+
+    fn said() -> impl Strategy<Value = Said> {
+        prop_oneof![
+            2 => (0usize..6).prop_map(Said::Format),
+            30 => (
+                prop_oneof![20 => Just(1), 1 => any::<u8>()],
+                prop_oneof![20 => 0u32..9_000, 1 => any::<u32>()],
+                any::<bool>(),
+                payload(),
+            )
+                .prop_map(|(sequence, ticks, marker, payload)| Said::Packet(sequence, ticks, marker, payload)),
+            2 => any::<(u64, u32)>().prop_map(|(ntp, timestamp)| Said::Report(ntp, timestamp)),
+            1 => any::<bool>().prop_map(Said::Muted),
+            1 => Just(Said::Ended),
+        ]
+    }
+
+    proptest! {
+        /// Whatever a publisher sends: no panic, no timeout that has passed already once it was handled (its owner would
+        /// never sleep again), nothing written but at a file's end or within it, and tracks go on in time.
+        #[test]
+        fn anything_may_come(
+            is_mp4: bool,
+            all in prop::collection::vec((0usize..2, said(), prop_oneof![9 => 0u64..50, 1 => 0u64..20_000]), 0..150)
+        ) {
+            let start = Instant::now();
+            let kind = if is_mp4 { Kind::FragmentedMp4 } else { Kind::Matroska };
+            let mut recorder = FileRecorder::new(kind, 2, start);
+            let mut now = start;
+            let mut lines = [(0_u64, 0_u32); 2];
+            let mut lens = std::collections::BTreeMap::<u32, u64>::new();
+            for (input, said, later_ms) in all {
+                now += Duration::from_millis(later_ms);
+                let (sequence, timestamp) = &mut lines[input];
+                let input = Input(input);
+                match said {
+                    Said::Format(codec) => {
+                        recorder.handle_format(input, Format::new(MIME_TYPES[codec], 90_000, 2).unwrap(), now);
+                    }
+                    Said::Packet(on, ticks, marker, payload) => {
+                        *sequence += u64::from(on);
+                        *timestamp = timestamp.wrapping_add(ticks);
+                        let head =
+                            PacketHead { sequence: *sequence, timestamp: *timestamp, marker, received_at: now };
+                        recorder.handle_packet(input, &head, &payload, now);
+                    }
+                    Said::Report(ntp, timestamp) => {
+                        recorder.handle_sender_report(input, &SenderReport { ntp, timestamp, received_at: now });
+                    }
+                    Said::Muted(is_muted) => recorder.handle_muted(input, is_muted, now),
+                    Said::Ended => recorder.handle_ended(input, now),
+                }
+                recorder.handle_timeout(now);
+                prop_assert!(recorder.poll_timeout().is_none_or(|at| at > now));
+                while recorder.poll_request().is_some() {}
+            }
+            recorder.finish(now);
+            while let Some(chunk) = recorder.poll_write() {
+                let len = lens.entry(chunk.part).or_default();
+                let bytes = chunk.bytes.len() as u64;
+                match chunk.place {
+                    Place::Append => *len += bytes,
+                    Place::Patch { offset } => prop_assert!(offset + bytes <= *len),
+                }
+            }
+            for track in recorder.summaries().iter().flat_map(|part| &part.tracks) {
+                prop_assert!(track.begin_us <= track.end_us);
+                prop_assert!(track.gaps.iter().all(|gap| gap.from_us < gap.to_us));
+            }
+        }
     }
 }

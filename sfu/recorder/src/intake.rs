@@ -20,10 +20,10 @@ use crate::reorder::{Next, PacketHead, Reorder};
 const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is assumed of the last frame, which no other follows: 30 frames a second.
-pub(crate) const USUAL_FRAME_US: u64 = 33_333;
+const USUAL_FRAME_US: u64 = 33_333;
 
 /// No frame is assumed to stand longer than this when nothing follows it.
-pub(crate) const MAX_LAST_FRAME_US: u64 = 1_000_000;
+const MAX_LAST_FRAME_US: u64 = 1_000_000;
 
 /// A time in which there is nothing to show or to hear, in microseconds since the recording's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub(crate) struct Frame {
     pub(crate) time_us: u64,
     /// How long it lasts, as far as it says.
     pub(crate) duration_us: Option<u64>,
+    /// How long it is taken to last where nothing follows it.
+    pub(crate) usual_us: u64,
     pub(crate) is_key: bool,
     pub(crate) data: Vec<u8>,
 }
@@ -124,8 +126,9 @@ struct Stream {
     config: Option<TrackConfig>,
     /// The next picture has to be a key frame that says all.
     must_enter: bool,
-    /// Time of the last picture, and how long the one before it stood.
-    last: Option<(u64, u64)>,
+    /// How long pictures stand, by the last two that followed one another.
+    usual_us: u64,
+    last_us: Option<u64>,
 }
 
 impl Intake {
@@ -154,7 +157,8 @@ impl Intake {
             sets: ParameterSets::default(),
             config: None,
             must_enter: format.codec.is_video(),
-            last: None,
+            usual_us: USUAL_FRAME_US,
+            last_us: None,
         };
         if format.codec == Codec::Opus {
             let config = TrackConfig::Opus(format.channels);
@@ -285,16 +289,20 @@ impl Intake {
         if placed.is_jump && self.gap.is_none() {
             self.gap = self.end_us.map(|end_us| (end_us, GapReason::Restarted));
         }
-        let stood_us = match stream.last {
-            Some((before_us, _)) => (placed.time_us - before_us).min(MAX_LAST_FRAME_US),
-            None => USUAL_FRAME_US,
-        };
-        stream.last = Some((placed.time_us, stood_us));
+        // Where something is missing, the one before stood longer than it was made to.
+        if let Some(last_us) = stream.last_us
+            && self.gap.is_none()
+        {
+            stream.usual_us = (placed.time_us - last_us).min(MAX_LAST_FRAME_US);
+        }
+        stream.last_us = Some(placed.time_us);
+        let usual_us = stream.usual_us;
         self.end_gap(placed.time_us);
-        self.end_us = Some(placed.time_us + duration_us.unwrap_or(stood_us));
+        self.end_us = Some(placed.time_us + duration_us.unwrap_or(usual_us));
         self.taken.push_back(Taken::Frame(Frame {
             time_us: placed.time_us,
             duration_us,
+            usual_us,
             is_key: built.is_key,
             data: built.data,
         }));

@@ -12,6 +12,7 @@
 )]
 
 mod clip;
+mod network;
 mod packets;
 mod participant;
 mod player;

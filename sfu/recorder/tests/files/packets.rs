@@ -9,6 +9,9 @@ use super::clip::units;
 /// Bytes of a packet: small, so that frames take several.
 const MTU: usize = 400;
 
+/// How a codec lays a frame into payloads.
+pub type Lay = fn(&[u8]) -> Vec<Vec<u8>>;
+
 /// A packet of a tap.
 #[derive(Debug, Clone)]
 pub struct Packet {
@@ -58,7 +61,7 @@ impl Line {
     }
 
     /// All packets of a clip.
-    pub fn clip(&mut self, frames: &[Vec<u8>], lay: fn(&[u8]) -> Vec<Vec<u8>>) -> Vec<Packet> {
+    pub fn clip(&mut self, frames: &[Vec<u8>], lay: Lay) -> Vec<Packet> {
         frames.iter().flat_map(|frame| self.frame(lay(frame))).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sluice_recorder::{Format, GapReason, Kind, Request, TrackRecorder};
 
 use super::clip;
-use super::packets::{self, Line, Packet};
+use super::packets::{self, Lay, Line, Packet};
 use super::player::{Disk, assert_near, play};
 
 /// Records packets in the order of this list, each at the time it came, and finishes with the last one.
@@ -27,8 +27,6 @@ fn record(kind: Kind, format: &Format, start: Instant, packets: &[Packet]) -> (D
 fn video(mime_type: &str) -> Format {
     Format::new(mime_type, 90_000, 0).unwrap()
 }
-
-type Lay = fn(&[u8]) -> Vec<Vec<u8>>;
 
 /// Records a clip of two seconds, neighbours swapped and some packets twice, and has it played.
 fn plays(kind: Kind, mime_type: &str, codec: &str, extension: &str, frames: &[Vec<u8>], lay: Lay) {
