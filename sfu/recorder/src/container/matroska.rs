@@ -342,6 +342,36 @@ mod tests {
     }
 
     #[test]
+    fn the_index_leads_to_clusters_that_begin_with_what_is_sought() {
+        let mut writer = MatroskaWriter::begin(&[TrackConfig::Opus(2)], 7_000_000, true);
+        for packet in 0..400 {
+            let frame = Frame {
+                time_us: 7_000_000 + packet * 20_000,
+                duration_us: Some(20_000),
+                usual_us: 20_000,
+                is_key: true,
+                data: vec![0xfc; 9],
+            };
+            writer.write(0, &frame);
+        }
+        let cues_at = {
+            writer.finish(15_000_000);
+            let cues = writer.written.appended.last().map_or(0, Vec::len);
+            writer.written.appended.iter().map(Vec::len).sum::<usize>() - cues
+        };
+        let file = writer.written.appended.concat();
+        let data = usize::try_from(writer.layout.data).unwrap_or_default();
+        assert!(file[cues_at..].starts_with(&id::CUES.to_be_bytes()));
+        assert_eq!(writer.cues.0.len(), 8);
+        for cue in &writer.cues.0 {
+            let cluster = &file[data + usize::try_from(cue.position).unwrap_or_default()..];
+            assert!(cluster.starts_with(&id::CLUSTER.to_be_bytes()));
+            let timestamp = Elements::default().uint(id::TIMESTAMP, cue.time_ms).0;
+            assert!(cluster.windows(timestamp.len()).take(16).any(|window| window == timestamp), "{cue:?}");
+        }
+    }
+
+    #[test]
     fn an_index_that_is_full_is_thinned() {
         let mut cues = Cues::default();
         for time_ms in 0..100_000 {

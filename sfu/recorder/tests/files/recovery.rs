@@ -31,11 +31,11 @@ pub fn repaired(cut: &[u8]) -> Result<Repaired, NotRecoverable> {
     Ok(Repaired { bytes, duration_s: repair.duration_us as f64 / 1e6, kept })
 }
 
-/// A recording of four seconds that was never finished, and where its chunks end.
-fn unfinished(kind: Kind) -> (Vec<u8>, Vec<usize>, Disk) {
+/// A recording that was never finished, and where its chunks end.
+fn unfinished(kind: Kind, seconds: u32) -> (Vec<u8>, Vec<usize>, Disk) {
     let directory = tempfile::tempdir().unwrap();
-    let frames = clip::h264(directory.path(), &clip::pictures(64, 48, 4), "15");
-    let sound = clip::opus(directory.path(), 4);
+    let frames = clip::h264(directory.path(), &clip::pictures(32, 32, seconds), "15");
+    let sound = clip::opus(directory.path(), seconds);
     let start = Instant::now();
     let (mut video, mut audio) = (Line::video(start), Line::audio(start));
     let mut all: Vec<_> = video.clip(&frames, packets::h264).into_iter().map(|packet| (Input(0), packet)).collect();
@@ -69,7 +69,7 @@ fn unfinished(kind: Kind) -> (Vec<u8>, Vec<usize>, Disk) {
 #[test]
 fn a_file_cut_at_any_byte_keeps_all_that_was_written_whole() {
     for kind in [Kind::Matroska, Kind::FragmentedMp4] {
-        let (bytes, ends, _) = unfinished(kind);
+        let (bytes, ends, _) = unfinished(kind, 2);
         let mut recovered = 0;
         for cut in 0..=bytes.len() {
             let whole = ends.iter().copied().filter(|end| *end <= cut).max().unwrap_or(0);
@@ -85,14 +85,14 @@ fn a_file_cut_at_any_byte_keeps_all_that_was_written_whole() {
                 Err(error) => panic!("cut at {cut}: {error}"),
             }
         }
-        assert!(recovered > bytes.len() / 2);
+        assert!(recovered > bytes.len() / 4);
     }
 }
 
 #[test]
 fn what_was_recovered_plays() {
     for (kind, extension) in [(Kind::Matroska, "mkv"), (Kind::FragmentedMp4, "mp4")] {
-        let (bytes, ends, _) = unfinished(kind);
+        let (bytes, ends, _) = unfinished(kind, 4);
         for end in &ends[1..] {
             let directory = tempfile::tempdir().unwrap();
             // In the middle of the next cluster, or at the end.
@@ -108,7 +108,7 @@ fn what_was_recovered_plays() {
 #[test]
 fn a_file_that_was_finished_is_left_alone_and_a_strange_one_refused() {
     for kind in [Kind::Matroska, Kind::FragmentedMp4] {
-        let (_, _, whole) = unfinished(kind);
+        let (_, _, whole) = unfinished(kind, 2);
         assert!(recover(&mut Cursor::new(&whole.0[&0].1)).unwrap().is_none());
     }
     assert!(matches!(recover(&mut Cursor::new(b"RIFF....WAVE")), Err(NotRecoverable::Foreign)));
