@@ -124,6 +124,8 @@ struct Stream {
     clock: MediaClock,
     sets: ParameterSets,
     config: Option<TrackConfig>,
+    /// Spatial layers that were left out of a picture since the last key frame: what builds on them is lost.
+    left_out: u8,
     /// The next picture has to be a key frame that says all.
     must_enter: bool,
     /// How long pictures stand, by the last two that followed one another.
@@ -156,6 +158,7 @@ impl Intake {
             clock: MediaClock::new(format.clock_rate),
             sets: ParameterSets::default(),
             config: None,
+            left_out: 0,
             must_enter: format.codec.is_video(),
             usual_us: USUAL_FRAME_US,
             last_us: None,
@@ -270,14 +273,18 @@ impl Intake {
                     return;
                 }
                 let config = if built.is_key { describe(codec, &built, &stream.sets) } else { None };
-                if (stream.must_enter || built.is_key) && config.is_none() {
+                let layers = built.layers;
+                // The publisher has put its highest layer away, or goes back to one that was not needed meanwhile.
+                let builds_on_nothing = layers.kept & layers.inter & stream.left_out != 0;
+                if ((stream.must_enter || built.is_key) && config.is_none()) || builds_on_nothing {
                     stream.assembler.break_off();
                     stream.must_enter = true;
-                    self.open_gap(GapReason::Malformed);
+                    self.open_gap(if builds_on_nothing { GapReason::Lost } else { GapReason::Malformed });
                     self.ask_keyframe(now);
                     return;
                 }
                 stream.must_enter = false;
+                stream.left_out = layers.left_out | if built.is_key { 0 } else { stream.left_out };
                 if let Some(config) = config {
                     self.take_config(TrackConfig::Video(config));
                 }

@@ -49,7 +49,7 @@ impl Builder {
         }
         let is_key = slice.is_some_and(|slice| slice.first().is_some_and(|header| header & 0x1f == SLICE_IDR));
         let is_without_picture = slice.is_none();
-        Ok(Built { data, is_key, size: None, is_without_picture })
+        Ok(Built { data, is_key, is_without_picture, ..Built::default() })
     }
 }
 

@@ -55,7 +55,7 @@ impl Builder {
         }
         let is_key = slice.and_then(nal_type).is_some_and(|nal_type| RANDOM_ACCESS.contains(&nal_type));
         let is_without_picture = slice.is_none();
-        Ok(Built { data, is_key, size: None, is_without_picture })
+        Ok(Built { data, is_key, is_without_picture, ..Built::default() })
     }
 }
 

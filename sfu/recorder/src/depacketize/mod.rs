@@ -17,6 +17,7 @@ mod vp8;
 mod vp9;
 
 pub(crate) use nal::units;
+pub(crate) use vp9::Layers;
 
 use sluice_rtp::VideoCodec;
 
@@ -36,6 +37,8 @@ pub(crate) struct Built {
     pub(crate) size: Option<(u16, u16)>,
     /// Parameter sets alone, and no picture: to be remembered, not to be written.
     pub(crate) is_without_picture: bool,
+    /// Spatial layers that are frames of their own: VP9's.
+    pub(crate) layers: Layers,
 }
 
 /// The frame that is being put together.

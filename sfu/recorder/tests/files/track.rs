@@ -69,6 +69,40 @@ fn vp9_plays() {
     plays(Kind::Matroska, "video/VP9", "vp9", "webm", &frames, packets::vp9);
 }
 
+/// A picture of two spatial layers, each of which builds on its own earlier pictures only: what a key-picture SVC is
+/// between its key pictures.
+fn two_layers(low: &[u8], high: &[u8]) -> Vec<Vec<u8>> {
+    let with_layer = |frame: &[u8], layer: u8| {
+        // L bit, and the layer's byte and TL0PICIDX behind the first.
+        let add = |payload: Vec<u8>| [&[payload[0] | 0x20, layer << 1, 0], &payload[1..]].concat();
+        packets::vp9(frame).into_iter().map(add).collect::<Vec<_>>()
+    };
+    [with_layer(low, 0), with_layer(high, 1)].concat()
+}
+
+#[test]
+fn of_vp9_with_spatial_layers_the_highest_plays_and_when_it_goes_a_key_frame_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let low = clip::vp9(directory.path(), &clip::pictures(80, 60, 2), "30");
+    let high = clip::vp9(directory.path(), &clip::pictures(160, 120, 2), "30");
+    let start = Instant::now();
+    let mut line = Line::video(start);
+    let mut sent: Vec<Packet> = Vec::new();
+    for (index, (low, high)) in low.iter().zip(&high).enumerate() {
+        // The publisher puts the upper layer away after picture 40, and sends a key frame at 30 only.
+        let mut payloads = two_layers(low, high);
+        if index > 40 {
+            let of_low = packets::vp9(low).len();
+            payloads.truncate(of_low);
+        }
+        sent.extend(line.frame(payloads));
+    }
+    let (disk, mut recorder) = record(Kind::Matroska, &video("video/VP9"), start, &sent);
+    assert!(recorder.poll_request().is_some());
+    let played = play(&disk.save(directory.path(), 0));
+    assert_eq!((played.streams[0].frames, played.streams[0].width), (41, 160));
+}
+
 #[test]
 fn h264_plays_in_matroska_and_in_mp4() {
     let directory = tempfile::tempdir().unwrap();
