@@ -78,40 +78,24 @@ fn finite(number: f64) -> Result<f64, StoreError> {
 }
 
 impl Store {
-    /// Samples of a session between two moments (the second one not included), in the order of time.
-    pub async fn quality(
-        &self,
-        session: &SessionId,
-        from: UnixMillis,
-        to: UnixMillis,
-        limit: u32,
-    ) -> Result<Vec<QualitySample>, StoreError> {
-        let query = Query::new(
-            "SELECT * FROM quality_samples WHERE session_id = $1 AND at_ms >= $2 AND at_ms < $3
-             ORDER BY at_ms, participant LIMIT $4",
-        );
-        let rows = self.fetch_all(query.bind(session).bind(from).bind(to).bind(limit)).await?;
-        rows.iter().map(QualitySample::read).collect()
-    }
-}
-
-impl Store {
-    /// The same of one participant, by identity or stay.
-    pub async fn quality_of(
+    /// At most `limit` samples of a session from a moment on, in the order of time; of one participant if `whom` is its
+    /// identity or stay, of all if it is empty. `after`, if it is not empty, is whose sample of that very moment is known
+    /// already: with moment and participant of the last one of a page the next page begins.
+    pub async fn quality_from(
         &self,
         session: &SessionId,
         whom: &str,
         from: UnixMillis,
-        to: UnixMillis,
+        after: &str,
         limit: u32,
     ) -> Result<Vec<QualitySample>, StoreError> {
         let query = Query::new(
-            "SELECT * FROM quality_samples WHERE session_id = $1 AND at_ms >= $2 AND at_ms < $3
-             AND (participant = $5 OR participant IN (
+            "SELECT * FROM quality_samples WHERE session_id = $1 AND at_ms >= $2 AND (at_ms > $2 OR participant > $3)
+             AND ($5 = '' OR participant = $5 OR participant IN (
                  SELECT participant FROM session_participants WHERE session_id = $1 AND identity = $5))
              ORDER BY at_ms, participant LIMIT $4",
         );
-        let query = query.bind(session).bind(from).bind(to).bind(limit).bind(whom);
+        let query = query.bind(session).bind(from).bind(after).bind(limit).bind(whom);
         self.fetch_all(query).await?.iter().map(QualitySample::read).collect()
     }
 }

@@ -141,10 +141,15 @@ async fn figures_are_sums_over_what_is_kept() {
         assert_eq!((figures.active, figures.total, figures.aborted), (1, 3, 0));
         assert_eq!(figures.average, Duration::from_secs(3600 * 3 / 2));
         assert_eq!(figures.quality, [1, 0, 1, 0]);
-        let of_ann = store.quality_of(&"RM_1".into(), "ann", UnixMillis(0), after(1), 9).await.unwrap();
+        let of_ann = store.quality_from(&"RM_1".into(), "ann", UnixMillis(0), "", 9).await.unwrap();
         assert_eq!(of_ann, samples[..2]);
-        let of_bob = store.quality_of(&"RM_1".into(), "PA_2", UnixMillis(0), after(1), 9).await.unwrap();
+        let of_bob = store.quality_from(&"RM_1".into(), "PA_2", UnixMillis(0), "", 9).await.unwrap();
         assert_eq!(of_bob, samples[2..]);
+        // In pages: the second one begins in the middle of a moment.
+        let first = store.quality_from(&"RM_1".into(), "", UnixMillis(0), "", 2).await.unwrap();
+        assert_eq!(first, samples[..2], "{}", database.name);
+        let second = store.quality_from(&"RM_1".into(), "", now, "PA_1", 2).await.unwrap();
+        assert_eq!(second, samples[2..]);
         assert!(store.size_bytes().await.unwrap() > 10_000);
         store.close().await;
     }

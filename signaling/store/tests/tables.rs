@@ -353,8 +353,8 @@ async fn quality_is_kept_and_a_number_that_is_none_is_not() {
             .await
             .unwrap();
         transaction.commit().await.unwrap();
-        assert_eq!(store.quality(&"S1".into(), NOW, later(9), 9).await.unwrap(), [sample(1, 3.5), sample(2, 4.5)]);
-        assert_eq!(store.quality(&"S1".into(), later(2), later(9), 9).await.unwrap().len(), 1);
+        assert_eq!(store.quality_from(&"S1".into(), "", NOW, "", 9).await.unwrap(), [sample(1, 3.5), sample(2, 4.5)]);
+        assert_eq!(store.quality_from(&"S1".into(), "", later(2), "", 9).await.unwrap().len(), 1);
 
         let mut transaction = store.begin().await.unwrap();
         let none = transaction.keep_quality(&"S1".into(), &[sample(3, f64::NAN)]).await;

@@ -199,7 +199,7 @@ mod tests {
         }
         let (_stop, stopped) = watch::channel(true);
         sampler.run(stopped).await;
-        assert_eq!(store.quality(&"RM_1".into(), UnixMillis(0), UnixMillis(9), 9).await.unwrap().len(), 1);
+        assert_eq!(store.quality_from(&"RM_1".into(), "", UnixMillis(0), "", 9).await.unwrap().len(), 1);
         assert_eq!(lost.get(), 1);
     }
 }

@@ -11,6 +11,7 @@ mod control;
 #[allow(unreachable_pub, reason = "it is the store's")]
 #[path = "../../../store/tests/databases/mod.rs"]
 mod databases;
+mod export;
 mod fixture;
 mod gate;
 mod history;

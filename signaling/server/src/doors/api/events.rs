@@ -9,16 +9,20 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sluice_audit::Outcome;
 use sluice_store::{Event, EventPage, RoomName};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::asker::{Asker, NOT_PERMITTED};
+use super::export::{self, Frame, Limit, whole};
 use crate::App;
 use crate::doors::error::ApiError;
+use crate::trail::{Deed, Whence};
 
 /// Events in an answer when nobody says how many.
 const PAGE: u32 = 100;
@@ -41,8 +45,9 @@ struct Asked {
     /// The number of the last event that is known; 0 for from the beginning.
     #[serde(default)]
     after: u64,
-    /// 100 unless said, at most 1000.
-    limit: Option<u32>,
+    /// 100 unless said, at most 1000; `all`: to the end of the log.
+    #[param(value_type = Option<String>)]
+    limit: Option<Limit>,
     /// Only of this room.
     room: Option<String>,
 }
@@ -102,7 +107,8 @@ impl Entry {
 
 /// What happened after an event
 ///
-/// For administrators (`roomList`); with `roomAdmin` of a room, what happened there. Open in development mode.
+/// For administrators (`roomList`); with `roomAdmin` of a room, what happened there. Open in development mode. With `limit=all` it is
+/// sent as it is read, and breaks off where it cannot be read to its end.
 #[utoipa::path(get, path = "/api/events", tag = "history", params(Asked), responses(
     (status = 200, body = Page),
     (status = 400, description = "`bad_query`"),
@@ -111,8 +117,9 @@ impl Entry {
 async fn events(
     State(app): State<Arc<App>>,
     asker: Asker,
+    whence: Whence,
     asked: Result<Query<Asked>, QueryRejection>,
-) -> Result<Json<Page>, ApiError> {
+) -> Result<Response, ApiError> {
     let Query(Asked { after, limit, room }) = asked.map_err(|_| BAD_QUERY)?;
     let may_read = match room.as_deref() {
         _ if asker.oversees() => true,
@@ -122,7 +129,7 @@ async fn events(
     if !may_read {
         return Err(NOT_PERMITTED);
     }
-    if i64::try_from(after).is_err() || limit == Some(0) {
+    if i64::try_from(after).is_err() || limit == Some(Limit::Rows(0)) {
         return Err(BAD_QUERY);
     }
     let room = room.map(RoomName::from);
@@ -130,8 +137,32 @@ async fn events(
         tracing::error!(%error, "cannot read the event log");
         NO_STORAGE
     };
-    let page = app.store.events(after, room.as_ref(), limit.unwrap_or(PAGE)).await.map_err(unreadable)?;
+    let rows = match limit {
+        None => PAGE,
+        Some(Limit::Rows(rows)) => rows,
+        // One says what there is.
+        Some(Limit::All) => 1,
+    };
+    let page = app.store.events(after, room.as_ref(), rows).await.map_err(unreadable)?;
     let newest = app.store.last_event().await.map_err(unreadable)?;
     let EventPage { events, more, oldest } = page;
-    Ok(Json(Page { events: events.into_iter().filter_map(Entry::of).collect(), more, oldest, newest }))
+    if limit == Some(Limit::All) {
+        let deed = Deed::new(asker.name(), "history.export", whence).with("events");
+        app.trail.record(&deed, Outcome::Done).await?;
+        let store = app.store.clone();
+        let read = move |after: u64| {
+            let (store, room) = (store.clone(), room.clone());
+            async move {
+                let page = store.events(after, room.as_ref(), export::PAGE).await.map_err(unreadable)?;
+                // What is written meanwhile is another time's: a log that grows has no end.
+                let last = page.events.last().map(|last| last.number);
+                let next = last.filter(|last| page.more && *last < newest);
+                Ok(export::Page { rows: page.events.into_iter().filter_map(Entry::of).collect(), next })
+            }
+        };
+        let tail = json!({ "more": false, "oldest": oldest, "newest": newest }).to_string();
+        let frame = Frame::Json(r#"{"events":["#, format!("],{}", &tail[1..]));
+        return whole(frame, after, read).await;
+    }
+    Ok(Json(Page { events: events.into_iter().filter_map(Entry::of).collect(), more, oldest, newest }).into_response())
 }

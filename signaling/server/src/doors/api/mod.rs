@@ -9,6 +9,7 @@ mod asker;
 mod browser;
 mod chat;
 mod events;
+mod export;
 mod idempotency;
 mod insight;
 mod join;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sluice_audit::Outcome;
@@ -23,7 +23,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::asker::{Asker, NOT_PERMITTED};
-use super::{INTERNAL, body, table};
+use super::body;
+use super::export::{self, Format, Frame, Limit, Page, whole};
 use crate::App;
 use crate::doors::error::ApiError;
 use crate::random::random_id;
@@ -33,7 +34,7 @@ use crate::trail::{Deed, Whence};
 /// Sessions in an answer when nobody says how many, and the most.
 const PAGE: u32 = 50;
 const MOST: u32 = 1_000;
-/// Samples in an answer: an hour of fifty people.
+/// Samples in an answer that is no table: an hour of fifty people.
 const MOST_SAMPLES: u32 = 20_000;
 /// What the audit trail calls it when somebody takes a table home.
 const EXPORT: &str = "history.export";
@@ -48,7 +49,7 @@ const AHEAD_MS: i64 = 5 * 366 * 24 * 3_600_000;
 const BAD_QUERY: ApiError = ApiError::new(
     StatusCode::BAD_REQUEST,
     "bad_query",
-    "`before` is the id of a session, `limit` 1 to 1000, `from` Unix milliseconds, `format` json or csv",
+    "`before` is the id of a session, `limit` 1 to 1000 or all, `from` Unix milliseconds, `format` json or csv",
 );
 const SESSION_NOT_FOUND: ApiError =
     ApiError::new(StatusCode::NOT_FOUND, "session_not_found", "there is no such session, or it is not kept any more");
@@ -63,15 +64,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list, appoint))
         .routes(routes!(look))
         .routes(routes!(quality))
-}
-
-/// How an answer shall look.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    #[default]
-    Json,
-    Csv,
 }
 
 /// A session, with the names that people's tools know. Times are Unix milliseconds.
@@ -130,17 +122,9 @@ fn unavailable(error: &StoreError) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", "the history cannot be reached now")
 }
 
-/// A table to take home, which the audit trail tells of.
-async fn as_table<T: Serialize>(app: &App, deed: Deed, rows: &[T], name: &str) -> Result<Response, ApiError> {
-    app.trail.record(&deed.with(name), Outcome::Done).await?;
-    let table = table::of(rows).map_err(|error| {
-        tracing::error!(%error, "cannot write a table");
-        INTERNAL
-    })?;
-    let attachment = format!("attachment; filename=\"{name}.csv\"");
-    let head =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, attachment)];
-    Ok((head, table).into_response())
+/// Somebody takes a list home: the audit trail tells of it.
+async fn tell(app: &App, deed: Deed, name: &'static str) -> Result<(), ApiError> {
+    Ok(app.trail.record(&deed.with(name), Outcome::Done).await?)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -148,7 +132,9 @@ async fn as_table<T: Serialize>(app: &App, deed: Deed, rows: &[T], name: &str) -
 struct ListQuery {
     room: Option<String>,
     before: Option<String>,
-    limit: Option<u32>,
+    /// How many to send: 50 unless said, at most 1000; `all`, or a table when nothing is said: to the end of the list.
+    #[param(value_type = Option<String>)]
+    limit: Option<Limit>,
     #[serde(default)]
     #[param(inline)]
     format: Format,
@@ -163,7 +149,8 @@ struct SessionList {
 
 /// List sessions
 ///
-/// Those in which something last happened first. As CSV with `format=csv`.
+/// Those in which something last happened first. As CSV with `format=csv`, all of them unless `limit` says otherwise. A long list
+/// is sent as it is read, and breaks off where it cannot be read to its end.
 #[utoipa::path(get, operation_id = "list_sessions", path = "/api/sessions", tag = "history", params(ListQuery),
     responses(
         (status = 200, body = SessionList),
@@ -187,8 +174,8 @@ async fn list(
     if !may_read {
         return Err(NOT_PERMITTED);
     }
-    let limit = limit.unwrap_or(PAGE);
-    if !(1..=MOST).contains(&limit) {
+    let limit = limit.unwrap_or(if format == Format::Csv { Limit::All } else { Limit::Rows(PAGE) });
+    if matches!(limit, Limit::Rows(rows) if !(1..=MOST).contains(&rows)) {
         return Err(BAD_QUERY);
     }
     let before = match before {
@@ -200,6 +187,24 @@ async fn list(
         return Err(BAD_QUERY);
     }
     let filter = SessionFilter { room: room.map(Into::into), of: of.cloned() };
+    let deed = Deed::new(asker.name(), EXPORT, whence);
+    let limit = match limit {
+        Limit::Rows(limit) => limit,
+        Limit::All => {
+            let store = app.store.clone();
+            let read = move |before: Option<sluice_store::Session>| {
+                let (store, filter) = (store.clone(), filter.clone());
+                async move {
+                    let found = store.session_summaries(&filter, before.as_ref(), export::PAGE).await;
+                    let found = found.map_err(|error| unavailable(&error))?;
+                    Ok(Page::of(found, |last| Some(last.session.clone()), line))
+                }
+            };
+            let frame = Frame::new(format, "sessions", r#"{"sessions":["#);
+            tell(&app, deed, "sessions").await?;
+            return whole(frame, before, read).await;
+        }
+    };
     // One more says whether there are more.
     let found = app.store.session_summaries(&filter, before.as_ref(), limit + 1).await;
     let mut sessions: Vec<_> = found.map_err(|error| unavailable(&error))?.into_iter().map(line).collect();
@@ -209,8 +214,8 @@ async fn list(
     match format {
         Format::Json => Ok(Json(SessionList { sessions, more }).into_response()),
         Format::Csv => {
-            let deed = Deed::new(asker.name(), EXPORT, whence);
-            as_table(&app, deed, &sessions, "sessions").await
+            tell(&app, deed, "sessions").await?;
+            export::table("sessions", &sessions)
         }
     }
 }
@@ -298,7 +303,10 @@ async fn look(
     let participants: Vec<_> = stays.into_iter().map(SessionParticipant::of).collect();
     match format {
         Format::Json => Ok(Json(Session::of(found.session, found.title, participants)).into_response()),
-        Format::Csv => as_table(&app, deed, &participants, "participants").await,
+        Format::Csv => {
+            tell(&app, deed, "participants").await?;
+            export::table("participants", &participants)
+        }
     }
 }
 
@@ -318,6 +326,9 @@ struct QualityQuery {
     /// Samples from this moment on, in Unix milliseconds.
     #[serde(default)]
     from: i64,
+    /// `all`, or a table: to the end of the session. Otherwise 20,000.
+    #[param(value_type = Option<String>)]
+    limit: Option<Limit>,
     #[serde(default)]
     #[param(inline)]
     format: Format,
@@ -373,7 +384,8 @@ impl QualityView {
 
 /// See how participants fared
 ///
-/// A sample of each every ten seconds. As CSV with `format=csv`.
+/// A sample of each every ten seconds. As CSV with `format=csv`, all of them: it is sent as it is read, and breaks off where it
+/// cannot be read to its end.
 #[utoipa::path(get, operation_id = "session_quality", path = "/api/sessions/{id}/quality", tag = "history", params(QualityQuery,
         ("id" = String, Path, description = "The session's id, or its appointment's")),
     responses(
@@ -389,7 +401,10 @@ async fn quality(
     Path(id): Path<String>,
     asked: Result<Query<QualityQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(QualityQuery { participant, from, format }) = asked.map_err(|_| BAD_QUERY)?;
+    let Query(QualityQuery { participant, from, limit, format }) = asked.map_err(|_| BAD_QUERY)?;
+    if matches!(limit, Some(Limit::Rows(_))) || participant.as_ref().is_some_and(|whom| whom.contains('\0')) {
+        return Err(BAD_QUERY);
+    }
     let session = visible(&app, &asker, &id).await?.session;
     let deed = Deed::new(asker.name(), EXPORT, whence).in_room(session.room.as_str());
     let session = session.id;
@@ -398,21 +413,30 @@ async fn quality(
         .into_iter()
         .map(|stay| (stay.participant.to_string(), stay.identity.to_string()))
         .collect();
-    let (from, to) = (UnixMillis(from), UnixMillis(i64::MAX));
-    let found = match participant {
-        Some(whom) if whom.contains('\0') => return Err(BAD_QUERY),
-        Some(whom) => app.store.quality_of(&session, &whom, from, to, MOST_SAMPLES + 1).await,
-        None => app.store.quality(&session, from, to, MOST_SAMPLES + 1).await,
-    };
+    let whom = participant.unwrap_or_default();
+    if format == Format::Csv || limit == Some(Limit::All) {
+        let (store, identities) = (app.store.clone(), Arc::new(identities));
+        let read = move |(from, after): (UnixMillis, String)| {
+            let (store, session, whom) = (store.clone(), session.clone(), whom.clone());
+            let identities = identities.clone();
+            async move {
+                let found = store.quality_from(&session, &whom, from, &after, export::PAGE).await;
+                let found = found.map_err(|error| unavailable(&error))?;
+                let cursor = |last: &QualitySample| (last.at, last.participant.to_string());
+                Ok(Page::of(found, cursor, |sample| QualityView::of(sample, &identities)))
+            }
+        };
+        tell(&app, deed, "quality").await?;
+        let frame = Frame::new(format, "quality", r#"{"samples":["#);
+        return whole(frame, (UnixMillis(from), String::new()), read).await;
+    }
+    let found = app.store.quality_from(&session, &whom, UnixMillis(from), "", MOST_SAMPLES + 1).await;
     let found = found.map_err(|error| unavailable(&error))?;
     let mut samples: Vec<_> = found.into_iter().map(|sample| QualityView::of(sample, &identities)).collect();
     let most = usize::try_from(MOST_SAMPLES).unwrap_or(usize::MAX);
     let more = samples.len() > most;
     samples.truncate(most);
-    match format {
-        Format::Json => Ok(Json(QualityList { samples, more }).into_response()),
-        Format::Csv => as_table(&app, deed, &samples, "quality").await,
-    }
+    Ok(Json(QualityList { samples, more }).into_response())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -8,9 +8,10 @@ use serde::Serialize;
 /// What formulas begin with, and what spreadsheets skip before one.
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n'];
 
-/// A line of column names, then one for each row. Rows are flat structures. Nothing, when there are none.
-pub(super) fn of<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, TableError> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+/// A line for each row, before the first of a table one of column names. Rows are flat structures. Nothing, when there are none.
+pub(super) fn piece<T: Serialize>(rows: &[T], is_first: bool) -> Result<Vec<u8>, TableError> {
+    let mut builder = csv::WriterBuilder::new();
+    let mut writer = builder.has_headers(is_first).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         writer.serialize(row)?;
     }
@@ -62,11 +63,12 @@ mod tests {
             Row { name: "two\nlines", at: Some(-5) },
             Row { name: "@SUM(1)", at: Some(0) },
         ];
-        let table = String::from_utf8(of(&rows).unwrap()).unwrap();
+        let table = String::from_utf8(piece(&rows, true).unwrap()).unwrap();
         assert_eq!(
             table,
             "name,at\r\n\"Ann, \"\"A\"\"\",1\r\n\"'=HYPERLINK(\"\"http://x\"\")\",\r\n\"two\nlines\",-5\r\n'@SUM(1),0\r\n"
         );
-        assert!(of::<Row>(&[]).unwrap().is_empty());
+        assert_eq!(piece(&rows[3..], false).unwrap(), b"'@SUM(1),0\r\n");
+        assert!(piece::<Row>(&[], true).unwrap().is_empty());
     }
 }
