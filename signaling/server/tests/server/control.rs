@@ -4,6 +4,7 @@ use livekit_protocol::signal_response as told;
 use livekit_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
 use sluice_server::{AccountsConfig, Directory, NewUser, ServerConfig};
+use sluice_store::{Lifetime, Room, UnixMillis};
 
 use crate::fixture::{Answer, Client, Fixture, join_request, open_store, wrap};
 
@@ -549,6 +550,31 @@ async fn a_host_mutes_and_asks_and_ends() {
     let looked = server.get(&format!("/api/rooms/{id}")).await.json();
     assert_eq!(looked["live"], false, "it stays as it was set up");
     assert_eq!(join(&server, &id, json!({ "name": "Ada" })).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_knocks_does_not_keep_a_room_and_who_enters_does() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let server = Fixture::over(store.clone(), production()).await;
+    let (id, host_key) = room(&server, json!({ "lobby": true })).await;
+    let name = id.as_str().into();
+    let old = store.room(&name).await.unwrap().unwrap();
+    let Lifetime::Temporary { expires } = old.lifetime else { panic!("nobody said that it lasts") };
+    // Made most of a day ago.
+    let soon = UnixMillis(expires.0 - 20 * 3_600_000);
+    store.delete_room(&name).await.unwrap();
+    store
+        .create_room(&Room { lifetime: Lifetime::Temporary { expires: soon }, ..old })
+        .await
+        .unwrap();
+    let lifetime = async || store.room(&name).await.unwrap().unwrap().lifetime;
+    for _ in 0..3 {
+        assert_eq!(join(&server, &id, json!({ "name": "Ada" })).await.status, 202);
+    }
+    assert_eq!(lifetime().await, Lifetime::Temporary { expires: soon });
+    assert_eq!(join(&server, &id, json!({ "name": "Eva", "host_key": host_key })).await.status, 200);
+    assert_ne!(lifetime().await, Lifetime::Temporary { expires: soon });
 }
 
 /// Who is no host is refused at every route, in the same words wherever it must not learn anything.
