@@ -121,9 +121,6 @@ export interface LogPage {
 type Token = string | undefined;
 export type Format = 'json' | 'csv';
 
-/** As much as the server puts into one answer, and so into a file. */
-export const SESSIONS_IN_FILE = 1000;
-export const SAMPLES_IN_FILE = 20_000;
 /** Enough for days; whoever has more takes the file. */
 const QUALITY_PAGES = 20;
 
@@ -157,10 +154,10 @@ export const history = {
   },
 
   sessionsFile: (format: Format, room: string | undefined, token: Token) =>
-    requestFile('/api/sessions', { query: { room, format, limit: SESSIONS_IN_FILE }, token }),
+    requestFile('/api/sessions', { query: { room, format, limit: 'all' }, token }),
 
   qualityFile: (id: string, format: Format, token: Token) =>
-    requestFile(`${sessionPath(id)}/quality`, { query: { format }, token }),
+    requestFile(`${sessionPath(id)}/quality`, { query: { format, limit: 'all' }, token }),
 
   system: (token: Token) => request<SystemMetrics>('GET', '/api/system', { token }),
 

@@ -4,13 +4,13 @@ import { inWords } from '../../state/failure';
 import { Button } from '../../ui/Button';
 
 interface DownloadsProps {
-  /** What a file holds at most, said with each: one that ends early looks like any other. */
-  most: string;
+  /** What a file holds, said with each: the page beside it shows a part. */
+  holds: string;
   save: (format: Format) => Promise<void>;
 }
 
 /** The same figures as files. */
-export function Downloads({ most, save }: DownloadsProps) {
+export function Downloads({ holds, save }: DownloadsProps) {
   const [busy, setBusy] = useState<Format>();
   const [problem, setProblem] = useState<string>();
   const [saved, setSaved] = useState(false);
@@ -42,7 +42,7 @@ export function Downloads({ most, save }: DownloadsProps) {
       ))}
       {saved && (
         <p className="field-hint" role="status">
-          Saved. A file holds {most}.
+          Saved. A file holds {holds}.
         </p>
       )}
       {problem !== undefined && (

@@ -1,12 +1,6 @@
 import { useCallback } from 'react';
 import { account } from '../../account/account';
-import {
-  history,
-  SAMPLES_IN_FILE,
-  type Format,
-  type SessionDetail,
-  type Stay,
-} from '../../api/history';
+import { history, type Format, type SessionDetail, type Stay } from '../../api/history';
 import { count, dateTime } from '../../state/measures';
 import { displayName } from '../../state/people';
 import { lasted, roomName, stayed } from '../../state/sessions';
@@ -76,7 +70,7 @@ function Detail({ session }: { session: SessionDetail }) {
         <header className="page-title">
           <h2 id="quality-heading">Quality</h2>
           <Downloads
-            most={`the first ${count(SAMPLES_IN_FILE)} measurements`}
+            holds="all measurements"
             save={async (format: Format) => {
               const file = await account.ask((token) =>
                 history.qualityFile(session.session_id, format, token),

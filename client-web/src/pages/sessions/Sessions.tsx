@@ -1,6 +1,6 @@
 import { useCallback, useState } from 'react';
 import { account } from '../../account/account';
-import { history, SESSIONS_IN_FILE, type Format, type SessionInfo } from '../../api/history';
+import { history, type Format, type SessionInfo } from '../../api/history';
 import { count, dateTime } from '../../state/measures';
 import { lasted, roomName } from '../../state/sessions';
 import { AccessNote } from '../../ui/AccessNote';
@@ -37,7 +37,7 @@ export default function Sessions() {
           <Button type="submit">Show</Button>
         </form>
         <Downloads
-          most={`the latest ${count(SESSIONS_IN_FILE)} sessions`}
+          holds="all sessions of the list"
           save={async (format: Format) => {
             const file = await account.ask((token) =>
               history.sessionsFile(format, room || undefined, token),
