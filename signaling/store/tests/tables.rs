@@ -7,15 +7,9 @@ use std::time::Duration;
 
 use databases::Database;
 use sluice_store::{
-<<<<<<< HEAD
-    BANS_OF_A_ROOM, Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, PasswordHash,
-    Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId, SessionKind,
-    SessionState, Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
-=======
     BANS_OF_A_ROOM, Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, OwedDeed,
     PasswordHash, Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId,
-    SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Swept, UnixMillis, User, UserId,
->>>>>>> 5cde4e7 (Have what the command line does to accounts in the audit trail first)
+    SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
 };
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
