@@ -3,9 +3,10 @@
 //!
 //! `rows.rs` is the list, and `elsewhere.rs` that of what is played by other tests or by nobody. `plays.rs` carries rows out,
 //! `rooms.rs` those about rooms and their hosts, `media.rs` those about ports for media, `operations.rs` and `receivers.rs`
-//! those about how a server is run; `grounds.rs` starts servers for rows that need their own, `wire.rs` is a stranger's hands,
-//! `honest.rs` the call. Knows the server from outside only.
+//! those about how a server is run; `grounds.rs` starts servers for rows that need their own, `afterwards.rs` looks at what is
+//! left of it all, `wire.rs` is a stranger's hands, `honest.rs` the call. Knows the server from outside only.
 
+mod afterwards;
 mod elsewhere;
 mod grounds;
 mod honest;
@@ -25,6 +26,7 @@ use crate::local_server;
 use crate::report::{Line, Verdict, timed};
 use crate::running::ensure_wanted;
 use crate::workspace;
+use afterwards::Own;
 use elsewhere::NOT_HERE;
 use grounds::Grounds;
 use honest::Honest;
@@ -116,17 +118,18 @@ fn play(wanted: &Wanted) -> anyhow::Result<(u32, u32)> {
         (Some(_), None) => None,
         (_, built) => Some(Grounds::new(local_server::program(built.as_deref())?)?),
     };
-    let own = match (&named, &grounds) {
+    let server = match (&named, &grounds) {
         (None, Some(grounds)) => Some(grounds.start("server", CONFIGURATION)?),
         _ => None,
     };
-    let target = named.as_ref().or(own.as_ref().map(|own| &own.target)).context("no server")?;
+    let target = named.as_ref().or(server.as_ref().map(|own| &own.target)).context("no server")?;
     let honest = Honest::begin(target)?;
+    let own = server.as_ref().map(Own::new).transpose()?;
     let (mut passed, mut failed, mut elsewhere, mut missing, mut not_played) = (0, 0, 0, 0, 0);
     for row in ROWS.iter().chain(NOT_HERE).filter(|row| wanted.has(row)) {
         ensure_wanted()?;
         target.be_somebody_else();
-        let outcome = plays::play(target, grounds.as_ref(), &row.play)
+        let outcome = plays::play(target, grounds.as_ref(), own.as_ref(), &row.play)
             .unwrap_or_else(|error| Outcome::Fail(format!("{error:#}")));
         let outcome = match outcome {
             Outcome::Pass => bystanders(target, &honest).unwrap_or_else(|error| Outcome::Fail(format!("{error:#}"))),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 
+use super::afterwards::Own;
 use super::grounds::Grounds;
 use super::rows::{Play, Request, Text};
 use super::wire::{Frame, PATIENCE, Socket, Target, now_s, until_closed};
@@ -33,8 +34,8 @@ const SILENCE: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(25);
 const MB: usize = 1_000_000;
 
-/// Without `grounds` there is only the server that runs.
-pub(crate) fn play(target: &Target, grounds: Option<&Grounds>, play: &Play) -> Played {
+/// Without `grounds` there is only the server that runs; `own` is that server, when this command started it.
+pub(crate) fn play(target: &Target, grounds: Option<&Grounds>, own: Option<&Own<'_>>, play: &Play) -> Played {
     match play {
         Play::Claims(claims) => refused_claims(target, claims),
         Play::Requests(requests) => answered(target, requests),
@@ -43,10 +44,14 @@ pub(crate) fn play(target: &Target, grounds: Option<&Grounds>, play: &Play) -> P
             let datagrams: Vec<Vec<u8>> = datagrams.iter().map(|text| whole(text).into_bytes()).collect();
             silence(target, &datagrams)
         }
-        Play::Own(own) => own(target),
-        Play::Alone(own) => match grounds {
-            Some(grounds) => own(grounds),
+        Play::Own(act) => act(target),
+        Play::Alone(act) => match grounds {
+            Some(grounds) => act(grounds),
             None => Ok(Outcome::NotPlayed("needs a server of its own: --sluice says of which program".to_owned())),
+        },
+        Play::After(look) => match own {
+            Some(own) => look(own),
+            None => Ok(Outcome::NotPlayed("it is somebody else's server".to_owned())),
         },
         Play::Elsewhere(tests) => {
             let tests: Vec<_> = tests.iter().map(|(file, test)| format!("{test} in {file}")).collect();

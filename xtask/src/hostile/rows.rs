@@ -2,6 +2,7 @@
 //!
 //! Layers: A tokens and API, S signaling, W web, O operations, U datagrams.
 
+use super::afterwards::{self, Own};
 use super::grounds::Grounds;
 use super::plays::{self, Outcome};
 use super::wire::Target;
@@ -30,6 +31,8 @@ pub(crate) enum Play {
     Own(fn(&Target) -> anyhow::Result<Outcome>),
     /// Something of its own, against a server that is started for it.
     Alone(fn(&Grounds) -> anyhow::Result<Outcome>),
+    /// What all before it left behind, on a server of this command's own.
+    After(fn(&Own<'_>) -> anyhow::Result<Outcome>),
     /// By tests that see more than a stranger does: their files and names.
     Elsewhere(&'static [(&'static str, &'static str)]),
     /// What there is not yet, and so cannot be attacked.
@@ -253,4 +256,6 @@ pub(crate) const ROWS: &[Row] = &[
     row("S-rooms", "rooms by the hundred", Play::Own(plays::many_rooms)),
     row("A-flood", "wrong tokens by the hundred", Play::Own(plays::wrong_tokens)),
     row("A-often", "requests by the thousand", Play::Own(plays::many_requests)),
+    row("O-held", "all of this: what the server still holds of it", Play::After(afterwards::held)),
+    row("O-log", "all of this: no secret and nobody's words are in the log", Play::After(afterwards::logged)),
 ];

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 
 use self::judgement::Judgement;
-use self::reading::Reading;
+pub(crate) use self::reading::Reading;
 use self::wave::Wave;
 use crate::local_server::{self, LocalServer};
 use crate::report::{Line, Verdict, timed};

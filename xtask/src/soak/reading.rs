@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 /// What the server counts, and must be nought when nobody is there. The last two must be so at all times.
-pub(super) const COUNTED: [&str; 9] = [
+pub(crate) const COUNTED: [&str; 9] = [
     "sluice_rooms",
     "sluice_participants",
     "sluice_signal_connections",
@@ -23,18 +23,18 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// At one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// Memory of its own, KiB: without the program's pages, which come as code is run for the first time.
-    pub(super) memory_kib: u64,
-    pub(super) descriptors: u64,
-    pub(super) threads: u64,
+    pub(crate) memory_kib: u64,
+    pub(crate) descriptors: u64,
+    pub(crate) threads: u64,
     /// By the names in [`COUNTED`].
-    pub(super) counts: BTreeMap<&'static str, u64>,
+    pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 
 impl Reading {
     /// Reads a process that serves its metrics there.
-    pub(super) fn take(pid: u32, address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn take(pid: u32, address: SocketAddr) -> anyhow::Result<Self> {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("only Linux tells")?;
         let entries = |of: &str| -> anyhow::Result<u64> {
             let entries = std::fs::read_dir(format!("/proc/{pid}/{of}")).context("only Linux tells")?;
