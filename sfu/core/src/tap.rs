@@ -79,14 +79,17 @@ pub struct TapFormat {
     pub fmtp: String,
 }
 
-/// A sender report of the track's publisher, on the tap's timestamp line (RFC 3550 section 6.4.1).
+/// What the last sender report of the track's publisher says of a packet (RFC 3550 section 6.4.1). Said with the first
+/// packet after each report, and where the tap's timestamps begin anew. Not the report itself: whoever taps a track between
+/// two of them is told of one that came seconds ago, and how long ago nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TapReport {
-    /// Wall clock of the publisher, NTP's 32.32 fixed point. The same clock for all its tracks.
+    /// When it was captured by the wall clock of the publisher, NTP's 32.32 fixed point. The same clock for all its
+    /// tracks.
     pub ntp: u64,
-    /// The timestamp that stands for it. It may lie before the newest packet.
+    /// The packet's timestamp, on the tap's own line.
     pub timestamp: u32,
-    /// When the first packet after the report came.
+    /// When the packet came.
     pub received_at: Instant,
 }
 
@@ -251,13 +254,12 @@ impl Tap {
         if self.format.replace(spec) != Some(spec) {
             give(TapMessage::Format(describe(kind, spec, placement.sequence)));
         }
-        // Another source has another line of its own: the same report means another timestamp of ours.
+        // Another source has a line of its own, and begins elsewhere on ours: the same report says something else.
         if let Some(clock) = packet.clock.filter(|_| packet.clock != self.clock || placement.is_switch) {
             self.clock = packet.clock;
-            let behind = packet.timestamp.wrapping_sub(clock.rtp);
             give(TapMessage::SenderReport(TapReport {
-                ntp: clock.ntp,
-                timestamp: placement.timestamp.wrapping_sub(behind),
+                ntp: clock.time_of(packet.timestamp, clock_rate_hz),
+                timestamp: placement.timestamp,
                 received_at: packet.arrived_at,
             }));
         }
@@ -369,7 +371,9 @@ mod tests {
         tap.take(Kind::Video, packet, |message| {
             said.push(match message {
                 TapMessage::Format(format) => format!("{} from {}", format.mime_type, format.from_sequence),
-                TapMessage::SenderReport(report) => format!("{} s is {}", report.ntp >> 32, report.timestamp),
+                TapMessage::SenderReport(report) => {
+                    format!("{} ms is {}", (report.ntp * 1_000 + (1 << 31)) >> 32, report.timestamp)
+                }
                 TapMessage::Packet(packet) => format!("{} at {}", packet.sequence(), packet.timestamp()),
                 other => format!("{other:?}"),
             });
@@ -384,14 +388,14 @@ mod tests {
         let (mut q, mut f) = (Encoding::new(0, "q", 70, 6_000), Encoding::new(2, "f", 1_000, u32::MAX - 10));
         assert_eq!(given(&mut tap, &q.next(true, at(0))), ["video/VP8 from 1", "1 at 6000"], "no report yet");
         q.report(50);
-        assert_eq!(given(&mut tap, &q.next(false, at(1))), ["50 s is 9600", "2 at 9600"]);
+        assert_eq!(given(&mut tap, &q.next(false, at(1))), ["50000 ms is 9600", "2 at 9600"]);
         assert_eq!(given(&mut tap, &q.next(false, at(2))), ["3 at 13200"], "said once");
         // The larger one begins a frame later, and was reported with the frame before.
         want(&mut tap, 2);
         f.report(70);
         assert!(given(&mut tap, &f.next(false, at(2))).is_empty(), "no picture to begin with");
         assert_eq!(tap.waits_for_keyframe(), Some(2));
-        assert_eq!(given(&mut tap, &f.next(true, at(3))), ["70 s is 13200", "4 at 16800"]);
+        assert_eq!(given(&mut tap, &f.next(true, at(3))), ["70040 ms is 16800", "4 at 16800"]);
         assert!(given(&mut tap, &q.next(false, at(3))).is_empty());
         assert_eq!(given(&mut tap, &f.next(false, at(4))), ["5 at 20400"]);
     }
@@ -409,6 +413,6 @@ mod tests {
         assert!(given(&mut tap, &q.next(false, back_at)).is_empty());
         assert_eq!(tap.stream(), Some(0), "waited for");
         // Its encoder stood still meanwhile: two frames on its line, two seconds on ours, and the report says which.
-        assert_eq!(given(&mut tap, &q.next(true, back_at)), ["50 s is 178800", "2 at 186000"]);
+        assert_eq!(given(&mut tap, &q.next(true, back_at)), ["50080 ms is 186000", "2 at 186000"]);
     }
 }

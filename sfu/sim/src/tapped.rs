@@ -21,8 +21,8 @@ pub struct Tapped {
     pub mutes: Vec<bool>,
     /// When the first packet of every picture came, and where the report puts that on the publisher's clock, in seconds.
     pub placed: Vec<(Instant, f64)>,
-    /// Reports that came.
-    pub reports: u64,
+    /// What it was told of the publisher's clock, in seconds, and when the packet came of which that was said.
+    pub reports: Vec<(Instant, f64)>,
     /// How often it was told that nothing comes any more.
     pub ends: u64,
     /// Packets that found no room while nobody took any.
@@ -79,7 +79,7 @@ impl Tapped {
                 self.formats.push(format.mime_type);
             }
             TapMessage::SenderReport(report) => {
-                self.reports += 1;
+                self.reports.push((report.received_at, seconds(report.ntp)));
                 self.report = Some(report);
             }
             TapMessage::Muted { is_muted, .. } => {
@@ -122,7 +122,7 @@ impl Tapped {
         let is_first = self.timestamp.replace(packet.timestamp()) != Some(packet.timestamp());
         if let Some(report) = self.report.filter(|_| is_first) {
             let since = f64::from(packet.timestamp().wrapping_sub(report.timestamp).cast_signed());
-            let at = report.ntp as f64 / 2_f64.powi(32) + since / f64::from(self.clock_rate_hz);
+            let at = seconds(report.ntp) + since / f64::from(self.clock_rate_hz);
             self.placed.push((packet.received_at(), at));
         }
         self.stream.receive(Received {
@@ -164,6 +164,11 @@ impl Tapped {
             .fold((f64::MAX, f64::MIN), |(least, most), e| (f64::min(least, *e), f64::max(most, *e)));
         most - least
     }
+}
+
+/// NTP's 32.32 fixed point.
+fn seconds(ntp: u64) -> f64 {
+    ntp as f64 / 2_f64.powi(32)
 }
 
 fn media(mime_type: &str) -> Option<Media> {

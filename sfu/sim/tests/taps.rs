@@ -133,9 +133,42 @@ fn a_layer_that_dies_is_replaced_and_time_goes_on_as_its_publisher_counts_it() {
     assert!(sim.tapped(tap).sink().longest_freeze < Duration::from_millis(1_200));
     // Encodings have clocks of their own. The reports of each put its frames where they were captured.
     let tapped = sim.tapped(tap);
-    assert!(tapped.reports >= 5, "{} reports", tapped.reports);
+    assert!(tapped.reports.len() >= 5, "{} reports", tapped.reports.len());
     assert!(tapped.clock_error() < 0.040, "{} s apart", tapped.clock_error());
     sim.audit(true);
+}
+
+#[test]
+fn who_taps_between_two_reports_is_not_told_of_the_past() {
+    let mut sim = Simulation::new(13);
+    sim.join("ann", Single);
+    let tracks = [("mic", Publication::MICROPHONE), ("cam", SIMULCAST)];
+    let tracks = tracks.map(|(label, publication)| sim.publish("ann", label, publication));
+    sim.run_ms(7_500);
+    // When on the publisher's clock what came was captured, and how long it was under way, up to the clocks' difference.
+    let mut under_way: Vec<f64> = Vec::new();
+    let start = sim.now();
+    for n in 0..8 {
+        let taps: Vec<TapId> = tracks.iter().map(|track| sim.tap("ann", track, BEST)).collect();
+        sim.run_ms(730);
+        if n % 4 == 3 {
+            tracks.iter().for_each(|track| sim.mute(track, true));
+            sim.run_ms(2_000);
+            tracks.iter().for_each(|track| sim.mute(track, false));
+            sim.run_ms(730);
+        }
+        for tap in taps {
+            let reports = &sim.tapped(tap).reports;
+            assert!(!reports.is_empty(), "{n}: {tap:?}");
+            under_way.extend(reports.iter().map(|(came, captured)| (*came - start).as_secs_f64() - captured));
+        }
+    }
+    let (least, most) = under_way
+        .iter()
+        .fold((f64::MAX, f64::MIN), |(least, most), t| (least.min(*t), most.max(*t)));
+    assert!(most - least < 0.150, "{} s apart", most - least);
+    // A mute may cut a picture short.
+    sim.audit(false);
 }
 
 #[test]

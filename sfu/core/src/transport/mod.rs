@@ -90,6 +90,16 @@ pub(crate) struct SenderClock {
     pub(crate) rtp: u32,
 }
 
+impl SenderClock {
+    /// The publisher's wall clock at a timestamp of the same stream, before or after the report.
+    pub(crate) fn time_of(&self, timestamp: u32, clock_rate_hz: u32) -> u64 {
+        let ticks = i128::from(timestamp.wrapping_sub(self.rtp).cast_signed());
+        let since = (ticks << 32) / i128::from(clock_rate_hz.max(1));
+        // Half of all timestamps is no more than half of NTP's seconds, however slow the clock.
+        self.ntp.wrapping_add_signed(i64::try_from(since).unwrap_or(0))
+    }
+}
+
 /// What came out of a transport, for the worker to act on.
 #[derive(Debug)]
 pub(crate) enum Happening {
