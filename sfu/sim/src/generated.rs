@@ -42,6 +42,8 @@ pub fn scenario(seed: u64) -> Scenario {
         script,
         is_adaptive: random.random_bool(0.2),
         has_red: seed % 2 == 1,
+        // None of those that found something before there were taps.
+        is_tapped: seed.is_multiple_of(5),
         target: Target::NONE,
     }
 }

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub is_adaptive: bool,
     /// Everybody speaks RED.
     pub has_red: bool,
+    /// Every track is tapped: at its best, and the smallest size of it.
+    pub is_tapped: bool,
     /// What good looks like.
     pub target: Target,
 }

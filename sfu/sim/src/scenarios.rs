@@ -30,6 +30,7 @@ fn base(name: &str) -> Scenario {
         script: Vec::new(),
         is_adaptive: false,
         has_red: false,
+        is_tapped: false,
         target: Target { freeze_ms: Some(400), flaps: Some(0), ..Target::NONE },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sluice_core::{Connection, Demand, Event, TrackId};
+use sluice_core::{Connection, Demand, Event, TapWish, TrackId};
 
 use crate::network::{Conditions, Rival};
 use crate::scenario::{Act, Scenario};
@@ -64,6 +64,14 @@ pub fn play_on(workers: u16, scenario: &Scenario, seed: u64) -> Outcome {
     Stage::open(scenario, seed, workers).play()
 }
 
+/// Taps a track, where the scenario wants that: the audit looks at what comes.
+fn tap(sim: &mut Simulation, scenario: &Scenario, publisher: &str, track: &TrackId) {
+    if scenario.is_tapped {
+        sim.tap(publisher, track, TapWish::default());
+        sim.tap(publisher, track, TapWish { max_spatial: Some(0) });
+    }
+}
+
 struct Stage<'a> {
     scenario: &'a Scenario,
     sim: Simulation,
@@ -97,7 +105,9 @@ impl<'a> Stage<'a> {
             sim.takes_nothing.insert(name.clone());
             sim.join(&name, Connection::Single);
             for (label, publication) in publications.iter().enumerate() {
-                tracks.push((sim.publish(&name, &label.to_string(), *publication), *publication));
+                let track = sim.publish(&name, &label.to_string(), *publication);
+                tap(&mut sim, scenario, &name, &track);
+                tracks.push((track, *publication));
             }
         }
         sim.adaptive = false;
@@ -157,7 +167,9 @@ impl<'a> Stage<'a> {
             Act::Publish(publication) => {
                 let label = format!("extra{}", self.extras);
                 self.extras += 1;
-                self.extra.push(self.sim.publish(&publisher(0), &label, publication));
+                let track = self.sim.publish(&publisher(0), &label, publication);
+                tap(&mut self.sim, self.scenario, &publisher(0), &track);
+                self.extra.push(track);
             }
             Act::Unpublish => {
                 if let Some(track) = self.extra.pop() {
