@@ -7,14 +7,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
-use sluice_core::{Client, Command, Connection, Event, Failure, ParticipantId, RoomId, WorkerId};
+use sluice_core::{Client, Command, Connection, Event, Failure, ParticipantId, RoomId, TapMessage, TapWish, WorkerId};
 use sluice_net::{Datagram, UdpOptions, UdpPorts, Worth};
 use str0m::channel::ChannelId;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Input, Output, Rtc};
 
 use crate::worker_thread::Message;
-use crate::{EventSink, Node, NodeConfig, RoomLink, WorkerUnavailable};
+use crate::{EventSink, Node, NodeConfig, RoomLink, TapReader, WorkerUnavailable};
 
 mod tcp;
 
@@ -308,6 +308,35 @@ fn rooms_of_a_stuck_worker_are_told_and_the_others_live() {
     assert!(stuck.iter().all(|guest| guest.events.try_recv().is_err()));
     assert_eq!(Guest::join_on(&running.node, 10, None).worker, 1);
     assert_eq!(running.metric("sluice_workers_lost"), 1.0);
+}
+
+/// A thread that never moves again lets go of nothing; whoever takes from its taps is not left waiting.
+#[test]
+fn a_tap_of_a_stuck_worker_ends_and_so_does_one_of_a_room_that_is_over() {
+    let running = Running::start(2, false);
+    let mut guests: Vec<Guest> = (0..2).map(|number| Guest::join(&running.node, number)).collect();
+    drive_until("connected", &mut guests, |guests| guests.iter().all(|g| g.channel.is_some()));
+    let mut taps: Vec<TapReader> = (0..)
+        .zip(&mut guests)
+        .map(|(number, guest)| {
+            let publisher = ParticipantId::from(format!("PA_{number}").as_str());
+            let track = "TR_that_never_comes".into();
+            guest.link.tap(&publisher, &track, TapWish::default(), Arc::new(|| {})).unwrap()
+        })
+        .collect();
+    drive_until("made", &mut guests, |_| running.metric("sluice_taps") == 2.0);
+    assert!(taps.iter_mut().all(|tap| tap.poll().is_none()));
+
+    let (_end, stall) = channel();
+    running.tell(0, Message::Stall(stall)).unwrap();
+    guests[0].say();
+    guests[0].send_only();
+    until_told(&guests[0].events);
+    assert!(matches!(taps[0].poll(), Some(TapMessage::Ended)));
+    assert!(taps[0].poll().is_none() && taps[1].poll().is_none());
+    drop(guests.pop());
+    until("the other ends", || matches!(taps[1].poll(), Some(TapMessage::Ended)));
+    assert!(taps[1].poll().is_none());
 }
 
 #[test]
