@@ -122,3 +122,26 @@ proptest::proptest! {
         let _ = recover(&mut Cursor::new([heads[kind], &bytes].concat()));
     }
 }
+
+#[test]
+fn a_recording_with_bytes_of_somebody_elses_is_repaired_within_its_bounds_or_refused() {
+    let mut random = fastrand::Rng::with_seed(6);
+    for kind in [Kind::Matroska, Kind::FragmentedMp4] {
+        let (bytes, ..) = unfinished(kind, 2);
+        let head = bytes.len().min(1500);
+        for _ in 0..3000 {
+            let mut changed = bytes.clone();
+            for _ in 0..random.usize(1..4) {
+                // Most of what is read is at the begin.
+                let at = if random.bool() { random.usize(..head) } else { random.usize(..bytes.len()) };
+                changed[at] = random.u8(..);
+            }
+            changed.truncate(random.usize(..=bytes.len()));
+            if let Ok(Some(repair)) = recover(&mut Cursor::new(&changed)) {
+                let end = repair.keep + repair.append.len() as u64;
+                assert!(repair.keep <= changed.len() as u64);
+                assert!(repair.patches.iter().all(|patch| patch.offset + patch.bytes.len() as u64 <= end));
+            }
+        }
+    }
+}

@@ -128,17 +128,19 @@ fn av1_plays_in_webm_and_in_mp4() {
 }
 
 #[test]
-fn opus_plays() {
+fn opus_plays_in_webm_and_in_mp4() {
     let directory = tempfile::tempdir().unwrap();
     let frames = clip::opus(directory.path(), 3);
     let start = Instant::now();
     let mut sent = Line::audio(start).clip(&frames, packets::opus);
     sent.swap(20, 22);
-    let (disk, recorder) = record(Kind::Matroska, &Format::new("audio/opus", 48_000, 2).unwrap(), start, &sent);
-    assert_eq!(recorder.summaries()[0].tracks[0].frames, frames.len() as u64);
-    let played = play(&disk.save(directory.path(), 0));
-    assert_eq!((played.streams[0].codec.as_str(), played.streams[0].frames), ("opus", frames.len() as u64));
-    assert_near(played.duration_s, frames.len() as f64 / 50.0);
+    for kind in [Kind::Matroska, Kind::FragmentedMp4] {
+        let (disk, recorder) = record(kind, &Format::new("audio/opus", 48_000, 2).unwrap(), start, &sent);
+        assert_eq!(recorder.summaries()[0].tracks[0].frames, frames.len() as u64);
+        let played = play(&disk.save(directory.path(), 0));
+        assert_eq!((played.streams[0].codec.as_str(), played.streams[0].frames), ("opus", frames.len() as u64));
+        assert_near(played.duration_s, frames.len() as f64 / 50.0);
+    }
 }
 
 #[test]
@@ -189,6 +191,28 @@ fn pictures_may_change_their_size_within_a_file_and_mp4_begins_another() {
         assert_near(played.duration_s, 1.0);
         let sizes = &recorder.summaries()[part as usize].tracks[0].resolutions;
         assert_eq!(sizes.iter().map(|size| u64::from(size.width)).collect::<Vec<_>>(), [width]);
+    }
+}
+
+#[test]
+fn webm_goes_on_where_pictures_change_their_size() {
+    let directory = tempfile::tempdir().unwrap();
+    type Encode = fn(&std::path::Path, &str, &str) -> Vec<Vec<u8>>;
+    let codecs: [(&str, Encode, Lay); 2] =
+        [("video/VP8", clip::vp8, packets::vp8), ("video/VP9", clip::vp9, packets::vp9)];
+    for (mime_type, encode, lay) in codecs {
+        let mut line = Line::video(Instant::now());
+        let start = line.at;
+        let mut sent = Vec::new();
+        for width in [160, 320, 80] {
+            sent.extend(line.clip(&encode(directory.path(), &clip::pictures(width, width / 2, 1), "30"), lay));
+        }
+        let (disk, recorder) = record(Kind::Matroska, &video(mime_type), start, &sent);
+        let sizes: Vec<u16> = recorder.summaries()[0].tracks[0].resolutions.iter().map(|size| size.width).collect();
+        assert_eq!((disk.0.len(), sizes), (1, vec![160, 320, 80]));
+        let played = play(&disk.save(directory.path(), 0));
+        assert_eq!(played.streams[0].frames, 90);
+        assert_near(played.duration_s, 3.0);
     }
 }
 
