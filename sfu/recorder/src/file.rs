@@ -23,6 +23,10 @@ const INTERLEAVE_WAIT: Duration = WAIT.saturating_add(Duration::from_millis(100)
 /// for again.
 const START_WAIT: Duration = Duration::from_secs(3);
 
+/// How long sound that came later waits for a key frame of the pictures, with which both can begin a file without
+/// losing any: one that was asked for, and asked for again.
+const CUT_WAIT: Duration = Duration::from_secs(2);
+
 /// Most bytes that wait for other tracks: three seconds at 20 Mbit/s. Beyond, nothing waits.
 const MAX_QUEUED_BYTES: usize = 8 << 20;
 
@@ -93,8 +97,8 @@ pub struct FileRecorder {
     tracks: Vec<Track>,
     file: Option<File>,
     parts: u32,
-    /// A part is to begin with the next key frame.
-    cuts_at_key: bool,
+    /// Since when a part is to begin with the next key frame.
+    cuts_since: Option<Instant>,
     /// When the first frame began to wait for the file to begin.
     waiting_since: Option<Instant>,
     chunks: VecDeque<Chunk>,
@@ -152,7 +156,7 @@ impl FileRecorder {
             tracks: (0..tracks).map(track).collect(),
             file: None,
             parts: 0,
-            cuts_at_key: false,
+            cuts_since: None,
             waiting_since: None,
             chunks: VecDeque::new(),
             summaries: Vec::new(),
@@ -324,7 +328,7 @@ impl FileRecorder {
             self.end_file();
         } else {
             // Pictures of others go on until a key frame, with which both can begin.
-            self.cuts_at_key = true;
+            self.cuts_since.get_or_insert(now);
             for track in &mut self.tracks {
                 if track.intake.is_video() {
                     track.intake.ask_keyframe(now);
@@ -370,11 +374,14 @@ impl FileRecorder {
         let is_video = track.config.as_ref().is_some_and(|config| config.codec().is_video());
         if is_video && frame.is_key {
             track.awaits_key = false;
-            if self.cuts_at_key {
+            if self.cuts_since.is_some() {
                 self.end_file();
             }
         } else if track.awaits_key {
             return;
+        }
+        if self.cuts_now(next, now) {
+            self.end_file();
         }
         if self.file.is_none() {
             self.begin_file(next, frame.time_us, now);
@@ -393,10 +400,23 @@ impl FileRecorder {
         self.collect(now);
     }
 
+    /// Whether a track that is not in the file waits no longer for a key frame of the others.
+    fn cuts_now(&self, next: usize, now: Instant) -> bool {
+        let (Some(since), Some(file)) = (self.cuts_since, &self.file) else { return false };
+        let is_in_file = |index: usize| file.members.iter().any(|member| member.summary.input.0 == index);
+        let mut shown = self
+            .tracks
+            .iter()
+            .enumerate()
+            .filter(|(index, track)| is_in_file(*index) && track.intake.is_video());
+        let are_all_quiet = shown.all(|(_, track)| track.is_quiet);
+        !is_in_file(next) && (are_all_quiet || now.saturating_duration_since(since) >= CUT_WAIT)
+    }
+
     /// Begins a file with all tracks of which it is known what they are.
     fn begin_file(&mut self, first: usize, origin_us: u64, now: Instant) {
         self.waiting_since = None;
-        self.cuts_at_key = false;
+        self.cuts_since = None;
         let mut members = Vec::new();
         for (index, track) in self.tracks.iter_mut().enumerate() {
             let Some(config) = track.config.clone() else { continue };

@@ -131,6 +131,35 @@ fn sound_that_is_published_later_begins_another_part_with_a_key_frame() {
 }
 
 #[test]
+fn sound_that_is_published_later_does_not_wait_for_pictures_that_are_muted_or_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let sound = clip::opus(directory.path(), 4);
+    let vp8 = clip::vp8(directory.path(), &clip::pictures(64, 48, 2), "30");
+    let start = Instant::now();
+    for is_muted in [true, false] {
+        let mut recorder = FileRecorder::new(Kind::Matroska, 2, start);
+        let mut disk = Disk::default();
+        recorder.handle_format(VIDEO, Format::new("video/VP8", 90_000, 0).unwrap(), start);
+        give(&mut recorder, &mut disk, &merged(&Line::video(start).clip(&vp8, packets::vp8), &[]));
+        let audio_at = start + Duration::from_secs(4);
+        if is_muted {
+            recorder.handle_muted(VIDEO, true, start + Duration::from_secs(2));
+        }
+        // The file begins without the sound, of which nothing was heard.
+        recorder.handle_timeout(start + Duration::from_millis(3_500));
+        recorder.handle_format(AUDIO, Format::new("audio/opus", 48_000, 2).unwrap(), audio_at);
+        give(&mut recorder, &mut disk, &merged(&[], &Line::audio(audio_at).clip(&sound, packets::opus)));
+        recorder.finish(start + Duration::from_secs(9));
+        disk.drain_file(&mut recorder);
+        let written = recorder.summaries()[1].tracks.iter().map(|track| track.frames).sum::<u64>();
+        // Two seconds of waiting for a key frame are 100 packets.
+        let lost = sound.len() as u64 - written;
+        assert!(disk.0.len() == 2 && lost <= if is_muted { 0 } else { 100 }, "{lost}");
+        assert!(play(&disk.save(directory.path(), 1)).duration_s > 1.9);
+    }
+}
+
+#[test]
 fn a_track_that_is_silent_holds_up_the_other_for_a_moment_only() {
     let directory = tempfile::tempdir().unwrap();
     let vp8 = clip::vp8(directory.path(), &clip::pictures(64, 48, 4), "30");

@@ -78,7 +78,8 @@ pub fn play(path: &Path) -> Played {
     let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
     let streams = json["streams"].as_array().unwrap().iter().map(|stream| Stream {
         codec: stream["codec_name"].as_str().unwrap().to_owned(),
-        frames: stream["nb_read_frames"].as_str().unwrap().parse().unwrap(),
+        // A track of which nothing came has none.
+        frames: stream["nb_read_frames"].as_str().map_or(0, |frames| frames.parse().unwrap()),
         width: stream["width"].as_u64().unwrap_or(0),
         height: stream["height"].as_u64().unwrap_or(0),
         start_s: number(&stream["start_time"]),
