@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         match what >> 1 & 0x7 {
             0 => {
                 let mime_type = MIME_TYPES[usize::from(*amount) % MIME_TYPES.len()];
-                if let Ok(format) = Format::new(mime_type, 90_000, 2) {
+                if let Ok(format) = Format::new(mime_type, 90_000, 2, sequence) {
                     recorder.handle_format(input, format, now);
                 }
             }

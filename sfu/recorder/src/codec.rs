@@ -55,6 +55,8 @@ pub struct Format {
     pub clock_rate: NonZeroU32,
     /// Channels of sound, 1 or 2; nothing for pictures.
     pub channels: u8,
+    /// Number of the first packet in it. One before that which comes later was in the format before.
+    pub from_sequence: u64,
 }
 
 /// A format that no file can be made of.
@@ -69,11 +71,12 @@ pub enum UnsupportedFormat {
 }
 
 impl Format {
-    /// Reads what a session description calls it. Upper and lower case are the same.
+    /// Reads what a session description calls it. Upper and lower case are the same. It holds from the packet
+    /// `from_sequence` on.
     ///
     /// # Errors
     /// A codec that cannot be recorded, or a clock rate of 0.
-    pub fn new(mime_type: &str, clock_rate: u32, channels: u8) -> Result<Self, UnsupportedFormat> {
+    pub fn new(mime_type: &str, clock_rate: u32, channels: u8, from_sequence: u64) -> Result<Self, UnsupportedFormat> {
         let codec = match mime_type.to_ascii_lowercase().as_str() {
             "video/vp8" => Codec::Video(VideoCodec::Vp8),
             "video/vp9" => Codec::Video(VideoCodec::Vp9),
@@ -85,7 +88,7 @@ impl Format {
         };
         let clock_rate = NonZeroU32::new(clock_rate).ok_or(UnsupportedFormat::ClockRate)?;
         let channels = if codec.is_video() { 0 } else { channels.clamp(1, 2) };
-        Ok(Self { codec, clock_rate, channels })
+        Ok(Self { codec, clock_rate, channels, from_sequence })
     }
 }
 
@@ -97,9 +100,9 @@ mod tests {
 
     #[test]
     fn formats_are_read_as_descriptions_name_them_and_others_are_named_in_the_refusal() {
-        assert_eq!(Format::new("video/VP8", 90_000, 0).unwrap().codec, Codec::Video(VideoCodec::Vp8));
-        assert_eq!(Format::new("audio/opus", 48_000, 0).unwrap().channels, 1);
-        assert!(Format::new("audio/PCMU", 8_000, 1).unwrap_err().to_string().contains("audio/PCMU"));
-        assert_eq!(Format::new("audio/opus", 0, 2), Err(UnsupportedFormat::ClockRate));
+        assert_eq!(Format::new("video/VP8", 90_000, 0, 0).unwrap().codec, Codec::Video(VideoCodec::Vp8));
+        assert_eq!(Format::new("audio/opus", 48_000, 0, 0).unwrap().channels, 1);
+        assert!(Format::new("audio/PCMU", 8_000, 1, 0).unwrap_err().to_string().contains("audio/PCMU"));
+        assert_eq!(Format::new("audio/opus", 0, 2, 0), Err(UnsupportedFormat::ClockRate));
     }
 }

@@ -610,7 +610,7 @@ mod tests {
     fn what_was_written_is_flushed_though_nothing_follows() {
         let start = Instant::now();
         let mut recorder = TrackRecorder::new(Kind::Matroska, start);
-        recorder.handle_format(Format::new("video/VP8", 90_000, 0).unwrap(), start);
+        recorder.handle_format(Format::new("video/VP8", 90_000, 0, 0).unwrap(), start);
         recorder.handle_packet(&head(0, 0, start), KEY, start);
         assert!(recorder.poll_write().is_some() && recorder.poll_write().is_none(), "the file's head");
         let at = recorder.poll_timeout().unwrap();
@@ -624,7 +624,7 @@ mod tests {
     fn nothing_is_taken_after_the_end() {
         let start = Instant::now();
         let mut recorder = TrackRecorder::new(Kind::Matroska, start);
-        recorder.handle_format(Format::new("video/VP8", 90_000, 0).unwrap(), start);
+        recorder.handle_format(Format::new("video/VP8", 90_000, 0, 0).unwrap(), start);
         recorder.handle_packet(&head(0, 0, start), KEY, start);
         recorder.finish(start);
         while recorder.poll_write().is_some() {}
@@ -637,7 +637,7 @@ mod tests {
     fn a_recording_of_nothing_is_no_file() {
         let start = Instant::now();
         let mut recorder = TrackRecorder::new(Kind::Matroska, start);
-        recorder.handle_format(Format::new("audio/opus", 48_000, 2).unwrap(), start);
+        recorder.handle_format(Format::new("audio/opus", 48_000, 2, 0).unwrap(), start);
         recorder.finish(start);
         assert_eq!((recorder.poll_write(), recorder.summaries()), (None, &[][..]));
     }
@@ -704,7 +704,7 @@ mod tests {
                 let input = Input(input);
                 match said {
                     Said::Format(codec) => {
-                        recorder.handle_format(input, Format::new(MIME_TYPES[codec], 90_000, 2).unwrap(), now);
+                        recorder.handle_format(input, Format::new(MIME_TYPES[codec], 90_000, 2, *sequence).unwrap(), now);
                     }
                     Said::Packet(on, ticks, marker, payload) => {
                         *sequence += u64::from(on);

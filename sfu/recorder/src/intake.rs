@@ -147,13 +147,15 @@ impl Intake {
     }
 
     pub(crate) fn handle_format(&mut self, format: Format, now: Instant) {
-        if self.stream.as_ref().is_some_and(|stream| stream.format == format) {
+        // Said again, it is the same from its own first packet on.
+        let same = |stream: &Stream| Format { from_sequence: stream.format.from_sequence, ..format } == stream.format;
+        if self.stream.as_ref().is_some_and(same) {
             return;
         }
         self.drain(now);
         let mut stream = Stream {
             format,
-            reorder: Reorder::default(),
+            reorder: Reorder::starting_at(format.from_sequence),
             assembler: Assembler::new(format.codec),
             clock: MediaClock::new(format.clock_rate),
             sets: ParameterSets::default(),
@@ -378,7 +380,7 @@ mod tests {
         fn vp8() -> Self {
             let start = Instant::now();
             let mut intake = Intake::new(start);
-            intake.handle_format(Format::new("video/VP8", 90_000, 0).unwrap(), start);
+            intake.handle_format(Format::new("video/VP8", 90_000, 0, 0).unwrap(), start);
             Self { intake, start }
         }
 

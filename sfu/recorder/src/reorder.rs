@@ -39,19 +39,23 @@ pub(crate) enum Next {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reorder {
-    /// Number of the next packet, once there was one.
-    next: Option<u64>,
+    /// Number of the next packet.
+    next: u64,
     held: BTreeMap<u64, (PacketHead, Vec<u8>)>,
     bytes: usize,
 }
 
 impl Reorder {
+    /// Begins with this number.
+    pub(crate) fn starting_at(next: u64) -> Self {
+        Self { next, held: BTreeMap::new(), bytes: 0 }
+    }
+
     /// Takes a packet. One whose place has passed, or that is there already, is dropped: `false`.
     pub(crate) fn insert(&mut self, head: PacketHead, payload: &[u8]) -> bool {
-        let next = *self.next.get_or_insert(head.sequence);
-        if head.sequence < next || self.held.contains_key(&head.sequence) {
+        if head.sequence < self.next || self.held.contains_key(&head.sequence) {
             return false;
         }
         self.bytes += payload.len();
@@ -73,23 +77,23 @@ impl Reorder {
     /// When a hole is given up.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let (sequence, (head, _)) = self.held.first_key_value()?;
-        (Some(*sequence) != self.next).then(|| head.received_at + WAIT)
+        (*sequence != self.next).then(|| head.received_at + WAIT)
     }
 
     fn take(&mut self, gives_up: bool) -> Option<Next> {
         let first = self.held.first_entry()?;
         let sequence = *first.key();
-        if Some(sequence) != self.next {
+        if sequence != self.next {
             if !gives_up {
                 return None;
             }
-            self.next = Some(sequence);
+            self.next = sequence;
             return Some(Next::Lost);
         }
         let (head, payload) = first.remove();
         self.bytes -= payload.len();
         // The end of the line is half a million years of packets away; what claims to be there stays there.
-        self.next = Some(sequence.saturating_add(1));
+        self.next = sequence.saturating_add(1);
         Some(Next::Packet(head, payload))
     }
 }
@@ -112,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_hole_waits_for_its_repair_and_then_no_longer() {
-        let (mut reorder, start) = (Reorder::default(), Instant::now());
+        let (mut reorder, start) = (Reorder::starting_at(7), Instant::now());
+        assert!(!reorder.insert(head(6, start), &[1]), "of the format before");
         for sequence in [7, 9, 10] {
             assert!(reorder.insert(head(sequence, start), &[1]));
         }
@@ -130,7 +135,7 @@ mod tests {
     #[test]
     fn what_waits_behind_a_hole_is_bounded_in_bytes_and_in_packets() {
         for payload in [vec![0; 1200], Vec::new()] {
-            let (mut reorder, start) = (Reorder::default(), Instant::now());
+            let (mut reorder, start) = (Reorder::starting_at(0), Instant::now());
             reorder.insert(head(0, start), &[]);
             for sequence in 2..20_000 {
                 reorder.insert(head(sequence, start), &payload);
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_last_number_there_is_ends_the_line_without_a_panic() {
-        let (mut reorder, start) = (Reorder::default(), Instant::now());
+        let (mut reorder, start) = (Reorder::starting_at(u64::MAX), Instant::now());
         reorder.insert(head(u64::MAX, start), &[]);
         assert_eq!(all(&mut reorder, start), [Some(u64::MAX)]);
         reorder.insert(head(u64::MAX, start), &[]);

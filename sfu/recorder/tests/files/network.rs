@@ -45,7 +45,7 @@ fn what_a_bad_network_lets_through_decodes_without_an_error() {
             let sent = Line::video(start).clip(&frames, lay);
             let mut recorder = TrackRecorder::new(Kind::Matroska, start);
             let mut disk = Disk::default();
-            recorder.handle_format(Format::new(mime_type, 90_000, 0).unwrap(), start);
+            recorder.handle_format(Format::new(mime_type, 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
             let mut now = start;
             for packet in spoiled(&sent, seed) {
                 // Time passes between packets, too.
@@ -83,7 +83,7 @@ fn seeking_finds_the_key_frame_in_front() {
     for kind in [Kind::Matroska, Kind::FragmentedMp4] {
         let mut recorder = TrackRecorder::new(kind, start);
         let mut disk = Disk::default();
-        recorder.handle_format(Format::new("video/H264", 90_000, 0).unwrap(), start);
+        recorder.handle_format(Format::new("video/H264", 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
         for packet in Line::video(start).clip(&frames, packets::h264) {
             recorder.handle_packet(&packet.head, &packet.payload, packet.head.received_at);
         }

@@ -31,14 +31,30 @@ pub struct Line {
 }
 
 impl Line {
+    /// Numbers of the first packets.
+    pub const FIRST_OF_VIDEO: u64 = 65_530;
+    pub const FIRST_OF_AUDIO: u64 = 1;
+
     pub fn video(start: Instant) -> Self {
         // Wraps soon.
         let timestamp = u32::MAX - 45_000;
-        Self { sequence: 65_530, timestamp, at: start, ticks: 3_000, interval: Duration::from_nanos(33_333_333) }
+        Self {
+            sequence: Self::FIRST_OF_VIDEO,
+            timestamp,
+            at: start,
+            ticks: 3_000,
+            interval: Duration::from_nanos(33_333_333),
+        }
     }
 
     pub fn audio(start: Instant) -> Self {
-        Self { sequence: 1, timestamp: u32::MAX - 9_600, at: start, ticks: 960, interval: Duration::from_millis(20) }
+        Self {
+            sequence: Self::FIRST_OF_AUDIO,
+            timestamp: u32::MAX - 9_600,
+            at: start,
+            ticks: 960,
+            interval: Duration::from_millis(20),
+        }
     }
 
     /// The packets of the next frame. All come at once.

@@ -23,8 +23,8 @@ fn merged(video: &[Packet], audio: &[Packet]) -> Vec<(Input, Packet)> {
 }
 
 fn formats(recorder: &mut FileRecorder, video: &str, start: Instant) {
-    recorder.handle_format(VIDEO, Format::new(video, 90_000, 0).unwrap(), start);
-    recorder.handle_format(AUDIO, Format::new("audio/opus", 48_000, 2).unwrap(), start);
+    recorder.handle_format(VIDEO, Format::new(video, 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
+    recorder.handle_format(AUDIO, Format::new("audio/opus", 48_000, 2, Line::FIRST_OF_AUDIO).unwrap(), start);
 }
 
 fn give(recorder: &mut FileRecorder, disk: &mut Disk, all: &[(Input, Packet)]) {
@@ -112,13 +112,13 @@ fn sound_that_is_published_later_begins_another_part_with_a_key_frame() {
     let audio = Line::audio(audio_at).clip(&sound, packets::opus);
     let mut recorder = FileRecorder::new(Kind::Matroska, 2, start);
     let mut disk = Disk::default();
-    recorder.handle_format(VIDEO, Format::new("video/VP8", 90_000, 0).unwrap(), start);
+    recorder.handle_format(VIDEO, Format::new("video/VP8", 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
     let (before, after): (Vec<_>, Vec<_>) = merged(&pictures, &audio)
         .into_iter()
         .partition(|(_, packet)| packet.head.received_at < audio_at);
     give(&mut recorder, &mut disk, &before);
     while recorder.poll_request().is_some() {}
-    recorder.handle_format(AUDIO, Format::new("audio/opus", 48_000, 2).unwrap(), audio_at);
+    recorder.handle_format(AUDIO, Format::new("audio/opus", 48_000, 2, Line::FIRST_OF_AUDIO).unwrap(), audio_at);
     assert!(recorder.poll_request().is_some(), "a key frame to begin with");
     give(&mut recorder, &mut disk, &after);
     recorder.finish(start + Duration::from_secs(13));
@@ -139,7 +139,7 @@ fn sound_that_is_published_later_does_not_wait_for_pictures_that_are_muted_or_go
     for is_muted in [true, false] {
         let mut recorder = FileRecorder::new(Kind::Matroska, 2, start);
         let mut disk = Disk::default();
-        recorder.handle_format(VIDEO, Format::new("video/VP8", 90_000, 0).unwrap(), start);
+        recorder.handle_format(VIDEO, Format::new("video/VP8", 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
         give(&mut recorder, &mut disk, &merged(&Line::video(start).clip(&vp8, packets::vp8), &[]));
         let audio_at = start + Duration::from_secs(4);
         if is_muted {
@@ -147,7 +147,7 @@ fn sound_that_is_published_later_does_not_wait_for_pictures_that_are_muted_or_go
         }
         // The file begins without the sound, of which nothing was heard.
         recorder.handle_timeout(start + Duration::from_millis(3_500));
-        recorder.handle_format(AUDIO, Format::new("audio/opus", 48_000, 2).unwrap(), audio_at);
+        recorder.handle_format(AUDIO, Format::new("audio/opus", 48_000, 2, Line::FIRST_OF_AUDIO).unwrap(), audio_at);
         give(&mut recorder, &mut disk, &merged(&[], &Line::audio(audio_at).clip(&sound, packets::opus)));
         recorder.finish(start + Duration::from_secs(9));
         disk.drain_file(&mut recorder);

@@ -42,8 +42,8 @@ fn unfinished(kind: Kind, seconds: u32) -> (Vec<u8>, Vec<usize>, Disk) {
     all.extend(audio.clip(&sound, packets::opus).into_iter().map(|packet| (Input(1), packet)));
     all.sort_by_key(|(_, packet)| packet.head.received_at);
     let mut recorder = FileRecorder::new(kind, 2, start);
-    recorder.handle_format(Input(0), Format::new("video/H264", 90_000, 0).unwrap(), start);
-    recorder.handle_format(Input(1), Format::new("audio/opus", 48_000, 2).unwrap(), start);
+    recorder.handle_format(Input(0), Format::new("video/H264", 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
+    recorder.handle_format(Input(1), Format::new("audio/opus", 48_000, 2, Line::FIRST_OF_AUDIO).unwrap(), start);
     let mut disk = Disk::default();
     let mut ends = Vec::new();
     let mut drain = |recorder: &mut FileRecorder| {

@@ -25,7 +25,7 @@ fn record(kind: Kind, format: &Format, start: Instant, packets: &[Packet]) -> (D
 }
 
 fn video(mime_type: &str) -> Format {
-    Format::new(mime_type, 90_000, 0).unwrap()
+    Format::new(mime_type, 90_000, 0, Line::FIRST_OF_VIDEO).unwrap()
 }
 
 /// Records a clip of two seconds, neighbours swapped and some packets twice, and has it played.
@@ -135,7 +135,8 @@ fn opus_plays_in_webm_and_in_mp4() {
     let mut sent = Line::audio(start).clip(&frames, packets::opus);
     sent.swap(20, 22);
     for kind in [Kind::Matroska, Kind::FragmentedMp4] {
-        let (disk, recorder) = record(kind, &Format::new("audio/opus", 48_000, 2).unwrap(), start, &sent);
+        let (disk, recorder) =
+            record(kind, &Format::new("audio/opus", 48_000, 2, Line::FIRST_OF_AUDIO).unwrap(), start, &sent);
         assert_eq!(recorder.summaries()[0].tracks[0].frames, frames.len() as u64);
         let played = play(&disk.save(directory.path(), 0));
         assert_eq!((played.streams[0].codec.as_str(), played.streams[0].frames), ("opus", frames.len() as u64));
@@ -225,10 +226,15 @@ fn another_codec_begins_another_file() {
     let mut line = Line::video(start);
     let mut recorder = TrackRecorder::new(Kind::Matroska, start);
     let mut disk = Disk::default();
-    for (mime_type, sent) in
-        [("video/VP8", line.clip(&vp8, packets::vp8)), ("video/VP9", line.clip(&vp9, packets::vp9))]
-    {
-        recorder.handle_format(video(mime_type), sent[0].head.received_at);
+    let (before, after) = (line.clip(&vp8, packets::vp8), line.clip(&vp9, packets::vp9));
+    let late = before[7].clone();
+    for (mime_type, sent) in [("video/VP8", before), ("video/VP9", after)] {
+        let format = Format { from_sequence: sent[0].head.sequence, ..video(mime_type) };
+        recorder.handle_format(format, sent[0].head.received_at);
+        if mime_type == "video/VP9" {
+            // One of the codec before.
+            recorder.handle_packet(&late.head, &late.payload, sent[0].head.received_at);
+        }
         for packet in &sent {
             recorder.handle_packet(&packet.head, &packet.payload, packet.head.received_at);
         }
@@ -250,7 +256,7 @@ fn what_is_muted_leaves_a_gap_in_the_file_as_long_as_it_was() {
     let mut line = Line::audio(start);
     let (first, second) = frames.split_at(50);
     let mut recorder = TrackRecorder::new(Kind::Matroska, start);
-    recorder.handle_format(Format::new("audio/opus", 48_000, 2).unwrap(), start);
+    recorder.handle_format(Format::new("audio/opus", 48_000, 2, Line::FIRST_OF_AUDIO).unwrap(), start);
     for packet in line.clip(first, packets::opus) {
         recorder.handle_packet(&packet.head, &packet.payload, packet.head.received_at);
     }
