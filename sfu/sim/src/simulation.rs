@@ -11,7 +11,7 @@ use rand::SeedableRng;
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use sluice_core::{
     BackupPolicy, Certificate, Command, Connection, DataChannel, Demand, Event, Failure, Kind, ParticipantId, RoomId,
-    TapId, TapWish, TrackId, Worker, WorkerConfig, WorkerStats,
+    TapId, TrackId, Worker, WorkerConfig, WorkerStats,
 };
 
 use crate::client::{Client, End};
@@ -39,7 +39,7 @@ pub struct Simulation {
     seed: u64,
     start: Instant,
     now: Instant,
-    workers: Workers,
+    pub(crate) workers: Workers,
     address: SocketAddr,
     clients: BTreeMap<String, Client>,
     /// People who left: their pages can still be looked at.
@@ -53,7 +53,7 @@ pub struct Simulation {
     order: u64,
     joined: u16,
     published: BTreeMap<TrackId, (String, Kind)>,
-    taps: BTreeMap<TapId, Tapped>,
+    pub(crate) taps: BTreeMap<TapId, Tapped>,
     /// Who ever published something.
     publishers: BTreeSet<String>,
     /// Something that went up was lost on a way that is no more.
@@ -327,36 +327,6 @@ impl Simulation {
         self.command(Command::Unsubscribe { subscriber: participant(name), track: track.clone() });
     }
 
-    /// Somebody's track is to be tapped, under any room's name for it.
-    pub fn tap_in(&mut self, room: RoomId, publisher: &str, track: &TrackId, wish: TapWish) -> TapId {
-        let tap = TapId(self.taps.len() as u64);
-        self.taps.insert(tap, Tapped::new(track, self.now));
-        let (publisher, track) = (participant(publisher), track.clone());
-        self.command(Command::Tap { tap, room, publisher, track, wish });
-        tap
-    }
-
-    /// Somebody's track is to be tapped.
-    pub fn tap(&mut self, publisher: &str, track: &TrackId, wish: TapWish) -> TapId {
-        self.tap_in(self.room.clone(), publisher, track, wish)
-    }
-
-    /// A tap is taken away.
-    pub fn untap(&mut self, tap: TapId) {
-        self.command(Command::Untap { tap });
-    }
-
-    /// From now on nobody takes what a tap gives, and so many messages may wait; or somebody does again.
-    pub fn stall_tap(&mut self, tap: TapId, room: Option<usize>) {
-        self.taps.get_mut(&tap).expect("a tap").stall(room);
-    }
-
-    /// Whoever takes from a tap.
-    #[must_use]
-    pub fn tapped(&self, tap: TapId) -> &Tapped {
-        &self.taps[&tap]
-    }
-
     /// Bounds what somebody is sent of a track.
     pub fn demand(&mut self, name: &str, track: &TrackId, demand: Demand) {
         self.command(Command::Demand { subscriber: participant(name), track: track.clone(), demand });
@@ -535,9 +505,7 @@ impl Simulation {
         let is_kept = self.workers.stats().packets_expired == 0;
         let clients = self.clients.values().chain(self.left.values());
         let mut wrong: Vec<String> = clients.flat_map(|client| client.audit(is_lossless && is_kept)).collect();
-        for (tap, tapped) in &self.taps {
-            wrong.extend(tapped.audit(is_lossless).into_iter().map(|what| format!("{tap:?}: {what}")));
-        }
+        wrong.extend(self.taps.iter().flat_map(|(tap, tapped)| tapped.audit(*tap, is_lossless)));
         let mut up = self
             .ways
             .iter()
@@ -677,17 +645,10 @@ impl Simulation {
     fn settle(&mut self) {
         self.workers.flush(self.now);
         loop {
-            let mut is_quiet = true;
+            let mut is_quiet = !self.take_tapped();
             while let Some(event) = self.workers.poll_event() {
                 is_quiet = false;
                 self.handle_event(event);
-            }
-            while let Some((tap, message)) = self.workers.poll_tapped() {
-                is_quiet = false;
-                let asks = self.taps.get_mut(&tap).is_some_and(|tapped| tapped.give(message, self.now));
-                if asks {
-                    self.workers.handle_command(Command::TapKeyframe { tap }, self.now);
-                }
             }
             let mut down = self.workers.take_outgoing();
             is_quiet &= down.is_empty();

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use sluice_core::{TapMessage, TapPacket, TapReport, TrackId};
+use sluice_core::{Command, RoomId, TapId, TapMessage, TapPacket, TapReport, TapWish, TrackId};
 
+use crate::delivery::participant;
 use crate::dependency::Dependency;
 use crate::descriptor;
 use crate::media::{Media, Stamp};
+use crate::simulation::Simulation;
 use crate::sink::{Received, Sink, Stream};
 
 /// Whoever takes from a tap. See the module's documentation.
@@ -143,9 +145,9 @@ impl Tapped {
     }
 
     /// What is wrong with it. `is_lossless`: no network of its publisher lost or reordered anything.
-    #[must_use]
-    pub fn audit(&self, is_lossless: bool) -> Vec<String> {
-        self.stream.audit(is_lossless && self.lost == 0)
+    pub(crate) fn audit(&self, tap: TapId, is_lossless: bool) -> Vec<String> {
+        let wrong = self.stream.audit(is_lossless && self.lost == 0);
+        wrong.into_iter().map(|what| format!("{tap:?}: {what}")).collect()
     }
 
     /// How far the publisher's clock, as its reports tell it, and ours drift apart and together, in seconds. Of each second
@@ -163,6 +165,50 @@ impl Tapped {
             .values()
             .fold((f64::MAX, f64::MIN), |(least, most), e| (f64::min(least, *e), f64::max(most, *e)));
         most - least
+    }
+}
+
+impl Simulation {
+    /// Somebody's track is to be tapped, under any room's name for it.
+    pub fn tap_in(&mut self, room: RoomId, publisher: &str, track: &TrackId, wish: TapWish) -> TapId {
+        let tap = TapId(self.taps.len() as u64);
+        self.taps.insert(tap, Tapped::new(track, self.now()));
+        let (publisher, track) = (participant(publisher), track.clone());
+        self.command(Command::Tap { tap, room, publisher, track, wish });
+        tap
+    }
+
+    /// Somebody's track is to be tapped.
+    pub fn tap(&mut self, publisher: &str, track: &TrackId, wish: TapWish) -> TapId {
+        self.tap_in(self.room.clone(), publisher, track, wish)
+    }
+
+    /// A tap is taken away.
+    pub fn untap(&mut self, tap: TapId) {
+        self.command(Command::Untap { tap });
+    }
+
+    /// From now on nobody takes what a tap gives, and so many messages may wait; or somebody does again.
+    pub fn stall_tap(&mut self, tap: TapId, room: Option<usize>) {
+        self.taps.get_mut(&tap).expect("a tap").stall(room);
+    }
+
+    /// Whoever takes from a tap.
+    #[must_use]
+    pub fn tapped(&self, tap: TapId) -> &Tapped {
+        &self.taps[&tap]
+    }
+
+    /// Hands what taps give to those who take it. False when there was nothing.
+    pub(crate) fn take_tapped(&mut self) -> bool {
+        let (now, mut is_any) = (self.now(), false);
+        while let Some((tap, message)) = self.workers.poll_tapped() {
+            is_any = true;
+            if self.taps.get_mut(&tap).is_some_and(|tapped| tapped.give(message, now)) {
+                self.workers.handle_command(Command::TapKeyframe { tap }, now);
+            }
+        }
+        is_any
     }
 }
 
