@@ -151,7 +151,14 @@ pub(crate) const NOT_HERE: &[Row] = &[
         "payload descriptors that lie",
         &[("fuzz/src/bin/rtp_payload.rs", "main"), ("fuzz/src/bin/dependency_descriptor.rs", "main")],
     ),
-    missing("U-depacketizer", "fragments of pictures that never end", "a recorder that puts them together"),
+    by(
+        "U-depacketizer",
+        "fragments of pictures that never end, units that lie about their length",
+        &[
+            ("sfu/recorder/src/assembler.rs", "a_frame_that_never_ends_is_dropped"),
+            ("sfu/recorder/src/depacketize/mod.rs", "no_payloads_make_any_builder_panic_or_grow_beyond_what_came"),
+        ],
+    ),
     by(
         "U-flood",
         "200 Mbit/s of one participant",
