@@ -16,6 +16,13 @@ for (const name of wanted) {
     throw new Error(`no area ${name}; there are: ${areas.join(' ')}`);
 }
 
+/** Longer than all areas take on a slow machine: a page that hangs must not take the run along. */
+const LIMIT_MS = 30 * 60_000;
+setTimeout(() => {
+  console.error(`the browser tests are not done after ${LIMIT_MS / 60_000} minutes`);
+  process.exit(1);
+}, LIMIT_MS).unref();
+
 cleanUp();
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 // No test starts before all are known: otherwise a first area that is skipped would end the run.
