@@ -222,6 +222,11 @@ impl Explanations {
         (next, SURVEY)
     }
 
+    /// Whether it is known what somebody sees: not of who has just come.
+    pub(super) fn is_surveyed(&self, participant: &ParticipantSid) -> bool {
+        self.surveyed.contains_key(participant)
+    }
+
     /// How those fared whom the asker may know of.
     pub(super) fn fared(&self, state: &RoomState, asker: &Asker) -> Vec<Fared> {
         let known = state.qualities().into_iter().filter(|rated| asker.may_know_of(&rated.identity));
@@ -403,6 +408,7 @@ mod tests {
         assert_eq!((count("bandwidth"), count("full")), (40, 40), "a newer report replaces the older");
 
         let (first, now) = (state.find("p000").unwrap().0.clone(), Now { at: Instant::now(), unix_ms: 0 });
+        assert!(explanations.is_surveyed(&first) && !Explanations::new(gauges.clone()).is_surveyed(&first));
         explanations.answer(&state, SURVEY, report(&first, vec![subscription(Reason::Muted, None)]));
         assert_eq!((count("bandwidth"), count("muted")), (39, 1));
         let leave = livekit_protocol::signal_request::Message::Leave(livekit_protocol::LeaveRequest::default());

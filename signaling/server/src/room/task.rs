@@ -345,10 +345,15 @@ impl RoomTask {
         if self.sampled.is_some_and(|sampled| now.at.duration_since(sampled) < SAMPLE_EVERY) {
             return;
         }
-        self.sampled = Some(now.at);
         let fared = self.explanations.fared(&self.state, &Asker::Administrator);
         let at = UnixMillis(now.unix_ms);
-        let samples = fared.iter().map(|fared| history::sample(fared, at)).collect();
+        // Who has just come is not known well enough: it would be written down that they see nothing.
+        let known = fared.iter().filter(|fared| self.explanations.is_surveyed(&fared.rated.participant));
+        let samples: Vec<_> = known.map(|fared| history::sample(fared, at)).collect();
+        if samples.is_empty() {
+            return;
+        }
+        self.sampled = Some(now.at);
         self.rooms.log.sample(Samples { session: self.state.sid().as_str().into(), samples });
     }
 
