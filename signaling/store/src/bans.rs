@@ -80,9 +80,15 @@ impl Transaction {
         Ok(())
     }
 
-    /// Whether there was such a ban.
+    /// Lifts a ban, and with it all others of the same subject there: with PostgreSQL, two who ban at the same moment make
+    /// two. Whether there was such a ban.
     pub async fn lift_ban(&mut self, id: &BanId) -> Result<bool, StoreError> {
-        Ok(self.execute(Query::new("DELETE FROM bans WHERE id = $1").bind(id)).await? > 0)
+        let query = Query::new(
+            "DELETE FROM bans WHERE id IN (SELECT same.id FROM bans AS lifted JOIN bans AS same
+             ON same.subject_kind = lifted.subject_kind AND same.subject = lifted.subject
+             AND same.room IS NOT DISTINCT FROM lifted.room WHERE lifted.id = $1)",
+        );
+        Ok(self.execute(query.bind(id)).await? > 0)
     }
 
     pub(crate) async fn forget_bans(&mut self, room: &RoomName) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use sluice_store::{
     PasswordHash, Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId,
     SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
 };
+use sqlx::{Connection as _, SqliteConnection};
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
 
@@ -529,6 +530,46 @@ async fn a_ban_holds_until_it_is_over() {
         assert!(transaction.lift_ban(&"B2".into()).await.unwrap());
         transaction.commit().await.unwrap();
         assert_eq!(banned("other", &both, 99).await, None);
+        store.close().await;
+    }
+}
+
+/// Two hosts keep the same one out at the same moment, and neither sees the ban of the other.
+#[tokio::test]
+async fn a_ban_that_is_lifted_lets_in_however_many_there_were() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let bob = BanSubject::Identity("bob".into());
+        let mut one = store.begin().await.unwrap();
+        one.ban(&ban("B1", Some("lobby"), bob.clone(), None)).await.unwrap();
+        if database.name == "PostgreSQL" {
+            let mut other = store.begin().await.unwrap();
+            other.ban(&ban("B2", Some("lobby"), bob.clone(), None)).await.unwrap();
+            other.commit().await.unwrap();
+        }
+        one.ban(&ban("B3", Some("other"), bob.clone(), None)).await.unwrap();
+        one.ban(&ban("B4", None, bob.clone(), None)).await.unwrap();
+        one.ban(&ban("B5", None, bob.clone(), None)).await.unwrap();
+        one.commit().await.unwrap();
+        if database.name == "SQLite" {
+            // It has one writer at a time: there it takes somebody else's hand.
+            let mut hand = SqliteConnection::connect(&database.url).await.unwrap();
+            let again =
+                "INSERT INTO bans SELECT 'B2', room, subject_kind, subject, reason, banned_by, created_ms, expires_ms
+                FROM bans WHERE id = 'B1'";
+            sqlx::query(again).execute(&mut hand).await.unwrap();
+            hand.close().await.unwrap();
+        }
+        let left =
+            async |room: Option<&str>| store.bans(room.map(RoomName::from).as_ref(), None, 9).await.unwrap().len();
+        assert_eq!(left(Some("lobby")).await, 2, "{}", database.name);
+        for (id, is_there) in [("B1", true), ("B2", false), ("B4", true)] {
+            let mut transaction = store.begin().await.unwrap();
+            assert_eq!(transaction.lift_ban(&id.into()).await.unwrap(), is_there, "{}: {id}", database.name);
+            transaction.commit().await.unwrap();
+            assert_eq!(left(Some("lobby")).await, 0);
+        }
+        assert_eq!((left(Some("other")).await, left(None).await), (1, 0), "{}", database.name);
         store.close().await;
     }
 }
