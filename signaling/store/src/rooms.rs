@@ -63,17 +63,17 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes a room, in the place of one of this name whose time is over: with its chat and bans that is forgotten. Of
-    /// several that do so at once, one makes it.
+    /// Makes a room, in the place of one of this name whose time is over. What is still kept under its name is forgotten:
+    /// chat and bans of another room, or of one that nobody had set up. Of several that do so at once, one makes it.
     ///
     /// # Errors
     /// [`StoreError::Exists`] where there is one whose time is not over.
     pub async fn make_room(&mut self, room: &Room, now: UnixMillis) -> Result<(), StoreError> {
         let query = Query::new("DELETE FROM rooms WHERE name = $1 AND expires_ms <= $2");
-        if self.execute(query.bind(&room.name).bind(now)).await? > 0 {
-            self.forget_what_goes_with(&room.name).await?;
-        }
-        self.create_room(room).await
+        self.execute(query.bind(&room.name).bind(now)).await?;
+        // Before anything is forgotten: it may be another's.
+        self.create_room(room).await?;
+        self.forget_what_goes_with(&room.name).await
     }
 
     /// Replaces all of a room but who made it and when, and does not take from the time it has. The room must be as it

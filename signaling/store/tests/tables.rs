@@ -319,6 +319,32 @@ async fn a_room_of_the_same_name_is_another_room() {
     }
 }
 
+/// Who comes with a token opens a room that nobody set up; a back end may keep people out of it.
+#[tokio::test]
+async fn who_makes_a_room_finds_nothing_of_another_of_its_name() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let lobby = RoomName::from("lobby");
+        let keep_out = async |id: &str| {
+            let mut transaction = store.begin().await.unwrap();
+            transaction
+                .ban(&ban(id, Some("lobby"), BanSubject::Identity("bob".into()), None))
+                .await
+                .unwrap();
+            transaction.commit().await.unwrap();
+        };
+        keep_out("B1").await;
+        store.make_room(&room("lobby"), NOW).await.unwrap();
+        assert_eq!(store.bans(Some(&lobby), None, 9).await.unwrap(), [], "{}", database.name);
+
+        keep_out("B2").await;
+        let taken = store.make_room(&room("lobby"), NOW).await;
+        assert!(matches!(taken, Err(StoreError::Exists { what: "room" })), "{}: {taken:?}", database.name);
+        assert_eq!(store.bans(Some(&lobby), None, 9).await.unwrap().len(), 1, "those of the room that is there");
+        store.close().await;
+    }
+}
+
 #[tokio::test]
 async fn quality_is_kept_and_a_number_that_is_none_is_not() {
     for database in Database::all().await {
