@@ -42,7 +42,7 @@ pub use rooms::{Lifetime, Room};
 pub use server_lock::{LockNews, ServerLock};
 pub use sessions::{NewSession, Phase, Session, SessionKind, SessionState, Stay};
 pub use store::{Store, StoreOptions, Transaction};
-pub use summaries::{SessionFigures, SessionFilter, SessionSummary};
+pub use summaries::{SessionFigures, SessionFilter, SessionPlace, SessionSummary};
 pub use tokens::{RefreshToken, Rotation, Successor};
 pub use users::{ForeignAccount, User};
 pub use values::{

@@ -26,6 +26,15 @@ pub struct SessionSummary {
     pub title: Option<String>,
     /// How many came. Who came twice is one; all who have been forgotten are one.
     pub participants: u64,
+    place: SessionPlace,
+}
+
+/// Where a session stands among all, by when it began or was to begin: there it stays, whatever happens in it, and when an
+/// appointment becomes the session of its room too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionPlace {
+    at: UnixMillis,
+    id: SessionId,
 }
 
 /// Sums over all sessions that are kept.
@@ -43,37 +52,82 @@ pub struct SessionFigures {
     pub aborted: u64,
 }
 
-/// One statement for a list and for one: `id` is empty for a list.
-const SUMMARIES: &str = "SELECT sessions.*,
-    (SELECT title FROM rooms WHERE rooms.name = sessions.room) AS title,
-    (SELECT COUNT(DISTINCT identity) FROM session_participants WHERE session_id = sessions.id) AS participants
-    FROM sessions
-    WHERE (active_ms < $1 OR (active_ms = $1 AND id < $2)) AND ($4 = '' OR room = $4) AND ($5 = ''
-        OR id IN (SELECT session_id FROM session_participants WHERE user_id = $5)
-        OR EXISTS (SELECT name FROM rooms WHERE name = sessions.room AND created_by = $5
-            AND created_ms <= COALESCE(sessions.started_ms, sessions.active_ms)))
-    ORDER BY active_ms DESC, id DESC LIMIT $3";
+/// A list, by a moment and a name of each session, the latest first. Only for those of a page is more looked up.
+macro_rules! summaries_by {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT sessions.*,
+             (SELECT title FROM rooms WHERE rooms.name = sessions.room) AS title,
+             (SELECT COUNT(DISTINCT identity) FROM session_participants WHERE session_id = sessions.id) AS participants
+             FROM (SELECT * FROM sessions WHERE (",
+            $at, " < $1 OR (", $at, " = $1 AND ", $id, " < $2)) AND ($4 = '' OR room = $4) AND ($5 = ''
+                 OR id IN (SELECT session_id FROM session_participants WHERE user_id = $5)
+                 OR EXISTS (SELECT name FROM rooms WHERE name = sessions.room AND created_by = $5
+                     AND created_ms <= COALESCE(sessions.started_ms, sessions.active_ms)))
+                 ORDER BY ", $at, " DESC, ", $id, " DESC LIMIT $3) AS sessions
+             ORDER BY ", $at, " DESC, ", $id, " DESC"
+        )
+    };
+}
+
+const BY_ACTIVITY: &str = summaries_by!("active_ms", "id");
+const BY_PLACE: &str = summaries_by!("COALESCE(scheduled_ms, started_ms, 0)", "COALESCE(appointment, id)");
 
 impl SessionSummary {
     fn read(row: &Row) -> Result<Self, StoreError> {
+        let session = Session::read(row)?;
+        // As `BY_PLACE` says it.
+        let at = session.scheduled.or(session.started).unwrap_or(UnixMillis(0));
+        let id = row.id_or_none("appointment")?.unwrap_or_else(|| session.id.clone());
         Ok(Self {
-            session: Session::read(row)?,
+            session,
             title: row.text_or_none("title")?.filter(|title| !title.is_empty()),
             participants: row.count("participants")?,
+            place: SessionPlace { at, id },
         })
+    }
+
+    /// Where it stands among all.
+    #[must_use]
+    pub fn place(&self) -> &SessionPlace {
+        &self.place
     }
 }
 
 impl Store {
-    /// Sessions, those in which something last happened first. `before` is the last one of the page before.
+    /// Sessions, those in which something last happened first. `before` is the last one of the page before. What happens in
+    /// a session between two pages moves it out of those that follow.
     pub async fn session_summaries(
         &self,
         filter: &SessionFilter,
         before: Option<&Session>,
         limit: u32,
     ) -> Result<Vec<SessionSummary>, StoreError> {
-        let (active, id) = before.map_or((i64::MAX, ""), |session| (session.active.0, session.id.as_str()));
-        let query = Query::new(SUMMARIES).bind(active).bind(id).bind(limit);
+        let before = before.map(|session| (session.active, &session.id));
+        self.summaries(BY_ACTIVITY, filter, before, limit).await
+    }
+
+    /// Sessions, those that began last, or are to begin, first. `before` is the place of the last one of the page before.
+    /// Page by page each comes once that was there at the first of them.
+    pub async fn session_summaries_in_place(
+        &self,
+        filter: &SessionFilter,
+        before: Option<&SessionPlace>,
+        limit: u32,
+    ) -> Result<Vec<SessionSummary>, StoreError> {
+        let before = before.map(|place| (place.at, &place.id));
+        self.summaries(BY_PLACE, filter, before, limit).await
+    }
+
+    async fn summaries(
+        &self,
+        list: &'static str,
+        filter: &SessionFilter,
+        before: Option<(UnixMillis, &SessionId)>,
+        limit: u32,
+    ) -> Result<Vec<SessionSummary>, StoreError> {
+        let (at, id) = before.map_or((UnixMillis(i64::MAX), ""), |(at, id)| (at, id.as_str()));
+        let query = Query::new(list).bind(at).bind(id).bind(limit);
         let query = query
             .bind(filter.room.as_ref().map_or("", RoomName::as_str))
             .bind(filter.of.as_ref().map_or("", UserId::as_str));

@@ -106,6 +106,43 @@ async fn a_list_counts_people_and_shows_an_account_its_own() {
     }
 }
 
+/// A long list is read page by page, and meanwhile people talk, come and go.
+#[tokio::test]
+async fn what_happens_between_two_pages_takes_no_session_off_the_list() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        for (id, hours) in [("RM_1", 0), ("RM_2", 1), ("RM_3", 1), ("RM_4", 2)] {
+            begin(&store, id, "math", after(hours), &[]).await;
+        }
+        let appointment = NewSession {
+            id: "SE_late".into(),
+            room: "physics".into(),
+            kind: SessionKind::Appointment,
+            scheduled: Some(after(0)),
+            companion: None,
+        };
+        store.open_session(&appointment, NOW).await.unwrap();
+        let filter = SessionFilter::default();
+        let (mut seen, mut last) = (Vec::new(), None);
+        loop {
+            let page = store.session_summaries_in_place(&filter, last.as_ref(), 2).await.unwrap();
+            let Some(end) = page.last() else { break };
+            last = Some(end.place().clone());
+            seen.extend(page.iter().map(|one| one.session.id.to_string()));
+            // In the first, which is still to be shown; and the appointment is kept, later than it was made for.
+            let mut transaction = store.begin().await.unwrap();
+            transaction.count_message(&"RM_1".into(), after(9)).await.unwrap();
+            transaction.commit().await.unwrap();
+            begin(&store, "RM_5", "physics", after(9), &[]).await;
+        }
+        assert_eq!(seen, ["RM_4", "RM_3", "RM_2", "RM_5", "RM_1"], "{}", database.name);
+        let of_math = SessionFilter { room: Some("math".into()), of: None };
+        let found = store.session_summaries_in_place(&of_math, None, 9).await.unwrap();
+        assert_eq!(found.len(), 4);
+        store.close().await;
+    }
+}
+
 #[tokio::test]
 async fn figures_are_sums_over_what_is_kept() {
     for database in Database::all().await {
