@@ -1,6 +1,7 @@
 //! Chat that rooms keep, and what sessions remember of it.
 
 use crate::query::{Query, Row, column};
+use crate::store::Dialect;
 use crate::values::words;
 use crate::{Identity, MessageId, RoomName, SessionId, Store, StoreError, Transaction, UnixMillis, UserId};
 
@@ -51,18 +52,25 @@ pub struct ChatMessage {
 
 impl Transaction {
     /// Keeps a message, and counts it for its session; its number. One that is kept already is neither kept nor counted
-    /// again.
+    /// again. Of a room that nobody keeps (any more) it is counted alone, and has none: what is written down late does not
+    /// outlive the room it was said in.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when another one has this id. Nothing has happened then.
-    pub async fn keep_message(&mut self, message: &NewChatMessage) -> Result<u64, StoreError> {
+    pub async fn keep_message(&mut self, message: &NewChatMessage) -> Result<Option<u64>, StoreError> {
         // Before the insert: one that fails takes the whole transaction along, with PostgreSQL.
         let query = Query::new("SELECT * FROM chat_messages WHERE id = $1");
         if let Some(row) = self.fetch_optional(query.bind(&message.id)).await? {
             let ChatMessage { sequence, sent } = ChatMessage::read(&row)?;
             let content = |of: &NewChatMessage| (of.room.clone(), of.identity.clone(), of.message.clone());
             let is_same = content(&sent) == content(message);
-            return if is_same { Ok(sequence) } else { Err(StoreError::Exists { what: "chat message" }) };
+            return if is_same { Ok(Some(sequence)) } else { Err(StoreError::Exists { what: "chat message" }) };
+        }
+        if !self.is_kept(&message.room).await? {
+            if let Some(session) = &message.session {
+                self.count_message(session, message.at).await?;
+            }
+            return Ok(None);
         }
         let sequence = self.next("chat", message.room.as_str()).await?;
         let query = Query::new(
@@ -87,7 +95,16 @@ impl Transaction {
             self.execute(query.bind(id).bind(preview)).await?;
             self.count_message(id, message.at).await?;
         }
-        Ok(sequence)
+        Ok(Some(sequence))
+    }
+
+    /// Whether there is such a room. With PostgreSQL nobody deletes it until the end of this transaction.
+    async fn is_kept(&mut self, room: &RoomName) -> Result<bool, StoreError> {
+        let query = match self.dialect() {
+            Dialect::Sqlite => Query::new("SELECT name FROM rooms WHERE name = $1"),
+            Dialect::Postgres => Query::new("SELECT name FROM rooms WHERE name = $1 FOR KEY SHARE"),
+        };
+        Ok(self.fetch_optional(query.bind(room)).await?.is_some())
     }
 
     /// Counts a message for its session without keeping anything of it.

@@ -111,8 +111,10 @@ impl Transaction {
     /// Whether there was such a room. Its chat and its bans go with it: another room of this name is another room. Its
     /// sessions and events stay: they happened.
     pub async fn delete_room(&mut self, name: &RoomName) -> Result<bool, StoreError> {
+        // First: it waits for who keeps a message of it at this moment, and who comes later keeps none.
+        let was_there = self.execute(Query::new("DELETE FROM rooms WHERE name = $1").bind(name)).await? > 0;
         self.forget_what_goes_with(name).await?;
-        Ok(self.execute(Query::new("DELETE FROM rooms WHERE name = $1").bind(name)).await? > 0)
+        Ok(was_there)
     }
 
     pub(crate) async fn forget_what_goes_with(&mut self, name: &RoomName) -> Result<(), StoreError> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use databases::Database;
 use sluice_store::outbox::Receiver;
 use sluice_store::{
-    Erased, EventKind, NewChatMessage, NewEvent, NewSession, Person, Quality, QualitySample, RefreshToken, Retention,
-    Sender, SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Swept, UnixMillis, User,
+    Erased, EventKind, Lifetime, NewChatMessage, NewEvent, NewSession, Person, Quality, QualitySample, RefreshToken,
+    Retention, Room, Sender, SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Swept, UnixMillis, User,
 };
 
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -175,6 +175,23 @@ async fn a_life(store: &Store, at: UnixMillis) {
         updated: at,
     };
     transaction.create_user(&user).await.unwrap();
+    let room = Room {
+        name: "a".into(),
+        title: String::new(),
+        lifetime: Lifetime::Lasting,
+        settings: serde_json::json!({}),
+        password_hash: None,
+        lobby: false,
+        locked: false,
+        guests: true,
+        keeps_chat: true,
+        max_participants: 0,
+        default_roles: Vec::new(),
+        created_by: None,
+        created: at,
+        updated: at,
+    };
+    transaction.create_room(&room).await.unwrap();
     let token = RefreshToken { user: "U1".into(), family: "F".into(), issued: at, expires: at.plus(DAY) };
     transaction.give_refresh_token("secret", &token).await.unwrap();
     let session =

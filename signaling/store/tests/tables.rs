@@ -254,17 +254,19 @@ async fn chat_is_kept_in_order_and_counted() {
             companion: None,
         };
         transaction.open_session(&session, NOW).await.unwrap();
-        assert_eq!(transaction.keep_message(&message(1, "Grüß dich")).await.unwrap(), 1);
-        assert_eq!(transaction.keep_message(&message(2, &"ü".repeat(200))).await.unwrap(), 2);
+        transaction.create_room(&room("lobby")).await.unwrap();
+        assert_eq!(transaction.keep_message(&message(1, "Grüß dich")).await.unwrap(), Some(1));
+        assert_eq!(transaction.keep_message(&message(2, &"ü".repeat(200))).await.unwrap(), Some(2));
         transaction.count_message(&id, later(9)).await.unwrap();
         transaction.commit().await.unwrap();
 
         let mut transaction = store.begin().await.unwrap();
-        assert_eq!(transaction.keep_message(&message(1, "Grüß dich")).await.unwrap(), 1, "it is kept already");
+        let again = transaction.keep_message(&message(1, "Grüß dich")).await.unwrap();
+        assert_eq!(again, Some(1), "it is kept already");
         let other = transaction.keep_message(&message(1, "Pfiat di")).await;
         assert!(matches!(other, Err(StoreError::Exists { what: "chat message" })), "{}", database.name);
         // With PostgreSQL a statement that failed would have ended it.
-        assert_eq!(transaction.keep_message(&message(3, "still here")).await.unwrap(), 3);
+        assert_eq!(transaction.keep_message(&message(3, "still here")).await.unwrap(), Some(3));
         drop(transaction);
 
         let messages = store.messages(&"lobby".into(), 0, 10).await.unwrap();
@@ -315,6 +317,50 @@ async fn a_room_of_the_same_name_is_another_room() {
             assert_eq!(store.messages(&name.into(), 0, 9).await.unwrap(), [], "{}: {name}", database.name);
         }
         assert_eq!(store.messages(&"other".into(), 0, 9).await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
+
+/// People go on talking in a room while it is being forgotten, and what they say is written down a moment later.
+#[tokio::test]
+async fn what_is_written_late_does_not_outlive_its_room() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let lobby = RoomName::from("lobby");
+        let message = |id: &str| NewChatMessage {
+            id: id.into(),
+            room: "lobby".into(),
+            session: Some("S1".into()),
+            identity: "ann".into(),
+            user: None,
+            sender: Sender::User,
+            message: "between us".to_owned(),
+            audio_url: None,
+            at: NOW,
+        };
+        store.create_room(&room("lobby")).await.unwrap();
+        let mut transaction = store.begin().await.unwrap();
+        transaction.begin_session(&"S1".into(), &lobby, NOW).await.unwrap();
+        assert_eq!(transaction.keep_message(&message("m1")).await.unwrap(), Some(1));
+        transaction.commit().await.unwrap();
+
+        // Who deletes the room waits for who writes in it.
+        let mut writing = store.begin().await.unwrap();
+        assert_eq!(writing.keep_message(&message("m2")).await.unwrap(), Some(2));
+        let deleting = tokio::spawn({
+            let (store, lobby) = (store.clone(), lobby.clone());
+            async move { store.delete_room(&lobby).await }
+        });
+        tokio::task::yield_now().await;
+        writing.commit().await.unwrap();
+        assert!(deleting.await.unwrap().unwrap());
+        assert_eq!(store.messages(&lobby, 0, 9).await.unwrap(), [], "{}", database.name);
+
+        let mut transaction = store.begin().await.unwrap();
+        assert_eq!(transaction.keep_message(&message("m3")).await.unwrap(), None);
+        transaction.commit().await.unwrap();
+        assert_eq!(store.messages(&lobby, 0, 9).await.unwrap(), [], "{}", database.name);
+        assert_eq!(store.session(&"S1".into()).await.unwrap().unwrap().message_count, 3, "it was said, though");
         store.close().await;
     }
 }

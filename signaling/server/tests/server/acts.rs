@@ -77,6 +77,40 @@ async fn who_changes_a_room_that_is_deleted_meanwhile_does_not_bring_it_back() {
     assert_eq!(server.get("/api/rooms/math").await.status, 404);
 }
 
+/// It waits to be written down while the room is deleted.
+#[tokio::test]
+async fn what_was_said_last_in_a_room_is_forgotten_with_it() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let server = Fixture::over(store.clone(), ServerConfig::development()).await;
+    let settings = json!({ "id": "math", "lasting": true, "keeps_chat": true });
+    assert_eq!(server.post("/api/rooms", &settings).await.status, 201);
+    let _ada = server.join("math", "ada").await;
+    let say = async |what: &str| server.post("/api/rooms/math/chat", &json!({ "message": what })).await;
+    assert_eq!(say("hello").await.json()["sequence"], 1);
+    // Nobody writes until the room is on its way out and somebody has said something in it.
+    let held = store.begin().await.unwrap();
+    let last_word = async {
+        deeds(&server, "room.delete", 1).await;
+        say("between us").await
+    };
+    let release = async {
+        within(async {
+            while server.metric("sluice_room_events_total", "chat_message").await < 2.0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        drop(held);
+    };
+    let forget = server.request("DELETE", "/api/rooms/math", &[], "");
+    let (forgotten, _, ()) = tokio::join!(forget, last_word, release);
+    assert_eq!(forgotten.status, 204, "{}", forgotten.body);
+    assert_eq!(store.messages(&"math".into(), 0, 9).await.unwrap(), []);
+    assert_eq!(server.post("/api/rooms", &settings).await.status, 201);
+    assert_eq!(server.get("/api/rooms/math/chat").await.json()["messages"], json!([]));
+}
+
 #[tokio::test]
 async fn who_hangs_up_in_the_middle_halves_nothing() {
     let (server, _home, store) = with_room().await;

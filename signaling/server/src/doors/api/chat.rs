@@ -225,10 +225,12 @@ async fn keep(app: &App, place: &Place, message: &Message) -> Result<Option<u64>
     loop {
         let mut transaction = app.store.begin().await?;
         match transaction.keep_message(&new).await {
-            Ok(sequence) => {
+            Ok(Some(sequence)) => {
                 transaction.commit().await?;
                 return Ok(Some(sequence));
             }
+            // The room was forgotten meanwhile.
+            Ok(None) => return Ok(None),
             // Of a session that is not written yet there is nothing to count for.
             Err(StoreError::Missing { .. }) if new.session.is_some() => new.session = None,
             Err(error) => return Err(error.into()),

@@ -635,6 +635,7 @@ async fn forget(
         false => Host::owning(app.clone(), asker, whence, &id, "room.delete").await?,
     };
     let act = async {
+        // First: then it does not open again, and what was said in it and is still to be written is not kept.
         app.store.delete_room(&id.as_str().into()).await?;
         end_now(&app, &id).await
     };
