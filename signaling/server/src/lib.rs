@@ -121,9 +121,7 @@ impl Server {
         let load = Load::watch(registry.clone(), metrics.clone());
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
         let in_use = rooms.clone();
-        events.keep(&config, &store, &metrics, move || {
-            in_use.list().iter().map(|room| RoomName::from(room.id.as_str())).collect()
-        });
+        events.keep(&config, &store, &metrics, move || in_use.occupied().into_iter().map(RoomName::from).collect());
         let gate = Gate::new(&config);
         let (_, secret) = config.keys.first().ok_or(KeyError::NoKeys)?;
         let return_keys = ReturnKeys::derive(secret);

@@ -1,6 +1,6 @@
 //! Looks after what lies in the store: deletes what has been kept for long enough, and counts what is owed.
 //!
-//! Knows nothing of a room but that it is open: then it is in use, and its record stays.
+//! Knows nothing of a room but that somebody is in it: then its record stays.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ pub(super) async fn keep(
     store: Store,
     retention: Retention,
     metrics: Metrics,
-    open: impl Fn() -> Vec<RoomName> + Send + Sync,
+    in_use: impl Fn() -> Vec<RoomName> + Send + Sync,
 ) {
     let (mut sweeps, mut counts) = (interval(SWEEP_EVERY), interval(COUNT_EVERY));
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = sweeps.tick() => match sweep(&store, &retention, &open(), now()).await {
+            _ = sweeps.tick() => match sweep(&store, &retention, &in_use(), now()).await {
                 Ok(swept) => tracing::debug!(?swept, "deleted what was kept for long enough"),
                 Err(error) => tracing::warn!(%error, "cannot delete what was kept for long enough"),
             },
@@ -45,10 +45,15 @@ pub(super) async fn keep(
     }
 }
 
-/// First the time of rooms that are open is prolonged. Where that cannot be written nothing is deleted either.
-async fn sweep(store: &Store, retention: &Retention, open: &[RoomName], now: UnixMillis) -> Result<Swept, StoreError> {
+/// First the time of rooms that are in use is prolonged. Where that cannot be written nothing is deleted either.
+async fn sweep(
+    store: &Store,
+    retention: &Retention,
+    in_use: &[RoomName],
+    now: UnixMillis,
+) -> Result<Swept, StoreError> {
     let until = now.plus(TEMPORARY_LIFE);
-    for rooms in open.chunks(AT_ONCE) {
+    for rooms in in_use.chunks(AT_ONCE) {
         let mut transaction = store.begin().await?;
         for room in rooms {
             transaction.prolong_room(room, until).await?;
@@ -87,7 +92,7 @@ mod tests {
 
     /// People stay for days and nobody comes or goes.
     #[tokio::test]
-    async fn a_room_that_is_open_keeps_its_record_and_another_loses_it() {
+    async fn a_room_that_is_in_use_keeps_its_record_and_another_loses_it() {
         let home = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", home.path().join("sluice.db").display());
         let store = Store::open(&url, &StoreOptions::default()).await.unwrap();

@@ -187,15 +187,15 @@ pub(crate) async fn open_with(
 }
 
 impl EventTasks {
-    /// From here on what was kept for long enough is deleted. Rooms that are `open` are in use.
+    /// From here on what was kept for long enough is deleted, but no room that is `in_use`.
     pub(crate) fn keep(
         &mut self,
         config: &ServerConfig,
         store: &Store,
         metrics: &Metrics,
-        open: impl Fn() -> Vec<RoomName> + Send + Sync + 'static,
+        in_use: impl Fn() -> Vec<RoomName> + Send + Sync + 'static,
     ) {
-        let keeping = keeper::keep(store.clone(), config.retention.clone(), metrics.clone(), open);
+        let keeping = keeper::keep(store.clone(), config.retention.clone(), metrics.clone(), in_use);
         self.keeper = Some(tokio::spawn(keeping));
     }
 

@@ -258,6 +258,12 @@ impl Rooms {
         rooms
     }
 
+    /// Ids of those that somebody is in. Who waits at the door of one is not in it.
+    pub(crate) fn occupied(&self) -> Vec<String> {
+        let occupied = self.open.iter().filter(|handle| handle.status.num_participants() > 0);
+        occupied.map(|handle| handle.status.id.clone()).collect()
+    }
+
     /// The room of that name, opened if need be.
     pub(crate) fn open(self: &Arc<Self>, id: &str, wish: RoomWish) -> Result<RoomHandle, TooManyRooms> {
         let full = self.open.len() >= self.config.limits.rooms;
