@@ -117,10 +117,19 @@ async fn a_long_history_is_taken_home_whole() {
     let numbers: Vec<_> = log["events"].as_array().unwrap().iter().map(|event| event["number"].as_u64()).collect();
     assert_eq!(numbers, (101..=MANY).map(Some).collect::<Vec<_>>());
     assert_eq!((&log["more"], &log["oldest"], &log["newest"]), (&json!(false), &json!(1), &json!(MANY)));
+    let log = json_of(&server.get("/api/events?limit=all&room=math").await);
+    assert_eq!(log["events"].as_array().unwrap().len(), many);
 
     let told: Vec<_> = server.trail().into_iter().filter(|entry| entry["what"] == "history.export").collect();
-    let told: Vec<_> = told.iter().map(|entry| entry["detail"].as_str().unwrap()).collect();
-    assert_eq!(told, ["sessions", "sessions", "sessions", "quality", "quality", "quality", "events"]);
+    let told: Vec<_> = told
+        .iter()
+        .map(|entry| (entry["detail"].as_str().unwrap(), entry["room"].as_str()))
+        .collect();
+    let of_all = |what| (what, None);
+    let of_math = |what| (what, Some("math"));
+    assert_eq!(told[..3], [of_all("sessions"), of_all("sessions"), of_math("sessions")]);
+    assert_eq!(told[3..6], [of_math("quality"); 3]);
+    assert_eq!(told[6..], [of_all("events"), of_math("events")]);
     for wrong in
         ["/api/sessions?limit=0", "/api/sessions?limit=some", "/api/events?limit=0", &format!("{quality}?limit=9")]
     {

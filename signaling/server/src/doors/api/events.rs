@@ -148,6 +148,10 @@ async fn events(
     let EventPage { events, more, oldest } = page;
     if limit == Some(Limit::All) {
         let deed = Deed::new(asker.name(), "history.export", whence).with("events");
+        let deed = match &room {
+            Some(room) => deed.in_room(room.as_str()),
+            None => deed,
+        };
         app.trail.record(&deed, Outcome::Done).await?;
         let store = app.store.clone();
         let read = move |after: u64| {

@@ -188,6 +188,10 @@ async fn list(
     }
     let filter = SessionFilter { room: room.map(Into::into), of: of.cloned() };
     let deed = Deed::new(asker.name(), EXPORT, whence);
+    let deed = match &filter.room {
+        Some(room) => deed.in_room(room.as_str()),
+        None => deed,
+    };
     let limit = match limit {
         Limit::Rows(limit) => limit,
         Limit::All => {
