@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use sluice_audit::Outcome;
 use sluice_rooms::valid_room_name;
 use sluice_store::{
-    NewSession, QualitySample, SessionFilter, SessionId, SessionKind, SessionSummary, Stay, StoreError, UnixMillis,
+    NewSession, QualitySample, SessionFilter, SessionId, SessionKind, SessionPlace, SessionSummary, Stay, StoreError,
+    UnixMillis,
 };
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -149,8 +150,9 @@ struct SessionList {
 
 /// List sessions
 ///
-/// Those in which something last happened first. As CSV with `format=csv`, all of them unless `limit` says otherwise. A long list
-/// is sent as it is read, and breaks off where it cannot be read to its end.
+/// Those in which something last happened first; to the end of the list, those that began last, or are to begin, first. As CSV
+/// with `format=csv`, all of them unless `limit` says otherwise. A long list is sent as it is read, and breaks off where it
+/// cannot be read to its end.
 #[utoipa::path(get, operation_id = "list_sessions", path = "/api/sessions", tag = "history", params(ListQuery),
     responses(
         (status = 200, body = SessionList),
@@ -180,8 +182,8 @@ async fn list(
     }
     let before = match before {
         None => None,
-        // One that is somebody else's gives no more away than when something last happened in it.
-        Some(id) => Some(find(&app, &id).await?.ok_or(BAD_QUERY)?.session),
+        // One that is somebody else's gives no more away than when it was.
+        Some(id) => Some(find(&app, &id).await?.ok_or(BAD_QUERY)?),
     };
     if room.as_ref().is_some_and(|room| room.contains('\0')) {
         return Err(BAD_QUERY);
@@ -196,19 +198,21 @@ async fn list(
         Limit::Rows(limit) => limit,
         Limit::All => {
             let store = app.store.clone();
-            let read = move |before: Option<sluice_store::Session>| {
+            // Not by what happens in them: meanwhile something does, and a session that moved would be on no page.
+            let read = move |before: Option<SessionPlace>| {
                 let (store, filter) = (store.clone(), filter.clone());
                 async move {
-                    let found = store.session_summaries(&filter, before.as_ref(), export::PAGE).await;
+                    let found = store.session_summaries_in_place(&filter, before.as_ref(), export::PAGE).await;
                     let found = found.map_err(|error| unavailable(&error))?;
-                    Ok(Page::of(found, |last| Some(last.session.clone()), line))
+                    Ok(Page::of(found, |last| Some(last.place().clone()), line))
                 }
             };
             let frame = Frame::new(format, "sessions", r#"{"sessions":["#);
             tell(&app, deed, "sessions").await?;
-            return whole(frame, before, read).await;
+            return whole(frame, before.map(|before| before.place().clone()), read).await;
         }
     };
+    let before = before.map(|before| before.session);
     // One more says whether there are more.
     let found = app.store.session_summaries(&filter, before.as_ref(), limit + 1).await;
     let mut sessions: Vec<_> = found.map_err(|error| unavailable(&error))?.into_iter().map(line).collect();
