@@ -109,10 +109,13 @@ impl Mp4Writer {
         let newest = place.samples.last().map_or(place.end, |last| last.time + 1);
         let time = ticks(file_us).max(newest);
         let duration = frame.duration_us.and_then(|us| u32::try_from(ticks(us)).ok());
-        // Now it is known how long the one before lasts.
+        // Now it is known how long the one before lasts. Within a fragment a sample begins where the durations of those
+        // before it end (section 8.8.8), so it stands for what is missing behind it as well. The last one need not: the
+        // next fragment says when it begins.
         if let Some(last) = place.samples.last_mut() {
             let until = u32::try_from(time - last.time).unwrap_or(u32::MAX);
-            last.duration = Some(last.duration.map_or(until, |own| own.min(until)));
+            let own = last.duration.filter(|_| is_full);
+            last.duration = Some(own.map_or(until, |own| own.min(until)));
         }
         if is_full {
             self.flush();

@@ -17,4 +17,5 @@ mod packets;
 mod participant;
 mod player;
 mod recovery;
+mod times;
 mod track;

@@ -92,6 +92,14 @@ pub fn play(path: &Path) -> Played {
     Played { end_s, duration_s: number(&json["format"]["duration"]), streams: streams.collect() }
 }
 
+/// When each packet of a file's only track is shown or heard, as ffprobe says it.
+pub fn times_s(path: &Path) -> Vec<f64> {
+    let entries = ["-v", "error", "-show_entries", "packet=pts_time", "-of", "csv=p=0", &path.display().to_string()];
+    let output = run("ffprobe", &entries);
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines.lines().map(|line| line.trim_end_matches(',').parse().unwrap()).collect()
+}
+
 /// Fails unless two times are within 100 ms.
 pub fn assert_near(measured_s: f64, expected_s: f64) {
     assert!((measured_s - expected_s).abs() < 0.1, "{measured_s} s instead of {expected_s} s");
