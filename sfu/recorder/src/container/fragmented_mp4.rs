@@ -23,6 +23,10 @@ const AUDIO_TIMESCALE: u32 = 48_000;
 /// Ticks of the movie as a whole, as the muxer writes it.
 const MOVIE_TIMESCALE: u64 = 1_000;
 
+/// A last frame of which it is not known how long it lasts is taken to last so many parts of a second: with a longer
+/// time the next one, which may come sooner than the one before did, would have to wait.
+const ASSUMED_PER_SECOND: u32 = 30;
+
 /// Most places that can be sought to; see the cues of Matroska.
 const MAX_ENTRIES: usize = 16_384;
 
@@ -53,7 +57,7 @@ struct Track {
     samples: Vec<PendingSample>,
     /// Ticks at which the last sample ends.
     end: u64,
-    /// How long the last one lasted.
+    /// How long the next one is taken to last where nothing follows it: as long as the last, within bounds.
     usual: u32,
 }
 
@@ -82,7 +86,7 @@ impl Mp4Writer {
         let of = |track: &TrackConfig| {
             let is_video = track.codec().is_video();
             let timescale = if is_video { VIDEO_TIMESCALE } else { AUDIO_TIMESCALE };
-            let usual = if is_video { VIDEO_TIMESCALE / 30 } else { AUDIO_TIMESCALE / 50 };
+            let usual = if is_video { VIDEO_TIMESCALE / ASSUMED_PER_SECOND } else { AUDIO_TIMESCALE / 50 };
             Track { timescale, samples: Vec::new(), end: 0, usual }
         };
         Some(Self {
@@ -148,7 +152,7 @@ impl Mp4Writer {
             let mut run = Run { track: number, begin, offset: payload.len(), first_key, samples: Vec::new() };
             for sample in samples {
                 let duration = sample.duration.unwrap_or(track.usual);
-                track.usual = duration.min(track.timescale);
+                track.usual = duration.min(track.timescale / ASSUMED_PER_SECOND);
                 track.end = sample.time + u64::from(duration);
                 run.samples.push(TrunSample {
                     duration: Some(duration),

@@ -65,3 +65,30 @@ fn sound_behind_silence_and_losses_is_heard_when_it_was_said() {
         }
     }
 }
+
+#[test]
+fn pictures_that_come_sooner_than_those_before_are_not_bunched() {
+    let directory = tempfile::tempdir().unwrap();
+    let frames = clip::h264(directory.path(), &clip::pictures(64, 48, 1), "30");
+    let start = Instant::now();
+    let mut line = Line::video(start);
+    let (steady_ticks, steady) = (line.ticks, line.interval);
+    let mut sent = Vec::new();
+    for (index, frame) in frames.iter().enumerate() {
+        // A shared screen on which little happens, and then much.
+        (line.ticks, line.interval) = match index {
+            0 => (81_000, Duration::from_millis(900)),
+            1 => (13_500, Duration::from_millis(150)),
+            _ => (steady_ticks, steady),
+        };
+        sent.extend(line.frame(packets::h264(frame)));
+    }
+    let ends = sent.iter().filter(|packet| packet.head.marker);
+    let expected: Vec<f64> = ends.map(|packet| packet.head.received_at.duration_since(start).as_secs_f64()).collect();
+    let format = Format::new("video/H264", 90_000, 0, Line::FIRST_OF_VIDEO).unwrap();
+    let times = recorded(Kind::FragmentedMp4, format, start, &sent);
+    assert_eq!(times.len(), expected.len());
+    for (time, expected) in times.iter().zip(&expected) {
+        assert!((time - expected).abs() < 0.002, "{time} s instead of {expected} s");
+    }
+}
