@@ -33,8 +33,18 @@ const MAX_QUEUED_BYTES: usize = 8 << 20;
 /// Most frames that do, whatever their size.
 const MAX_QUEUED_FRAMES: usize = 8192;
 
-/// Most parts of which is remembered what is in them. A publisher that makes more begins files for nobody.
-const MAX_SUMMARIES: usize = 256;
+/// Most files of a recorder. A publisher that is something else more often (another codec, other channels) is recorded up
+/// to there.
+const MAX_PARTS: u32 = 256;
+
+/// From this part on all are Matroska, whatever is wished for: Matroska goes on within a file where MP4 needs another one,
+/// which is wherever pictures change their size.
+const MAX_MP4_PARTS: u32 = 128;
+
+/// The same while so many files were begun within so long. A camera goes through four sizes at most until its layers are
+/// all there, and turns with its telephone now and then.
+const BURST_PARTS: usize = 8;
+const BURST: Duration = Duration::from_secs(300);
 
 /// Most gaps and most sizes that are told apart in a file. A track that lost something every second of an hour has
 /// fewer; of one with more, the last is drawn out, so that what is marked covers what is missing.
@@ -53,6 +63,23 @@ pub struct Input(pub usize);
 pub enum Request {
     /// A key frame of this track.
     Keyframe(Input),
+}
+
+/// Why a recorder ended before it was told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The publisher changed what it sends so often that this would have taken more than 256 files.
+    TooManyParts,
+}
+
+impl EndReason {
+    /// As manifests name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooManyParts => "too_many_parts",
+        }
+    }
 }
 
 /// What is in a file.
@@ -102,7 +129,11 @@ pub struct FileRecorder {
     /// When the first frame began to wait for the file to begin.
     waiting_since: Option<Instant>,
     chunks: VecDeque<Chunk>,
+    /// Of files that are finished; as many as there may be parts at most.
     summaries: Vec<PartSummary>,
+    /// When the last files were begun.
+    begun: VecDeque<Instant>,
+    end_reason: Option<EndReason>,
     is_finished: bool,
 }
 
@@ -160,6 +191,8 @@ impl FileRecorder {
             waiting_since: None,
             chunks: VecDeque::new(),
             summaries: Vec::new(),
+            begun: VecDeque::new(),
+            end_reason: None,
             is_finished: false,
         }
     }
@@ -251,10 +284,21 @@ impl FileRecorder {
         Some(Request::Keyframe(Input(asking)))
     }
 
-    /// What is in the files that were finished.
+    /// What is in the files that were finished, without those taken by [`Self::poll_summary`].
     #[must_use]
     pub fn summaries(&self) -> &[PartSummary] {
         &self.summaries
+    }
+
+    /// What is in the next file that was finished, for whoever writes down what there is before the recording ends.
+    pub fn poll_summary(&mut self) -> Option<PartSummary> {
+        if self.summaries.is_empty() { None } else { Some(self.summaries.remove(0)) }
+    }
+
+    /// Why it ended by itself, where it did: all files are finished, and nothing is taken any more.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.end_reason
     }
 
     /// Takes frames out of the intakes and writes those whose turn it is.
@@ -417,6 +461,12 @@ impl FileRecorder {
     fn begin_file(&mut self, first: usize, origin_us: u64, now: Instant) {
         self.waiting_since = None;
         self.cuts_since = None;
+        if self.parts >= MAX_PARTS {
+            self.end_reason = Some(EndReason::TooManyParts);
+            self.end();
+            return;
+        }
+        let kind = self.kind_of_next(now);
         let mut members = Vec::new();
         for (index, track) in self.tracks.iter_mut().enumerate() {
             let Some(config) = track.config.clone() else { continue };
@@ -442,9 +492,23 @@ impl FileRecorder {
             members.push(Member { config, summary });
         }
         let configs: Vec<TrackConfig> = members.iter().map(|member| member.config.clone()).collect();
-        let (writer, extension) = Writer::begin(self.kind, &configs, origin_us);
+        let (writer, extension) = Writer::begin(kind, &configs, origin_us);
         self.file = Some(File { writer, part: self.parts, extension, origin_us, members, flush_at: None });
         self.parts = self.parts.saturating_add(1);
+        self.begun.push_back(now);
+    }
+
+    /// What the next file is to be: as wished for, unless the publisher would make too many such.
+    fn kind_of_next(&mut self, now: Instant) -> Kind {
+        self.begun.retain(|begun| now.saturating_duration_since(*begun) < BURST);
+        let is_burst = self.begun.len() >= BURST_PARTS;
+        if is_burst || self.parts >= MAX_MP4_PARTS { Kind::Matroska } else { self.kind }
+    }
+
+    /// Nothing is taken any more, and nothing kept.
+    fn end(&mut self) {
+        self.is_finished = true;
+        self.tracks.clear();
     }
 
     fn end_file(&mut self) {
@@ -454,9 +518,7 @@ impl FileRecorder {
         let end_us = tracks.iter().map(|track| track.end_us).max().unwrap_or(file.origin_us);
         file.writer.finish(end_us);
         push_written(&mut self.chunks, &mut file.writer, file.part, file.extension);
-        if self.summaries.len() < MAX_SUMMARIES {
-            self.summaries.push(PartSummary { part: file.part, extension: file.extension, tracks });
-        }
+        self.summaries.push(PartSummary { part: file.part, extension: file.extension, tracks });
     }
 
     /// Takes what the writer wrote.
@@ -584,10 +646,21 @@ impl TrackRecorder {
         self.0.poll_request()
     }
 
-    /// What is in the files that were finished.
+    /// See [`FileRecorder::summaries`].
     #[must_use]
     pub fn summaries(&self) -> &[PartSummary] {
         self.0.summaries()
+    }
+
+    /// See [`FileRecorder::poll_summary`].
+    pub fn poll_summary(&mut self) -> Option<PartSummary> {
+        self.0.poll_summary()
+    }
+
+    /// See [`FileRecorder::end_reason`].
+    #[must_use]
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.0.end_reason()
     }
 }
 
@@ -640,6 +713,27 @@ mod tests {
         recorder.handle_format(Format::new("audio/opus", 48_000, 2, 0).unwrap(), start);
         recorder.finish(start);
         assert_eq!((recorder.poll_write(), recorder.summaries()), (None, &[][..]));
+    }
+
+    #[test]
+    fn a_publisher_that_is_something_else_all_the_time_makes_so_many_files_and_the_recording_says_why_it_ended() {
+        let start = Instant::now();
+        let mut recorder = TrackRecorder::new(Kind::Matroska, start);
+        let (mut files, mut told) = (std::collections::BTreeSet::new(), Vec::new());
+        for packet in 0..1000_u32 {
+            let at = start + Duration::from_millis(20) * packet;
+            let channels = if packet % 2 == 0 { 1 } else { 2 };
+            recorder.handle_format(Format::new("audio/opus", 48_000, channels, packet.into()).unwrap(), at);
+            recorder.handle_packet(&head(packet.into(), packet * 960, at), &[0x78, 1], at);
+            files.extend(std::iter::from_fn(|| recorder.poll_write()).map(|chunk| chunk.part));
+            told.extend(std::iter::from_fn(|| recorder.poll_summary()).map(|summary| summary.part));
+        }
+        assert_eq!(files.len(), 256);
+        assert_eq!(told, files.into_iter().collect::<Vec<_>>(), "each is told of, though only at its end");
+        assert_eq!(recorder.end_reason(), Some(EndReason::TooManyParts));
+        assert_eq!((recorder.poll_timeout(), recorder.poll_request()), (None, None));
+        recorder.finish(start);
+        assert_eq!((recorder.poll_write(), recorder.poll_summary()), (None, None));
     }
 
     /// Something a tap may say of one of two tracks.

@@ -24,6 +24,6 @@ pub use clock::SenderReport;
 pub use codec::{Codec, Format, UnsupportedFormat};
 pub use container::recover::{NotRecoverable, Repair, recover};
 pub use container::{Chunk, Extension, Kind, Patch, Place};
-pub use file::{FileRecorder, Input, PartSummary, Request, TrackRecorder, TrackSummary};
+pub use file::{EndReason, FileRecorder, Input, PartSummary, Request, TrackRecorder, TrackSummary};
 pub use intake::{Gap, GapReason, Resolution};
 pub use reorder::PacketHead;

@@ -196,6 +196,24 @@ fn pictures_may_change_their_size_within_a_file_and_mp4_begins_another() {
 }
 
 #[test]
+fn pictures_that_change_their_size_all_the_time_go_on_in_matroska_instead_of_in_ever_more_mp4() {
+    let directory = tempfile::tempdir().unwrap();
+    let small = clip::h264(directory.path(), &clip::pictures(160, 120, 2), "1");
+    let large = clip::h264(directory.path(), &clip::pictures(320, 240, 2), "1");
+    let start = Instant::now();
+    let mut line = Line::video(start);
+    let in_turn: Vec<Vec<u8>> =
+        small.iter().zip(&large).flat_map(|(one, other)| [one.clone(), other.clone()]).collect();
+    let sent = line.clip(&in_turn, packets::h264);
+    let (disk, recorder) = record(Kind::FragmentedMp4, &video("video/H264"), start, &sent);
+    let extensions: Vec<&str> = disk.0.values().map(|(extension, _)| *extension).collect();
+    assert_eq!(extensions, [&["mp4"; 8][..], &["mkv"]].concat());
+    let frames: u64 = recorder.summaries().iter().map(|part| part.tracks[0].frames).sum();
+    assert_eq!((frames, recorder.end_reason()), (120, None));
+    assert_eq!(play(&disk.save(directory.path(), 8)).streams[0].frames, 112);
+}
+
+#[test]
 fn webm_goes_on_where_pictures_change_their_size() {
     let directory = tempfile::tempdir().unwrap();
     type Encode = fn(&std::path::Path, &str, &str) -> Vec<Vec<u8>>;
