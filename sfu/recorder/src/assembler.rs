@@ -1,4 +1,5 @@
-//! Packets in order to frames: those of one timestamp, up to the marker or to the next timestamp.
+//! Packets in order to frames: those of one timestamp, up to the marker or to the next timestamp. What has no marker is
+//! dropped where an entry follows: it may be half a picture.
 //!
 //! Owned by an intake. After a hole, or a frame that does not fit together, pictures wait for an entry: what comes
 //! before it builds on what is missing. Sound goes on with the next packet.
@@ -55,14 +56,16 @@ impl Assembler {
         }
         // The marker of the frame before was not set, and nothing is missing.
         let is_next = self.current.as_ref().is_some_and(|current| current.first.timestamp != head.timestamp);
-        let before = if is_next { self.finish() } else { None };
-        if self.awaits_entry {
-            let Codec::Video(codec) = self.codec else { return [before, None] };
-            if !starts_keyframe(codec, payload, None) {
-                return [before, None];
-            }
-            self.awaits_entry = false;
+        let is_entry = (is_next || self.awaits_entry) && self.is_entry(payload);
+        let before = match (is_next, is_entry) {
+            (false, _) => None,
+            (true, false) => self.finish(),
+            (true, true) => self.finish_before_entry(),
+        };
+        if self.awaits_entry && !is_entry {
+            return [before, None];
         }
+        self.awaits_entry = false;
         let builder = || Builder::new(self.codec);
         let current = self.current.get_or_insert_with(|| Current { first: head, builder: builder(), bytes: 0 });
         current.bytes += payload.len();
@@ -84,6 +87,19 @@ impl Assembler {
             Ok(built) => Some(Assembled::Frame(current.first, built)),
             Err(_) => self.break_off(),
         }
+    }
+
+    /// Ends what is begun where an entry follows. Its marker did not come, so it may be half a picture: a tap breaks off where
+    /// its track is muted or another encoding follows, and leaves no hole. Nothing builds on it any more: it is dropped,
+    /// whole or not. Parameter sets alone are not, which the entry needs.
+    fn finish_before_entry(&mut self) -> Option<Assembled> {
+        let current = self.current.take()?;
+        let built = current.builder.finish().ok()?;
+        built.is_without_picture.then_some(Assembled::Frame(current.first, built))
+    }
+
+    fn is_entry(&self, payload: &[u8]) -> bool {
+        matches!(self.codec, Codec::Video(codec) if starts_keyframe(codec, payload, None))
     }
 
     /// Drops what is begun. From here on only an entry helps.
@@ -137,6 +153,31 @@ mod tests {
         assert!(give(&mut assembler, 1, false, &[0x00, 5]).is_empty());
         assert!(give(&mut assembler, 1, false, &[]).is_empty(), "padding");
         assert_eq!(frames(&give(&mut assembler, 2, true, DELTA)), [1, 2]);
+    }
+
+    #[test]
+    fn half_a_picture_in_front_of_an_entry_is_no_frame() {
+        // An entry, another picture, and one whose rest never comes.
+        let all: [(VideoCodec, &[u8], &[u8]); 5] = [
+            (VideoCodec::Vp8, KEY, DELTA),
+            (VideoCodec::Vp9, &[0x0c, 0x82], &[0x48, 0x86]),
+            (VideoCodec::H264, &[0x65, 0x88], &[0x61, 0x80]),
+            (VideoCodec::H265, &[0x26, 1, 0xaf], &[0x02, 1, 0x80]),
+            (VideoCodec::Av1, &[0x18, 0x08, 1], &[0x10, 0x30, 1]),
+        ];
+        for (codec, entry, half) in all {
+            let mut assembler = Assembler::new(Codec::Video(codec));
+            assert_eq!(frames(&give(&mut assembler, 1, true, entry)), [1], "{codec:?}");
+            assert!(give(&mut assembler, 2, false, half).is_empty());
+            assert_eq!(frames(&give(&mut assembler, 3, true, entry)), [3], "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn parameter_sets_in_front_of_an_entry_stay() {
+        let mut assembler = Assembler::new(Codec::Video(VideoCodec::H264));
+        assert!(give(&mut assembler, 1, false, &[0x67, 1]).is_empty());
+        assert_eq!(frames(&give(&mut assembler, 2, true, &[0x65, 0x88])), [1, 2]);
     }
 
     #[test]

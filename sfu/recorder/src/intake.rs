@@ -469,6 +469,20 @@ mod tests {
     }
 
     #[test]
+    fn half_a_picture_in_front_of_a_mute_is_left_out_and_the_mute_is_marked() {
+        let mut track = Track::vp8();
+        track.give(0, &key(8));
+        let head = PacketHead { sequence: 1, timestamp: 900, marker: false, received_at: track.at(1) };
+        track.intake.handle_packet(head, DELTA, track.at(1));
+        track.intake.handle_muted(true, track.at(2));
+        track.intake.handle_muted(false, track.at(100));
+        track.give_later(98, 2, &key(8));
+        let taken = track.taken();
+        assert_eq!(times(&taken), [0, 1000]);
+        assert_eq!(gaps(&taken), [Gap { from_us: 33_333, to_us: 1_000_000, reason: GapReason::Muted }]);
+    }
+
+    #[test]
     fn a_key_frame_that_says_no_size_is_no_entry() {
         let mut track = Track::vp8();
         track.give(0, &[0x10, 0x10, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
