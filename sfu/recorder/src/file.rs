@@ -227,6 +227,7 @@ impl FileRecorder {
             track.intake.handle_muted(is_muted, at);
             track.is_quiet = is_muted;
         }
+        self.advance(at);
     }
 
     /// A track ended, or will not come.

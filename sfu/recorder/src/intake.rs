@@ -189,6 +189,9 @@ impl Intake {
 
     pub(crate) fn handle_muted(&mut self, is_muted: bool, at: Instant) {
         if is_muted {
+            // What waits behind a hole came before: it is taken first, and marked for what it is. Repairs do not come while a
+            // track is muted.
+            self.drain(at);
             let at_us = self.us(at).unsigned_abs();
             // What is muted is not lost: the reason of a gap that is open already gives way.
             let from_us = self.gap.map_or(self.end_us.unwrap_or(at_us), |(from_us, _)| from_us);
@@ -466,6 +469,25 @@ mod tests {
             _ => None,
         };
         assert_eq!(taken.iter().filter_map(width).collect::<Vec<_>>(), [8, 16]);
+    }
+
+    #[test]
+    fn a_loss_in_front_of_a_mute_is_a_gap_of_its_own() {
+        let start = Instant::now();
+        let mut track = Track { intake: Intake::new(start), start };
+        track.intake.handle_format(Format::new("audio/opus", 90_000, 1, 0).unwrap(), start);
+        // CELT, 10 ms. Packet 1 is lost, and still waited for when the mute comes.
+        let sound = &[0x90, 1];
+        track.give(0, sound);
+        track.give(2, sound);
+        track.intake.handle_muted(true, track.at(3));
+        track.intake.handle_muted(false, track.at(100));
+        track.give_later(97, 3, sound);
+        let taken = track.taken();
+        assert_eq!(times(&taken), [0, 20, 1000]);
+        let lost = Gap { from_us: 10_000, to_us: 20_000, reason: GapReason::Lost };
+        let muted = Gap { from_us: 30_000, to_us: 1_000_000, reason: GapReason::Muted };
+        assert_eq!(gaps(&taken), [lost, muted]);
     }
 
     #[test]
