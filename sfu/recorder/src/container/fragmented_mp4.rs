@@ -13,6 +13,7 @@ use shiguredo_mp4::boxes::{
 use shiguredo_mp4::mux::{Fmp4SegmentMuxer, Sample};
 use shiguredo_mp4::{Encode, SampleFlags, TrackKind};
 
+use super::boxes::find;
 use super::{MAX_CLUSTER_BYTES, MAX_CLUSTER_US, Patch, Written};
 use crate::intake::{Frame, TrackConfig};
 
@@ -41,7 +42,7 @@ pub(crate) struct Mp4Writer {
     pub(super) written: Written,
     len: u64,
     origin_us: u64,
-    /// Where the duration of the whole is to be written: version and flags, then the number.
+    /// Where the duration of the whole is to be written; see [`mehd`].
     mehd: Option<u64>,
     tracks: Vec<Track>,
     fragment: Option<Fragment>,
@@ -79,10 +80,7 @@ impl Mp4Writer {
     /// Nothing, when a track cannot be described.
     pub(crate) fn begin(tracks: &[TrackConfig], origin_us: u64) -> Option<Self> {
         let head = head(tracks)?;
-        let mehd = head
-            .windows(4)
-            .position(|window| window == b"mehd")
-            .and_then(|at| u64::try_from(at + 4).ok());
+        let mehd = mehd(&head);
         let of = |track: &TrackConfig| {
             let is_video = track.codec().is_video();
             let timescale = if is_video { VIDEO_TIMESCALE } else { AUDIO_TIMESCALE };
@@ -320,6 +318,12 @@ fn head(tracks: &[TrackConfig]) -> Option<Vec<u8>> {
     muxer.init_segment_bytes().ok()
 }
 
+/// Where the body of the box begins that says the duration of the whole: version and flags, then the number.
+pub(super) fn mehd(bytes: &[u8]) -> Option<u64> {
+    let body = find(bytes, &[*b"moov", *b"mvex", *b"mehd"]).into_iter().next()?;
+    u64::try_from(body.start).ok()
+}
+
 /// Writes the duration of the whole into its box (section 8.8.2), which is that of version 0.
 pub(super) fn duration_patch(mehd: u64, file_ms: u64) -> Patch {
     let duration = u32::try_from(file_ms * MOVIE_TIMESCALE / 1_000).unwrap_or(u32::MAX);
@@ -328,4 +332,36 @@ pub(super) fn duration_patch(mehd: u64, file_ms: u64) -> Patch {
 
 fn ticks(us: u64, timescale: u32) -> u64 {
     u64::try_from(u128::from(us) * u128::from(timescale) / 1_000_000).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use shiguredo_mp4::bitstream::h264;
+    use sluice_rtp::VideoCodec;
+
+    use super::*;
+    use crate::picture::VideoConfig;
+
+    /// Pictures whose publisher has put this behind its parameter sets.
+    fn pictures(said: &[u8]) -> TrackConfig {
+        // Constrained baseline, 16x16.
+        let sps = [0x67, 0x42, 0xc0, 0x0a, 0xda, 0x79];
+        let pps = [&[0x68, 0xce, 0x3c, 0x80], said].concat();
+        let config = h264::H264SampleEntryConfig { length_size: h264::LengthSize::FourBytes };
+        let entry = h264::build_avc1_box(&[sps.to_vec()], &[pps], &config).unwrap();
+        let (width, height) = (entry.visual.width, entry.visual.height);
+        let entry = Some(SampleEntry::Avc1(entry));
+        TrackConfig::Video(VideoConfig { codec: VideoCodec::H264, width, height, private: Vec::new(), entry })
+    }
+
+    #[test]
+    fn parameter_sets_that_look_like_boxes_are_not_written_over() {
+        let head = head(&[pictures(b"mehd"), TrackConfig::Opus(2)]).unwrap();
+        let at = usize::try_from(mehd(&head).unwrap()).unwrap();
+        assert_eq!(head[at - 8..at], [0, 0, 0, 16, b'm', b'e', b'h', b'd']);
+        let first = head.windows(4).position(|window| window == b"mehd").unwrap();
+        assert!(first + 4 < at, "what the publisher said comes first");
+    }
 }

@@ -3,6 +3,7 @@
 //! A writer appends. What is known at the end only (duration, index) it writes into room it has left, as [`Patch`]es;
 //! a file that never came to its end plays without them, and [`recover`](recover::recover) writes them later.
 
+mod boxes;
 mod ebml;
 mod fragmented_mp4;
 pub(crate) mod matroska;

@@ -8,8 +8,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use shiguredo_mp4::Decode as _;
 use shiguredo_mp4::boxes::MoofBox;
 
+use super::boxes::find;
 use super::ebml::{self, LONG_HEAD, read_head, read_uint};
-use super::fragmented_mp4::duration_patch;
+use super::fragmented_mp4::{duration_patch, mehd as mehd_in};
 use super::matroska::{Cue, Cues, DURATION_LEN, Layout, SEEK_HEAD_LEN, TYPE_VIDEO, id, tail};
 use super::{MAX_CLUSTER_BYTES, Patch};
 
@@ -195,8 +196,7 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
             b"ftyp" => {}
             b"moov" => {
                 let body = read_at(file, at, size)?;
-                let place = body.windows(4).position(|window| window == b"mehd");
-                mehd = place.and_then(|place| u64::try_from(place + 4).ok()).map(|place| at + place);
+                mehd = mehd_in(&body).map(|place| at + place);
                 timescales = timescales_of(&body);
             }
             b"moof" => {
@@ -229,12 +229,13 @@ fn empty_index() -> Vec<u8> {
     [&24_u32.to_be_bytes()[..], b"mfra", &16_u32.to_be_bytes(), b"mfro", &[0; 4], &24_u32.to_be_bytes()].concat()
 }
 
-/// Ticks of a second for each track, in the order of their numbers: the third number of each `mdhd` of version 0.
+/// Ticks of a second for each track, in the order of their numbers (section 8.4.2).
 fn timescales_of(moov: &[u8]) -> Vec<u32> {
-    let boxes = moov.windows(4).enumerate().filter(|(_, window)| window == b"mdhd");
-    boxes
-        .filter_map(|(at, _)| {
-            let body = moov.get(at + 4..)?;
+    let headers = find(moov, &[*b"moov", *b"trak", *b"mdia", *b"mdhd"]);
+    headers
+        .into_iter()
+        .filter_map(|body| {
+            let body = moov.get(body)?;
             let place = if *body.first()? == 0 { 12 } else { 20 };
             body.get(place..)?.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))
         })
