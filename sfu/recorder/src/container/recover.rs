@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use shiguredo_mp4::Decode as _;
 use shiguredo_mp4::boxes::MoofBox;
 
-use super::boxes::find;
+use super::boxes::{self, find};
 use super::ebml::{self, LONG_HEAD, read_head, read_uint};
 use super::fragmented_mp4::{duration_patch, mehd as mehd_in};
 use super::matroska::{Cue, Cues, DURATION_LEN, Layout, SEEK_HEAD_LEN, TYPE_VIDEO, id, tail};
@@ -186,17 +186,26 @@ fn children(mut body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 
 fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>, NotRecoverable> {
     let (mut at, mut keep, mut duration_us) = (0, 0, 0_u64);
-    let (mut mehd, mut timescales, mut fragment_us, mut is_indexed) = (None, Vec::new(), 0, false);
+    let (mut mehd, mut timescales, mut fragment_us) = (None, Vec::new(), 0);
+    let mut before = None;
     loop {
         let head = read_at(file, at, 8)?;
         let Some(([a, b, c, d], kind)) = head.split_first_chunk::<4>() else { break };
+        let Some(kind) = kind.first_chunk::<4>() else { break };
         let size = u64::from(u32::from_be_bytes([*a, *b, *c, *d]));
-        let Some(end) = at.checked_add(size).filter(|end| size >= 8 && kind.len() == 4 && *end <= len) else { break };
+        // What was never written although the file was made longer.
+        if size == 0 && *kind == [0; 4] {
+            break;
+        }
+        if !follows(before.as_ref(), kind) || size < 8 {
+            return Err(NotRecoverable::Foreign);
+        }
+        let Some(end) = at.checked_add(size).filter(|end| *end <= len) else { break };
         match kind {
-            b"ftyp" => {}
             b"moov" => {
                 let body = read_at(file, at, size)?;
-                mehd = mehd_in(&body).map(|place| at + place);
+                let place = mehd_in(&body).ok_or(NotRecoverable::Foreign)?;
+                mehd = Some(at + place);
                 timescales = timescales_of(&body);
             }
             b"moof" => {
@@ -208,12 +217,12 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
                 keep = end;
                 duration_us = duration_us.max(fragment_us);
             }
-            b"mfra" => is_indexed = true,
-            _ => return Err(NotRecoverable::Foreign),
+            _ => {}
         }
+        before = Some(*kind);
         at = end;
     }
-    if is_indexed && at == len {
+    if before == Some(*b"mfra") && at == len {
         return Ok(None);
     }
     if keep == 0 {
@@ -222,6 +231,19 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
     let patches = mehd.map(|mehd| duration_patch(mehd, duration_us / 1000)).into_iter().collect();
     // Without an index players look through the fragments' heads, which they do anyway where one is missing.
     Ok(Some(Repair { keep, append: empty_index(), patches, duration_us }))
+}
+
+/// Whether a box is what we write behind another: `ftyp`, `moov`, `moof` and `mdat` in turn, `mfra`. Where something else
+/// stands, frames may lie that we know nothing of, and nothing may be cut off.
+fn follows(before: Option<&boxes::Kind>, kind: &boxes::Kind) -> bool {
+    match before {
+        None => kind == b"ftyp",
+        Some(b"ftyp") => kind == b"moov",
+        Some(b"moov") => kind == b"moof",
+        Some(b"moof") => kind == b"mdat",
+        Some(b"mdat") => matches!(kind, b"moof" | b"mfra"),
+        Some(_) => false,
+    }
 }
 
 /// `mfra` with nothing but its own size: it says that the file has come to its end.

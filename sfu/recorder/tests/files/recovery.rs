@@ -115,6 +115,44 @@ fn a_file_that_was_finished_is_left_alone_and_a_strange_one_refused() {
     assert!(matches!(recover(&mut Cursor::new(b"")), Err(NotRecoverable::Empty)));
 }
 
+/// A box of MP4.
+fn mp4_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(8 + body.len()).unwrap();
+    [&size.to_be_bytes()[..], kind, body].concat()
+}
+
+#[test]
+fn of_mp4_that_is_somebody_elses_nothing_is_cut_off() {
+    let (ours, ends, _) = unfinished(Kind::FragmentedMp4, 2);
+    let head = &ours[..ends[0]];
+    let ftyp_len = usize::try_from(u32::from_be_bytes(*head.first_chunk().unwrap())).unwrap();
+    let (ftyp, moov) = head.split_at(ftyp_len);
+    let fragment = &ours[ends[0]..ends[1]];
+    let mdat = mp4_box(b"mdat", &[7; 100]);
+    // Larger than 4 GB, as far as it says, and so cut off.
+    let large_mdat = [&[0, 0, 0, 1], &b"mdat"[..], &[0, 0, 0, 2], &[0; 100]].concat();
+    let without_fragments = mp4_box(b"moov", &mp4_box(b"mvhd", &[0; 100]));
+    let files: [(&str, Vec<&[u8]>); 8] = [
+        ("as telephones write them", vec![ftyp, &mdat, &without_fragments]),
+        ("the same, made to be played while it is loaded", vec![ftyp, &without_fragments, &mdat]),
+        ("one of an hour", vec![ftyp, &large_mdat]),
+        ("frames of no fragment", vec![ftyp, moov, &mdat]),
+        ("other frames behind a fragment", vec![ftyp, moov, fragment, &mdat]),
+        ("its description at the end", vec![ftyp, moov, fragment, moov]),
+        ("fragments of another hand", vec![ftyp, &without_fragments, fragment]),
+        ("more behind the end", vec![ftyp, moov, fragment, &[0, 0, 0, 8, b'm', b'f', b'r', b'a'], &mdat]),
+    ];
+    for (what, parts) in files {
+        let file = parts.concat();
+        for end in [file.len(), file.len() - 1] {
+            assert!(matches!(recover(&mut Cursor::new(&file[..end])), Err(NotRecoverable::Foreign)), "{what}");
+        }
+    }
+    // Ours, although what was made longer was not all written.
+    let longer = [ftyp, moov, fragment, &[0; 5000]].concat();
+    assert_eq!(repaired(&longer).unwrap().kept, ends[1]);
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_may_be_called_a_recording(kind in 0usize..3, bytes: Vec<u8>) {
