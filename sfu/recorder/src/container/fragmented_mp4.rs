@@ -31,6 +31,19 @@ const ASSUMED_PER_SECOND: u32 = 30;
 /// Most places that can be sought to; see the cues of Matroska.
 const MAX_ENTRIES: usize = 16_384;
 
+/// Most samples in a fragment, so that frames of no size do not make its head large: 2,000 a second for each of two tracks.
+const MAX_SAMPLES: usize = 4096;
+
+/// What is said of each sample: its duration, its size and its flags.
+pub(super) const SAMPLE_LEN: usize = 12;
+
+/// What a `trun` says (section 8.8.8): where the bytes are, and for each sample the three.
+pub(super) const TRUN_FLAGS: u32 = 0x0701;
+
+/// No head of a fragment is longer: its samples, and the heads of more tracks than a file has.
+pub(super) const MAX_MOOF: u64 = 64 << 10;
+const _: () = assert!(MAX_SAMPLES * SAMPLE_LEN + 126 * 100 < 64 << 10, "our own fragments are read");
+
 /// A frame that a decoder can begin with depends on no other (section 8.8.3.1).
 const SYNC: SampleFlags = SampleFlags::new(0x0200_0000);
 /// One that depends on others, and is no entry.
@@ -74,6 +87,7 @@ struct PendingSample {
 struct Fragment {
     begin_us: u64,
     bytes: usize,
+    samples: usize,
 }
 
 impl Mp4Writer {
@@ -105,6 +119,7 @@ impl Mp4Writer {
         let is_full = self.fragment.is_some_and(|fragment| {
             file_us.saturating_sub(fragment.begin_us) >= MAX_CLUSTER_US
                 || fragment.bytes + frame.data.len() > MAX_CLUSTER_BYTES
+                || fragment.samples == MAX_SAMPLES
         });
         let Some(place) = self.tracks.get_mut(track) else { return };
         let ticks = |us: u64| ticks(us, place.timescale);
@@ -122,8 +137,9 @@ impl Mp4Writer {
         if is_full {
             self.flush();
         }
-        let fragment = self.fragment.get_or_insert(Fragment { begin_us: file_us, bytes: 0 });
+        let fragment = self.fragment.get_or_insert(Fragment { begin_us: file_us, bytes: 0, samples: 0 });
         fragment.bytes += frame.data.len();
+        fragment.samples += 1;
         if let Some(place) = self.tracks.get_mut(track) {
             place
                 .samples
@@ -342,6 +358,7 @@ mod tests {
     use sluice_rtp::VideoCodec;
 
     use super::*;
+    use crate::container::recover::recover;
     use crate::picture::VideoConfig;
 
     /// Pictures whose publisher has put this behind its parameter sets.
@@ -354,6 +371,21 @@ mod tests {
         let (width, height) = (entry.visual.width, entry.visual.height);
         let entry = Some(SampleEntry::Avc1(entry));
         TrackConfig::Video(VideoConfig { codec: VideoCodec::H264, width, height, private: Vec::new(), entry })
+    }
+
+    #[test]
+    fn frames_of_no_size_at_one_instant_make_no_large_head() {
+        let mut writer = Mp4Writer::begin(&[TrackConfig::Opus(2)], 0).unwrap();
+        for _ in 0..3 * MAX_SAMPLES {
+            let data = vec![0xfc];
+            writer.write(0, Frame { time_us: 0, duration_us: Some(20_000), usual_us: 20_000, is_key: true, data });
+        }
+        writer.finish(0);
+        let file = writer.written.appended.concat();
+        let heads = find(&file, &[*b"moof"]);
+        assert_eq!(heads.len(), 3);
+        assert!(heads.iter().all(|head| head.len() < usize::try_from(MAX_MOOF).unwrap()));
+        assert!(recover(&mut std::io::Cursor::new(&file)).is_ok());
     }
 
     #[test]

@@ -5,12 +5,9 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use shiguredo_mp4::Decode as _;
-use shiguredo_mp4::boxes::MoofBox;
-
 use super::boxes::{self, find};
 use super::ebml::{self, LONG_HEAD, read_head, read_uint};
-use super::fragmented_mp4::{duration_patch, mehd as mehd_in};
+use super::fragmented_mp4::{MAX_MOOF, SAMPLE_LEN, TRUN_FLAGS, duration_patch, mehd as mehd_in};
 use super::matroska::{Cue, Cues, DURATION_LEN, Layout, SEEK_HEAD_LEN, TYPE_VIDEO, id, tail};
 use super::{MAX_CLUSTER_BYTES, Patch};
 
@@ -133,7 +130,7 @@ fn recover_matroska(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Re
         return Err(NotRecoverable::Foreign);
     }
     let (append, patches) = tail(&layout, &cues, keep, end_ms);
-    Ok(Some(Repair { keep, append, patches, duration_us: end_ms * 1000 }))
+    Ok(Some(Repair { keep, append, patches, duration_us: end_ms.saturating_mul(1000) }))
 }
 
 /// The number of the first track of pictures.
@@ -209,9 +206,11 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
                 timescales = timescales_of(&body);
             }
             b"moof" => {
-                let body = read_at(file, at, size)?;
-                let (moof, _) = MoofBox::decode(&body).map_err(|_| NotRecoverable::Foreign)?;
-                fragment_us = end_us(&moof, &timescales);
+                if size > MAX_MOOF {
+                    return Err(NotRecoverable::Foreign);
+                }
+                let moof = read_at(file, at, size)?;
+                fragment_us = end_us(&moof, &timescales).ok_or(NotRecoverable::Foreign)?;
             }
             b"mdat" => {
                 keep = end;
@@ -258,22 +257,38 @@ fn timescales_of(moov: &[u8]) -> Vec<u32> {
         .into_iter()
         .filter_map(|body| {
             let body = moov.get(body)?;
-            let place = if *body.first()? == 0 { 12 } else { 20 };
-            body.get(place..)?.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))
+            number(body, if *body.first()? == 0 { 12 } else { 20 })
         })
         .collect()
 }
 
-/// When the last sample of a fragment ends.
-fn end_us(moof: &MoofBox, timescales: &[u32]) -> u64 {
-    let ends = moof.traf_boxes.iter().filter_map(|traf| {
-        let place = usize::try_from(traf.tfhd_box.track_id).ok()?.checked_sub(1)?;
+/// When the last sample of a fragment ends. Nothing, where it is not laid out as [`super::fragmented_mp4`] writes it: counts
+/// are believed only where as many follow.
+fn end_us(moof: &[u8], timescales: &[u32]) -> Option<u64> {
+    let mut end_us = 0;
+    for traf in find(moof, &[*b"moof", *b"traf"]) {
+        let body = |kind: &boxes::Kind| {
+            let mut all = boxes::children(moof, traf.clone()).filter(|(found, _)| found == kind);
+            all.next().and_then(|(_, body)| moof.get(body))
+        };
+        let place = usize::try_from(number(body(b"tfhd")?, 4)?).ok()?.checked_sub(1)?;
         let timescale = timescales.get(place).copied().filter(|timescale| *timescale > 0)?;
-        let begin = traf.tfdt_box.as_ref()?.base_media_decode_time;
-        let samples = traf.trun_boxes.iter().flat_map(|trun| &trun.samples);
-        let lasts: u64 = samples.filter_map(|sample| sample.duration).map(u64::from).sum();
+        let begin = body(b"tfdt")?.get(4..12)?.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))?;
+        // Version and flags, count, offset.
+        let (head, samples) = body(b"trun")?.split_first_chunk::<12>()?;
+        let (samples, rest) = samples.as_chunks::<SAMPLE_LEN>();
+        let is_ours = number(head, 0)? == TRUN_FLAGS && usize::try_from(number(head, 4)?).ok()? == samples.len();
+        if !is_ours || !rest.is_empty() {
+            return None;
+        }
+        let lasts: u64 = samples.iter().filter_map(|sample| number(sample, 0)).map(u64::from).sum();
         let us = u128::from(begin.saturating_add(lasts)) * 1_000_000 / u128::from(timescale);
-        u64::try_from(us).ok()
-    });
-    ends.max().unwrap_or_default()
+        end_us = end_us.max(u64::try_from(us).ok()?);
+    }
+    Some(end_us)
+}
+
+/// The number of four bytes there.
+fn number(body: &[u8], at: usize) -> Option<u32> {
+    body.get(at..)?.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))
 }

@@ -153,6 +153,35 @@ fn of_mp4_that_is_somebody_elses_nothing_is_cut_off() {
     assert_eq!(repaired(&longer).unwrap().kept, ends[1]);
 }
 
+#[test]
+fn a_count_of_samples_is_believed_only_where_they_follow() {
+    let (ours, ends, _) = unfinished(Kind::FragmentedMp4, 2);
+    let (head, fragment) = (&ours[..ends[0]], &ours[ends[0]..ends[1]]);
+    let trun = fragment.windows(4).position(|window| window == b"trun").unwrap() + 4;
+    // Sixteen million samples of which nothing is said.
+    for (flags, count) in [([0, 0, 0, 1], 16_000_000), ([0, 0, 7, 1], 16_000_000_u32)] {
+        let mut lying = fragment.to_vec();
+        lying[trun..trun + 4].copy_from_slice(&flags);
+        lying[trun + 4..trun + 8].copy_from_slice(&count.to_be_bytes());
+        let file = [head, &lying].concat();
+        assert!(matches!(recover(&mut Cursor::new(&file)), Err(NotRecoverable::Foreign)));
+    }
+    let large = [head, &mp4_box(b"moof", &vec![0; 1 << 20]), &mp4_box(b"mdat", &[])].concat();
+    assert!(matches!(recover(&mut Cursor::new(&large)), Err(NotRecoverable::Foreign)));
+}
+
+#[test]
+fn a_cluster_at_the_end_of_all_time_ends_there() {
+    let (mut ours, ends, _) = unfinished(Kind::Matroska, 2);
+    ours.truncate(ends[0]);
+    // The cluster's time, moved to where no more milliseconds are.
+    let cluster =
+        [&[0x1f, 0x43, 0xb6, 0x75, 0x90, 0xe7, 0x88][..], &[0xff; 8], &[0xa3, 0x84, 0x81, 0, 0, 0x80]].concat();
+    ours.extend(cluster);
+    let repair = recover(&mut Cursor::new(&ours)).unwrap().unwrap();
+    assert_eq!(repair.duration_us, u64::MAX);
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_may_be_called_a_recording(kind in 0usize..3, bytes: Vec<u8>) {
