@@ -340,9 +340,10 @@ pub(super) fn mehd(bytes: &[u8]) -> Option<u64> {
     u64::try_from(body.start).ok()
 }
 
-/// Writes the duration of the whole into its box (section 8.8.2), which is that of version 0.
+/// Writes the duration of the whole into its box (section 8.8.2), which is that of version 0. 0 says that it was not written
+/// yet, so the shortest file has 1.
 pub(super) fn duration_patch(mehd: u64, file_ms: u64) -> Patch {
-    let duration = u32::try_from(file_ms * MOVIE_TIMESCALE / 1_000).unwrap_or(u32::MAX);
+    let duration = u32::try_from(file_ms * MOVIE_TIMESCALE / 1_000).unwrap_or(u32::MAX).max(1);
     Patch { offset: mehd + 4, bytes: duration.to_be_bytes().to_vec() }
 }
 

@@ -183,7 +183,7 @@ fn children(mut body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 
 fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>, NotRecoverable> {
     let (mut at, mut keep, mut duration_us) = (0, 0, 0_u64);
-    let (mut mehd, mut timescales, mut fragment_us) = (None, Vec::new(), 0);
+    let (mut mehd, mut has_duration, mut timescales, mut fragment_us) = (None, false, Vec::new(), 0);
     let mut before = None;
     loop {
         let head = read_at(file, at, 8)?;
@@ -203,6 +203,8 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
                 let body = read_at(file, at, size)?;
                 let place = mehd_in(&body).ok_or(NotRecoverable::Foreign)?;
                 mehd = Some(at + place);
+                has_duration =
+                    body.get(usize::try_from(place).unwrap_or(usize::MAX)..).and_then(|body| number(body, 4)) > Some(0);
                 timescales = timescales_of(&body);
             }
             b"moof" => {
@@ -221,15 +223,18 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
         before = Some(*kind);
         at = end;
     }
-    if before == Some(*b"mfra") && at == len {
+    let is_indexed = before == Some(*b"mfra") && at == len;
+    if is_indexed && has_duration {
         return Ok(None);
     }
     if keep == 0 {
         return Err(NotRecoverable::Empty);
     }
     let patches = mehd.map(|mehd| duration_patch(mehd, duration_us / 1000)).into_iter().collect();
-    // Without an index players look through the fragments' heads, which they do anyway where one is missing.
-    Ok(Some(Repair { keep, append: empty_index(), patches, duration_us }))
+    // The index is written before the duration, and a disk may keep either of them alone. Without an index players look
+    // through the fragments' heads, which they do anyway where one is missing.
+    let (keep, append) = if is_indexed { (len, Vec::new()) } else { (keep, empty_index()) };
+    Ok(Some(Repair { keep, append, patches, duration_us }))
 }
 
 /// Whether a box is what we write behind another: `ftyp`, `moov`, `moof` and `mdat` in turn, `mfra`. Where something else

@@ -182,6 +182,22 @@ fn a_cluster_at_the_end_of_all_time_ends_there() {
     assert_eq!(repair.duration_us, u64::MAX);
 }
 
+#[test]
+fn a_file_whose_end_was_written_but_for_one_piece_is_finished_with_it() {
+    // Everything a recorder writes at the end, in order, and cut off behind each piece.
+    for kind in [Kind::Matroska, Kind::FragmentedMp4] {
+        let (ours, _, whole) = unfinished(kind, 2);
+        let whole = &whole.0[&0].1;
+        // All was appended, and nothing written over yet.
+        let mut appended = whole.clone();
+        appended[..ours.len()].copy_from_slice(&ours);
+        let repaired = repaired(&appended).unwrap();
+        assert!(repaired.duration_s > 1.9, "{kind:?}");
+        assert!(recover(&mut Cursor::new(&repaired.bytes)).unwrap().is_none(), "{kind:?}");
+        assert_eq!(repaired.bytes.len(), whole.len(), "{kind:?}: its index is there already");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_may_be_called_a_recording(kind in 0usize..3, bytes: Vec<u8>) {
