@@ -5,9 +5,9 @@
 //! frame is asked for, rather than as a stream full of holes with a key frame for each. So a reader that keeps being too
 //! slow costs the call two key frames a second at most, and usually far fewer.
 //!
-//! What is no packet must not be lost by a full ring: the newest of each kind is held until there is room, and no packet
-//! overtakes it. That a tap has ended needs no room: the ring is let go, and its reader sees that once it has taken the
-//! rest. So it does when the worker's thread ends or is given up.
+//! What is no packet must not be lost by a full ring: the newest of each kind is held until there is room, which each pass of
+//! the worker looks for, and no packet overtakes it. That a tap has ended needs no room: the ring is let go, and its reader
+//! sees that once it has taken the rest. So it does when the worker's thread ends or is given up.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::discriminant;
@@ -250,11 +250,14 @@ impl Taps {
         }
     }
 
-    /// Wakes whoever something was put in for.
+    /// Puts in what found no room before, though nothing else came; wakes whoever something was put in for. Once in each pass.
     pub(crate) fn wake(&mut self) {
-        for ring in self.rings.values_mut().filter(|ring| ring.is_due) {
-            ring.is_due = false;
-            (ring.wake)();
+        for ring in self.rings.values_mut() {
+            // Whoever takes nothing any more has said so, or it is seen with what comes next.
+            let _ = ring.put_held();
+            if std::mem::take(&mut ring.is_due) {
+                (ring.wake)();
+            }
         }
     }
 }
@@ -356,6 +359,21 @@ mod tests {
         let came: Vec<_> = std::iter::from_fn(|| reader.poll()).map(|message| shown(&message)).collect();
         assert_eq!(came, ["muted true", "format 10"]);
         assert_eq!((reader.dropped(), taps.stats().dropped), (0, 0), "no packets");
+    }
+
+    #[test]
+    fn what_waits_for_room_needs_nothing_behind_it_to_come_out() {
+        let (mut taps, mut reader, woken) = way();
+        fill(&mut taps);
+        taps.wake();
+        assert!(taps.give(TAP, muted(false)).is_none());
+        taps.wake();
+        assert_eq!(woken.load(Ordering::Relaxed), 1, "there is no room yet");
+        drop(reader.poll());
+        taps.wake();
+        assert_eq!(woken.load(Ordering::Relaxed), 2);
+        let last = std::iter::from_fn(|| reader.poll()).last().unwrap();
+        assert_eq!(shown(&last), "muted false");
     }
 
     #[test]
