@@ -199,6 +199,9 @@ impl FileRecorder {
 
     /// What a track's packets hold from here on.
     pub fn handle_format(&mut self, input: Input, format: Format, now: Instant) {
+        if self.is_finished {
+            return;
+        }
         if let Some(track) = self.tracks.get_mut(input.0) {
             track.intake.handle_format(format, now);
             track.is_quiet = false;
@@ -208,6 +211,9 @@ impl FileRecorder {
 
     /// A packet of a track.
     pub fn handle_packet(&mut self, input: Input, head: &PacketHead, payload: &[u8], now: Instant) {
+        if self.is_finished {
+            return;
+        }
         if let Some(track) = self.tracks.get_mut(input.0) {
             track.intake.handle_packet(*head, payload, now);
         }
@@ -216,6 +222,9 @@ impl FileRecorder {
 
     /// A sender report of a track.
     pub fn handle_sender_report(&mut self, input: Input, report: &SenderReport) {
+        if self.is_finished {
+            return;
+        }
         if let Some(track) = self.tracks.get_mut(input.0) {
             track.intake.handle_sender_report(report, &mut self.wall);
         }
@@ -223,6 +232,9 @@ impl FileRecorder {
 
     /// The publisher muted a track, or no longer.
     pub fn handle_muted(&mut self, input: Input, is_muted: bool, at: Instant) {
+        if self.is_finished {
+            return;
+        }
         if let Some(track) = self.tracks.get_mut(input.0) {
             track.intake.handle_muted(is_muted, at);
             track.is_quiet = is_muted;
@@ -232,6 +244,9 @@ impl FileRecorder {
 
     /// A track ended, or will not come.
     pub fn handle_ended(&mut self, input: Input, now: Instant) {
+        if self.is_finished {
+            return;
+        }
         if let Some(track) = self.tracks.get_mut(input.0) {
             track.intake.drain(now);
             track.is_quiet = true;
@@ -241,6 +256,9 @@ impl FileRecorder {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.is_finished {
+            return;
+        }
         for track in &mut self.tracks {
             track.intake.handle_timeout(now);
         }
@@ -702,7 +720,15 @@ mod tests {
         recorder.handle_packet(&head(0, 0, start), KEY, start);
         recorder.finish(start);
         while recorder.poll_write().is_some() {}
-        recorder.handle_packet(&head(1, 3000, start), KEY, start);
+        // Nor is it kept, or anything asked for or waited for: whatever comes goes nowhere.
+        for sequence in 1..100 {
+            recorder.handle_packet(&head(2 * sequence, 3000, start), KEY, start);
+        }
+        recorder.handle_format(Format::new("video/VP9", 90_000, 0, 1000).unwrap(), start);
+        recorder.handle_muted(true, start);
+        recorder.handle_timeout(start);
+        assert_eq!((recorder.poll_timeout(), recorder.poll_request()), (None, None));
+        assert!(recorder.0.tracks[0].intake.poll().is_none());
         recorder.finish(start);
         assert_eq!((recorder.poll_write(), recorder.summaries().len()), (None, 1));
     }
