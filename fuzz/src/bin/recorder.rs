@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
                 let ntp = payload.iter().fold(0_u64, |ntp, byte| ntp << 8 | u64::from(*byte));
                 recorder.handle_sender_report(input, &SenderReport { ntp, timestamp, received_at: now });
             }
-            3 => recorder.handle_timeout(now),
+            3 => recorder.handle_ended(input, now),
             jump => {
                 sequence = sequence.wrapping_add(if jump == 4 { u64::from(*amount) } else { 1 });
                 timestamp = timestamp.wrapping_add(if jump == 5 { u32::from(*amount) << 24 } else { 3_000 });
@@ -43,8 +43,12 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         while recorder.poll_write().is_some() || recorder.poll_request().is_some() {}
-        assert!(recorder.poll_timeout().is_none_or(|at| at >= start));
+        // Its owner would never sleep again.
+        recorder.handle_timeout(now);
+        assert!(recorder.poll_timeout().is_none_or(|at| at > now), "a timeout that was handled is over");
+        while recorder.poll_write().is_some() {}
     }
     recorder.finish(now);
+    assert!(recorder.poll_timeout().is_none());
     while recorder.poll_write().is_some() {}
 });
