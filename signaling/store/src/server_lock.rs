@@ -26,13 +26,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The lock is PostgreSQL's advisory one of two numbers: this one ("slui"), and one of the schema, since that has the tables.
 const TAKE: &str = "SELECT COALESCE(pg_try_advisory_lock(1936487785, \
                     ('x' || substr(md5(COALESCE(current_schema(), '')), 1, 8))::bit(32)::int), FALSE) AS taken, \
-                    pg_backend_pid()::bigint AS session";
-/// Ends a session of ours that has the lock still, where the network went and the database does not know it yet.
-const FREE: &str = "SELECT COALESCE(bool_or(pg_terminate_backend(pid)), FALSE) AS taken FROM pg_locks \
+                    pg_backend_pid()::bigint AS session, \
+                    (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint FROM pg_stat_activity \
+                    WHERE pid = pg_backend_pid()) AS begun";
+/// Ends a session of ours that has the lock still, where the network went and the database does not know it yet. Numbers of
+/// processes come again: one that began at another time is somebody else's.
+const FREE: &str = "SELECT COALESCE(bool_or(pg_terminate_backend(pid)), FALSE) AS taken \
+                    FROM pg_locks JOIN pg_stat_activity USING (pid) \
                     WHERE locktype = 'advisory' AND classid = 1936487785 AND objsubid = 2 AND granted \
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                     AND objid = ('x' || substr(md5(COALESCE(current_schema(), '')), 1, 8))::bit(32)::bigint::oid \
-                    AND pid = $1";
+                    AND pid = $1 \
+                    AND (extract(epoch FROM backend_start) * 1000000)::bigint IS NOT DISTINCT FROM $2";
 
 /// A database has this server. Freed when dropped.
 #[derive(Debug)]
@@ -54,6 +59,8 @@ struct Session {
     connection: Option<PgConnection>,
     /// The process at the database's end.
     number: i64,
+    /// When that began, in microseconds since 1970 by the database's clock. Nothing where a role may not see it.
+    begun: Option<i64>,
 }
 
 /// What became of a lock that was held.
@@ -158,7 +165,7 @@ async fn take_session(url: &str) -> Result<Option<Held>, StoreError> {
         .application_name("sluice server")
         // A machine that is gone does not say so: its session, and the lock, go after a minute.
         .options([("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")]);
-    let mut session = Session { options, connection: None, number: 0 };
+    let mut session = Session { options, connection: None, number: 0, begun: None };
     Ok(session.take().await?.then(|| Held::Session(Box::new(session))))
 }
 
@@ -172,6 +179,7 @@ impl Session {
             return Ok(false);
         }
         self.number = row.number("session")?;
+        self.begun = row.number_or_none("begun")?;
         self.connection = Some(connection);
         Ok(true)
     }
@@ -182,7 +190,7 @@ impl Session {
             return Ok(true);
         }
         let mut connection = PgConnection::connect_with(&self.options).await?;
-        let free = Query::new(FREE).bind(self.number).for_postgres()?;
+        let free = Query::new(FREE).bind(self.number).bind(self.begun).for_postgres()?;
         let was_ours = Row::Postgres(free.fetch_one(&mut connection).await?).flag("taken")?;
         connection.close().await?;
         if !was_ours {
@@ -214,6 +222,10 @@ mod tests {
         let Some(Held::Session(mut session)) = take_session(&url).await.unwrap() else { panic!("it is free") };
         let gone = session.connection.take();
         assert!(gone.is_some() && !session.take().await.unwrap(), "it is held by who is gone");
+        let begun = session.begun.replace(0);
+        assert!(!session.take_again().await.unwrap(), "the same number, and somebody else's session");
+        assert!(begun.is_some());
+        session.begun = begun;
         assert!(session.take_again().await.unwrap());
         assert!(session.is_alive().await);
     }
