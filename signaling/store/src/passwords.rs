@@ -1,12 +1,14 @@
 //! Passwords, as they are kept: Argon2id in a PHC string, which carries its own parameters and salt.
 //!
 //! Hashing takes tens of milliseconds of a core and 19 MiB, on purpose. So it is done on threads for that, at most
-//! [`AT_ONCE`] at a time: a flood of sign-ins waits, and takes neither the memory nor the cores that calls need.
+//! [`AT_ONCE`] at a time: a flood of sign-ins waits, and takes neither the memory nor the cores that calls need. Whoever waits
+//! longer than [`PATIENCE`] is turned away: the line is as long as a flood makes it, and who stands at its end has gone.
 //!
 //! The memory is kept from one to the next. Given back, it would stay with the allocator, and more of it with each thread
 //! that ever hashed: after a hundred sign-ins some 200 MiB of glibc's.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::password_hash::{CustomizedPasswordHasher, PasswordVerifier as _, Result as HashResult};
@@ -19,7 +21,11 @@ const AT_ONCE: usize = 2;
 /// The longest password, in bytes. Longer ones are no safer and only cost time.
 const LONGEST: usize = 1_024;
 
-static GATE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(AT_ONCE));
+/// How long somebody stands in line. Some two hundred have their turn in this time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who hashes, and who waits for that.
+static GATE: Gate = Gate { turns: Semaphore::const_new(AT_ONCE), patience: PATIENCE };
 
 /// Memory that nobody hashes in at this moment. At most [`AT_ONCE`] pieces: only who passed the gate takes one.
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
@@ -34,6 +40,9 @@ pub enum PasswordError {
     /// The process is ending, or out of memory.
     #[error("the password could not be hashed: try again")]
     Failed,
+    /// Too many wait for theirs.
+    #[error("too many passwords are being checked: try again later")]
+    Busy,
 }
 
 /// A password's hash. `Debug` does not show it.
@@ -45,34 +54,33 @@ impl PasswordHash {
     /// fresh randomness.
     ///
     /// # Errors
-    /// A password of no length, or of too much.
+    /// A password of no length, or of too much; [`PasswordError::Busy`], [`PasswordError::Failed`].
     pub async fn new(password: &str, salt: [u8; 16]) -> Result<Self, PasswordError> {
         if password.is_empty() || password.len() > LONGEST {
             return Err(PasswordError::Length);
         }
         let password = password.to_owned();
-        let hash = aside(move || {
+        let hash = GATE.aside(move || {
             InKeptMemory
                 .hash_password_with_params(password.as_bytes(), &salt, Params::default())
                 .map(|hash: Phc| hash.to_string())
-        })
-        .await?;
-        hash.map(Self).map_err(|_| PasswordError::Failed)
+        });
+        hash.await?.map(Self).map_err(|_| PasswordError::Failed)
     }
 
     /// Whether this is the password. Takes as long for a wrong one. A hash that is not readable is nobody's.
     ///
     /// # Errors
-    /// [`PasswordError::Failed`] says nothing about the password.
+    /// [`PasswordError::Busy`] and [`PasswordError::Failed`] say nothing about the password.
     pub async fn matches(&self, password: &str) -> Result<bool, PasswordError> {
         if password.len() > LONGEST {
             return Ok(false);
         }
         let (password, hash) = (password.to_owned(), self.0.clone());
-        aside(move || {
+        let matches = GATE.aside(move || {
             Phc::new(&hash).is_ok_and(|hash| InKeptMemory.verify_password(password.as_bytes(), &hash).is_ok())
-        })
-        .await
+        });
+        matches.await
     }
 
     pub(crate) fn from_stored(text: String) -> Self {
@@ -140,16 +148,28 @@ fn locked() -> std::sync::MutexGuard<'static, Vec<Vec<Block>>> {
     MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs it where it holds nobody up.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-    let permit = GATE.acquire().await.map_err(|_| PasswordError::Failed)?;
-    tokio::task::spawn_blocking(move || {
-        // Held by the work, not by who waits for it: who gives up does not make room for one more.
-        let _permit = permit;
-        work()
-    })
-    .await
-    .map_err(|_| PasswordError::Failed)
+/// Where some work at a time, and others stand in line.
+struct Gate {
+    turns: Semaphore,
+    patience: Duration,
+}
+
+impl Gate {
+    /// Runs it where it holds nobody up.
+    async fn aside<T: Send + 'static>(
+        &'static self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let turn = tokio::time::timeout(self.patience, self.turns.acquire());
+        let turn = turn.await.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Failed)?;
+        tokio::task::spawn_blocking(move || {
+            // Held by the work, not by who waits for it: who gives up does not make room for one more.
+            let _turn = turn;
+            work()
+        })
+        .await
+        .map_err(|_| PasswordError::Failed)
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +207,23 @@ mod tests {
         let foreign = PasswordHash::from_stored(foreign.to_string());
         assert!(foreign.matches("correct horse").await.unwrap());
         assert!(!foreign.matches("correct house").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn nobody_stands_in_line_for_ever() {
+        static FEW: Gate = Gate { turns: Semaphore::const_new(1), patience: Duration::from_millis(1) };
+        let (begun, at_work) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let first = tokio::spawn(FEW.aside(move || {
+            begun.send(()).unwrap();
+            ended.recv().unwrap();
+        }));
+        at_work.await.unwrap();
+        assert_eq!(FEW.aside(|| ()).await, Err(PasswordError::Busy));
+        end.send(()).unwrap();
+        assert_eq!(first.await.unwrap(), Ok(()));
+        // The turn came back before the work was known to be over.
+        assert_eq!(FEW.aside(|| ()).await, Ok(()), "the next one has a turn");
     }
 
     #[tokio::test]

@@ -84,7 +84,7 @@ pub enum AccountError {
     /// Accounts are made by administrators.
     #[error("accounts are made by administrators here")]
     RegistrationClosed,
-    /// Out of memory, or the process ends.
+    /// Too many passwords wait to be hashed, memory is out, or the process ends.
     #[error("that could not be done now: try again")]
     Busy,
     /// The store does not answer.

@@ -2,7 +2,7 @@
 //! none: it stands in the audit trail, and has shut a door and sent nobody away.
 //!
 //! Knows nothing of what is done. There are at most as many such acts as requests came in: the gate bounds them before, and
-//! each is bounded by the patience of the store, the trail and the room it asks.
+//! each is bounded by the patience of the store, the trail and the room it asks, and of who hashes passwords.
 
 use std::convert::Infallible;
 use std::io;

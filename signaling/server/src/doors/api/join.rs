@@ -22,7 +22,7 @@ use super::asker::Asker;
 use super::lobby::Knocking;
 use super::place::Place;
 use super::rooms::{BAD_NAME, NO_GUESTS, Room};
-use super::{INTERNAL, ROOM_NOT_FOUND, body};
+use super::{INTERNAL, PASSWORDS_BUSY, ROOM_NOT_FOUND, body};
 use crate::App;
 use crate::accounts::USER_ATTRIBUTE;
 use crate::auth::now_s;
@@ -270,7 +270,7 @@ async fn password(app: &App, client: Client, place: &Place, shown: Option<&str>)
             Ok(())
         }
         Ok(false) => Err(WRONG_PASSWORD),
-        Err(_) => Err(INTERNAL),
+        Err(_) => Err(PASSWORDS_BUSY),
     }
 }
 

@@ -45,6 +45,12 @@ pub(crate) use returning::ReturnKeys;
 const ROOM_NOT_FOUND: ApiError = ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
 const INTERNAL: ApiError =
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on the server");
+/// A password could not be looked at, or kept.
+const PASSWORDS_BUSY: ApiError = ApiError::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "busy",
+    "too many passwords are being checked at this moment: try again",
+);
 /// It is done, but nobody would know after a crash.
 const NOT_WRITTEN: ApiError = ApiError::new(
     StatusCode::SERVICE_UNAVAILABLE,

@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use super::accounts::AccountsInfo;
 use super::asker::Asker;
 use super::place::{Host, Place};
-use super::{INTERNAL, NOT_WRITTEN, ROOM_NOT_FOUND, body, idempotency};
+use super::{INTERNAL, NOT_WRITTEN, PASSWORDS_BUSY, ROOM_NOT_FOUND, body, idempotency};
 use crate::App;
 use crate::clock::moment;
 use crate::doors::error::ApiError;
@@ -389,7 +389,7 @@ async fn hash(password: Option<&str>) -> Result<Option<PasswordHash>, ApiError> 
     getrandom::fill(&mut salt).map_err(|_| INTERNAL)?;
     PasswordHash::new(password, salt).await.map(Some).map_err(|error| match error {
         PasswordError::Length => BAD_PASSWORD,
-        _ => INTERNAL,
+        _ => PASSWORDS_BUSY,
     })
 }
 
