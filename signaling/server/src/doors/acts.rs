@@ -19,7 +19,8 @@ use tracing::Instrument;
 
 use crate::App;
 
-/// Gives a request that may change something a task of its own, which this waits for.
+/// Gives a request that may change something a task of its own, which this waits for. Reading is not carried on for nobody;
+/// a door where a GET changes something says so itself, by [`to_its_end`].
 ///
 /// Who hangs up before all of the request is there has asked for nothing.
 pub(super) async fn carry_through(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -28,15 +29,20 @@ pub(super) async fn carry_through(State(app): State<Arc<App>>, request: Request,
     }
     let (_here, gone) = oneshot::channel();
     let request = request.map(|body| while_awaited(body, gone));
+    to_its_end(&app, next.run(request)).await
+}
+
+/// Gives an act a task of its own, and waits for it.
+pub(super) async fn to_its_end<T: Send + 'static>(app: &App, act: impl Future<Output = T> + Send + 'static) -> T {
     // The server waits for it when it stops, as for a connection.
     let guest = app.guests.enter();
     let act = async move {
-        let response = next.run(request).await;
+        let done = act.await;
         drop(guest);
-        response
+        done
     };
     match tokio::spawn(act.in_current_span()).await {
-        Ok(response) => response,
+        Ok(done) => done,
         // As if it had happened here: the connection ends, and it is told like any other bug.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
 use crate::fixture::{Answer, Fixture, open_store, within};
+use crate::oidc::{begin, house};
+use crate::provider::{IdProvider, Signer};
 
 /// A server with a room, and its store.
 async fn with_room() -> (Fixture, TempDir, Store) {
@@ -135,6 +137,30 @@ async fn who_hangs_up_in_the_middle_halves_nothing() {
     assert_eq!(bans["bans"][0]["subject"], "mallory");
     let results: Vec<_> = server.trail().iter().filter(|record| record["room"] == "math").cloned().collect();
     assert!(results.iter().all(|record| record["result"] == "done"), "{results:?}");
+}
+
+/// The way back from a provider is a GET.
+#[tokio::test]
+async fn who_closes_the_tab_on_the_way_back_from_a_provider_is_known_all_the_same() {
+    let provider = IdProvider::start(Signer::es256()).await;
+    let house = house(provider.config()).await;
+    let begun = begin(&house, "/").await;
+    let (_, code) = provider.sign_in(&begun.location, "ada", &json!({ "preferred_username": "ada" }));
+    let others = house.server.metric("sluice_http_connections", "").await;
+    let held = house.store.begin().await.unwrap();
+    let mut browser = house.server.stream().await;
+    let (target, ticket) = (begun.way_back(&code), &begun.ticket);
+    let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\ncookie: {ticket}\r\n\r\n");
+    browser.write_all(request.as_bytes()).await.unwrap();
+    deeds(&house.server, "account.create", 1).await;
+    drop(browser);
+    connections(&house.server, others).await;
+    drop(held);
+
+    // What follows the account.
+    deeds(&house.server, "account.login", 1).await;
+    assert_eq!(house.directory.find("ada").await.unwrap().name, "ada");
+    assert!(house.server.trail().iter().all(|record| record["result"] == "done"));
 }
 
 #[tokio::test]

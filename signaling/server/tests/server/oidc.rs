@@ -9,18 +9,18 @@ use crate::provider::{IdProvider, Signer, encoded, fields};
 
 const CALLBACK: &str = "/api/accounts/oidc/callback";
 
-async fn house(oidc: OidcConfig) -> House {
+pub(crate) async fn house(oidc: OidcConfig) -> House {
     House::with(AccountsConfig { oidc: Some(oidc), ..AccountsConfig::default() }).await
 }
 
 /// A browser on its way.
-struct Begun {
-    location: String,
-    ticket: String,
+pub(crate) struct Begun {
+    pub(crate) location: String,
+    pub(crate) ticket: String,
     state: String,
 }
 
-async fn begin(house: &House, next: &str) -> Begun {
+pub(crate) async fn begin(house: &House, next: &str) -> Begun {
     let answer = house.server.get(&format!("/api/accounts/oidc/start?next={}", encoded(next))).await;
     assert_eq!(answer.status, 303, "{}", answer.body);
     let cookie = &answer.headers["set-cookie"];
@@ -32,8 +32,19 @@ async fn begin(house: &House, next: &str) -> Begun {
     Begun { location, ticket: cookie.split(';').next().unwrap().to_owned(), state }
 }
 
+impl Begun {
+    /// Where the provider sends it with a code.
+    pub(crate) fn way_back(&self, code: &str) -> String {
+        way_back(&self.state, code)
+    }
+}
+
+fn way_back(state: &str, code: &str) -> String {
+    format!("{CALLBACK}?code={}&state={}", encoded(code), encoded(state))
+}
+
 async fn come_back(house: &House, ticket: &str, state: &str, code: &str) -> Answer {
-    let target = format!("{CALLBACK}?code={}&state={}", encoded(code), encoded(state));
+    let target = way_back(state, code);
     house.ask("GET", &target, &[("cookie", ticket)], &Value::Null).await
 }
 

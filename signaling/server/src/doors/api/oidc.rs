@@ -20,8 +20,8 @@ use super::accounts::{LOGIN_TAKEN, counted, on, witnessed};
 use super::browser::{REFRESH, TICKET, is_secure, own_url};
 use crate::App;
 use crate::accounts::{AccountError, Callback, Met, OidcError, Provider, TICKET_LIFE_S, Vouched};
-use crate::doors::Peer;
 use crate::doors::error::ApiError;
+use crate::doors::{Peer, acts};
 use crate::trail::{Deed, Whence};
 
 /// Where a provider sends people back to.
@@ -99,7 +99,12 @@ async fn callback(
     headers: HeaderMap,
     query: Result<Query<Callback>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let ended = counted(&app, "provider", end(&app, whence, peer, &headers, query).await);
+    let act = {
+        let (app, headers) = (app.clone(), headers.clone());
+        async move { counted(&app, "provider", end(&app, whence, peer, &headers, query).await) }
+    };
+    // A GET, since browsers are sent back by one, that may make an account: a closed tab must not halve that.
+    let ended = acts::to_its_end(&app, act).await;
     shown(&app, peer, &headers, ended)
 }
 
