@@ -318,14 +318,16 @@ pub enum MediaEvent {
 /// [`crate::RoomState::moderate`].
 #[derive(Debug, Clone)]
 pub enum Moderation {
-    /// Send a participant away, and let it come back with a newer token only.
+    /// Send a participant away, and let it come back with a newer token only. Neither does its account come in as somebody
+    /// new with an older one, and what it was made here it is no more.
     RemoveParticipant {
         /// Whom.
         identity: String,
         /// Tokens signed before this, in seconds since 1970, do not open the room to it any more. `None`: those
         /// signed until now.
         revoke_before_s: Option<u64>,
-        /// No token lets this identity in any more, as long as the room lives; it need not be here.
+        /// No token lets this identity in any more, as long as the room lives; it need not be here. Whoever else is here by
+        /// its account is sent away with it. To keep the account itself out is the server's.
         keep_out: bool,
     },
     /// Let an identity in again that was kept out. Tokens from before stay worthless.

@@ -9,6 +9,7 @@
 //! and responses). The product speaks exactly this protocol, so a second set of types would be a copy of it
 //! field by field, and each copy a place to forget a field.
 
+mod account;
 mod backup;
 mod calls;
 mod chat;
@@ -45,7 +46,7 @@ pub use effect::{
 pub use forward::{ForwardId, Portrait};
 pub use lobby::{Entry, LobbyOutcome, Standing, Waiting};
 pub use log::{EndReason, RoomEvent, RoomEventKind};
-pub use role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE};
+pub use role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, USER_ATTRIBUTE};
 pub use room::{ModerationError, ParticipantQuality, RoomConfig, RoomSnapshot, RoomState};
 pub use session::SessionState;
 pub use sid::{ConnectionId, ParticipantSid, RoomSid, SidSource, TrackSid};

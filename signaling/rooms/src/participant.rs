@@ -7,11 +7,12 @@ use livekit_protocol::{
     ClientInfo, ConnectionQuality, ParticipantInfo, ParticipantPermission, TrackSource, client_info, participant_info,
 };
 
+use crate::account::account_in;
 use crate::chat::Writing;
 use crate::data::Replay;
 use crate::forward::Guest;
 use crate::publication::Publication;
-use crate::role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, without_reserved};
+use crate::role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, USER_ATTRIBUTE, without_reserved};
 use crate::subscription::{Audience, Subscription};
 use crate::text::{baggage_fits, cut_name, merge_attributes};
 use crate::{Arrival, ConnectionId, ParticipantSid, Rights, SignalVersion, TokenClaims, TrackSid};
@@ -129,8 +130,16 @@ impl Participant {
         self.client.capabilities.contains(&(client_info::Capability::CapPacketTrailer as i32))
     }
 
-    /// What others (and it itself) are told of it.
+    /// What others (and it itself) are told of it. Whose account it is they are not: by that they would know it again in
+    /// every room.
     pub(crate) fn info(&self) -> ParticipantInfo {
+        let mut info = self.record();
+        info.attributes.remove(USER_ATTRIBUTE);
+        info
+    }
+
+    /// All there is to know of it, for the log and the server API.
+    pub(crate) fn record(&self) -> ParticipantInfo {
         let state = if self.active { participant_info::State::Active } else { participant_info::State::Joined };
         let tracks: Vec<_> = self.live_tracks().map(|track| track.info.clone()).collect();
         ParticipantInfo {
@@ -163,6 +172,11 @@ impl Participant {
     pub(crate) fn may_publish(&self, source: i32) -> bool {
         let sources = &self.permission.can_publish_sources;
         self.permission.can_publish && (sources.is_empty() || sources.contains(&source))
+    }
+
+    /// Whose account it is, if it came by one.
+    pub(crate) fn account(&self) -> Option<&str> {
+        account_in(&self.attributes)
     }
 
     /// Whether it decides about others.

@@ -1,7 +1,8 @@
 //! What somebody is in a room beyond its permissions: its role, its raised hand, and the attributes that show both.
 //!
 //! Attributes that begin with [`RESERVED`] are the server's. Only a token signed by an API key and the room itself set
-//! them, so that nobody makes itself a host in the eyes of others.
+//! them, so that nobody makes itself a host in the eyes of others. One of them says whose account somebody is, and is
+//! shown to nobody.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,6 +16,8 @@ pub(crate) const RESERVED: &str = "sluice.";
 pub const ROLE_ATTRIBUTE: &str = "sluice.role";
 /// The attribute that says since when a hand is up: milliseconds since 1970. Not there while it is down.
 pub const HAND_ATTRIBUTE: &str = "sluice.hand";
+/// The attribute that says whose account somebody is. Told to those who keep the server, and not to people in rooms.
+pub const USER_ATTRIBUTE: &str = "sluice.user";
 /// Longest name of a role in bytes; it is shown beside names.
 pub(crate) const ROLE_BYTES: usize = 64;
 /// Roles given in a room that it remembers. The one given first is forgotten first; its token is the oldest.
@@ -39,6 +42,15 @@ pub(crate) struct Appointment {
     pub(crate) rights: Rights,
     /// Tokens signed before, in seconds since 1970, do not know of it.
     pub(crate) before_s: u64,
+}
+
+impl Appointment {
+    /// Makes of what a token grants what was given since.
+    pub(crate) fn apply(self, grants: &mut Grants) {
+        grants.permission = self.permission;
+        grants.rights = self.rights;
+        set(&mut grants.attributes, ROLE_ATTRIBUTE, &self.role);
+    }
 }
 
 /// Roles given, by identity. A token from before a promotion or demotion is good until it runs out; without this
@@ -76,12 +88,9 @@ impl Appointments {
         self.of(identity).filter(|known| signed_at_s < known.before_s)
     }
 
-    /// What a token grants in this room: what it says, unless a role was given after it was signed.
-    pub(crate) fn apply(&self, grants: &mut Grants) {
-        let Some(known) = self.since(&grants.identity, grants.signed_at_s) else { return };
-        grants.permission = known.permission.clone();
-        grants.rights = known.rights;
-        set(&mut grants.attributes, ROLE_ATTRIBUTE, &known.role);
+    /// No role was given any more.
+    pub(crate) fn forget(&mut self, identity: &str) {
+        self.0.remove(identity);
     }
 }
 

@@ -138,13 +138,18 @@ pub(crate) enum KeptOut {
     Revoked,
 }
 
-/// Whether somebody is kept out of a room; with a token, by when it was signed (seconds since 1970; 0: it does not say).
+/// Whether somebody is kept out of a room, who has that identity or that account; with a token, by when it was signed
+/// (seconds since 1970; 0: it does not say).
 pub(crate) async fn kept_out(
     app: &App,
     room: &str,
     identity: &str,
+    account: Option<&str>,
     signed_at_s: Option<u64>,
 ) -> Result<Option<KeptOut>, StoreError> {
+    if account_is_kept_out(app, room, account).await? {
+        return Ok(Some(KeptOut::Banned));
+    }
     let (room, identity) = (RoomName::from(room), Identity::from(identity));
     let known_by = [BanSubject::Identity(identity.clone())];
     if app.store.banned(&room, &known_by, moment()).await?.is_some() {
@@ -154,4 +159,11 @@ pub(crate) async fn kept_out(
     let issued = i64::try_from(signed_at_s.saturating_mul(1000)).ok().filter(|at| *at > 0).map(UnixMillis);
     let revoked = app.store.token_revoked(None, &room, &identity, issued).await?;
     Ok(revoked.then_some(KeptOut::Revoked))
+}
+
+/// Whether an account is kept out of a room, as whomever it comes.
+pub(crate) async fn account_is_kept_out(app: &App, room: &str, account: Option<&str>) -> Result<bool, StoreError> {
+    let Some(account) = account else { return Ok(false) };
+    let known_by = [BanSubject::User(account.into())];
+    Ok(app.store.banned(&RoomName::from(room), &known_by, moment()).await?.is_some())
 }

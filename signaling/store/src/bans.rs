@@ -37,6 +37,8 @@ pub struct Ban {
     pub room: Option<RoomName>,
     /// Who.
     pub subject: BanSubject,
+    /// Their account, where the subject is an identity of one: as whoever else it comes, it is kept out with it.
+    pub account: Option<UserId>,
     /// Why, for other hosts.
     pub reason: String,
     /// Who said so.
@@ -48,14 +50,24 @@ pub struct Ban {
 }
 
 impl Transaction {
-    /// Keeps somebody out. Who is kept out of that room already is so by this ban from now on.
+    /// Keeps somebody out. Who is kept out of that room already is so by this ban from now on, and so is the account that
+    /// the ban before knew.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the id is taken, [`StoreError::TooMany`] when the room has [`BANS_OF_A_ROOM`]; those who
     /// ban at the same moment may each pass that by one.
     pub async fn ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
         let (kind, subject) = ban.subject.columns();
+        let mut account = ban.account.clone();
         if let Some(room) = &ban.room {
+            if account.is_none() {
+                let before = Query::new(
+                    "SELECT account FROM bans WHERE room = $1 AND subject_kind = $2 AND subject = $3
+                     AND account IS NOT NULL LIMIT 1",
+                );
+                let row = self.fetch_optional(before.bind(room).bind(kind).bind(subject)).await?;
+                account = row.map(|row| row.id("account")).transpose()?;
+            }
             let same = Query::new("DELETE FROM bans WHERE room = $1 AND subject_kind = $2 AND subject = $3");
             self.execute(same.bind(room).bind(kind).bind(subject)).await?;
             let count = Query::new("SELECT COUNT(*) AS bans FROM bans WHERE room = $1").bind(room);
@@ -65,8 +77,8 @@ impl Transaction {
             }
         }
         let query = Query::new(
-            "INSERT INTO bans (id, room, subject_kind, subject, reason, banned_by, created_ms, expires_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO bans (id, room, subject_kind, subject, reason, banned_by, created_ms, expires_ms, account)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&ban.id)
         .bind(ban.room.as_ref())
@@ -75,7 +87,8 @@ impl Transaction {
         .bind(&ban.reason)
         .bind(&ban.banned_by)
         .bind(ban.created)
-        .bind(ban.expires);
+        .bind(ban.expires)
+        .bind(account.as_ref());
         self.execute(query).await.map_err(|error| error.about("ban"))?;
         Ok(())
     }
@@ -98,7 +111,8 @@ impl Transaction {
 }
 
 impl Store {
-    /// A ban that keeps somebody out of a room now, who is known by all of these.
+    /// A ban that keeps somebody out of a room now, who is known by all of these. An account is kept out by a ban of its own,
+    /// and by that of an identity it had.
     pub async fn banned(
         &self,
         room: &RoomName,
@@ -107,10 +121,17 @@ impl Store {
     ) -> Result<Option<Ban>, StoreError> {
         for subject in known_by {
             let (kind, text) = subject.columns();
-            let query = Query::new(
-                "SELECT * FROM bans WHERE subject_kind = $1 AND subject = $2 AND (room IS NULL OR room = $3)
-                 AND (expires_ms IS NULL OR expires_ms > $4) ORDER BY created_ms LIMIT 1",
-            );
+            let query = match subject {
+                BanSubject::User(_) => Query::new(
+                    "SELECT * FROM bans WHERE ((subject_kind = $1 AND subject = $2) OR account = $2)
+                     AND (room IS NULL OR room = $3)
+                     AND (expires_ms IS NULL OR expires_ms > $4) ORDER BY created_ms LIMIT 1",
+                ),
+                BanSubject::Identity(_) | BanSubject::Address(_) => Query::new(
+                    "SELECT * FROM bans WHERE subject_kind = $1 AND subject = $2 AND (room IS NULL OR room = $3)
+                     AND (expires_ms IS NULL OR expires_ms > $4) ORDER BY created_ms LIMIT 1",
+                ),
+            };
             let row = self.fetch_optional(query.bind(kind).bind(text).bind(room).bind(now)).await?;
             if let Some(row) = row {
                 return Ban::read(&row).map(Some);
@@ -164,6 +185,7 @@ impl Ban {
                 "address" => BanSubject::Address(subject),
                 _ => return Err(StoreError::Unreadable { column: "subject_kind", source: None }),
             },
+            account: row.id_or_none("account")?,
             reason: row.text("reason")?,
             banned_by: row.text("banned_by")?,
             created: row.time("created_ms")?,

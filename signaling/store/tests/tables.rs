@@ -43,6 +43,7 @@ fn ban(id: &str, room: Option<&str>, subject: BanSubject, expires: Option<u64>) 
         id: id.into(),
         room: room.map(RoomName::from),
         subject,
+        account: None,
         reason: "shouting".to_owned(),
         banned_by: "host".to_owned(),
         created: NOW,
@@ -627,8 +628,8 @@ async fn a_ban_that_is_lifted_lets_in_however_many_there_were() {
             // It has one writer at a time: there it takes somebody else's hand.
             let mut hand = SqliteConnection::connect(&database.url).await.unwrap();
             let again =
-                "INSERT INTO bans SELECT 'B2', room, subject_kind, subject, reason, banned_by, created_ms, expires_ms
-                FROM bans WHERE id = 'B1'";
+                "INSERT INTO bans SELECT 'B2', room, subject_kind, subject, reason, banned_by, created_ms, expires_ms,
+                account FROM bans WHERE id = 'B1'";
             sqlx::query(again).execute(&mut hand).await.unwrap();
             hand.close().await.unwrap();
         }
@@ -642,6 +643,44 @@ async fn a_ban_that_is_lifted_lets_in_however_many_there_were() {
             assert_eq!(left(Some("lobby")).await, 0);
         }
         assert_eq!((left(Some("other")).await, left(None).await), (1, 0), "{}", database.name);
+        store.close().await;
+    }
+}
+
+/// Who signs in is somebody new in every session; what is kept out is the person.
+#[tokio::test]
+async fn an_account_is_kept_out_with_its_identity_and_let_in_with_it() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let (lobby, ruth) = (RoomName::from("lobby"), BanSubject::User("u1".into()));
+        let of_identity = |id: &str, account: Option<&str>| Ban {
+            account: account.map(UserId::from),
+            ..ban(id, Some("lobby"), BanSubject::Identity("ruth-1".into()), None)
+        };
+        let banned = async |room: &str, subject: &BanSubject| {
+            let ban = store.banned(&room.into(), std::slice::from_ref(subject), NOW).await.unwrap();
+            ban.map(|ban| ban.id.to_string())
+        };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.ban(&of_identity("B1", Some("u1"))).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(banned("lobby", &ruth).await.as_deref(), Some("B1"), "{}", database.name);
+        assert_eq!(banned("other", &ruth).await, None);
+        assert_eq!(banned("lobby", &BanSubject::User("u2".into())).await, None);
+        assert_eq!(banned("lobby", &BanSubject::Identity("u1".into())).await, None, "an account is no identity");
+
+        // Banned again when nobody knows any more whose identity it was.
+        let mut transaction = store.begin().await.unwrap();
+        transaction.ban(&of_identity("B2", None)).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(banned("lobby", &ruth).await.as_deref(), Some("B2"));
+        let bans = store.bans(Some(&lobby), None, 9).await.unwrap();
+        assert_eq!(bans, [of_identity("B2", Some("u1"))], "it is one ban");
+
+        let mut transaction = store.begin().await.unwrap();
+        assert!(transaction.lift_ban(&"B2".into()).await.unwrap());
+        transaction.commit().await.unwrap();
+        assert_eq!(banned("lobby", &ruth).await, None);
         store.close().await;
     }
 }

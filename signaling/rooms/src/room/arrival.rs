@@ -8,6 +8,7 @@ use livekit_protocol::{
 };
 
 use super::{CONNECT_TIMEOUT, RoomState, TOKEN_REFRESH, Timer};
+use crate::account::account_in;
 use crate::effect::MediaCommand;
 use crate::log::RoomEventKind;
 use crate::participant::Participant;
@@ -61,7 +62,7 @@ impl RoomState {
         let refresh_at = participant.refresh_at;
         let connect_by = now.at + CONNECT_TIMEOUT;
         participant.connect_by = Some(connect_by);
-        let (info, visible) = (participant.info(), participant.visible());
+        let (info, record, visible) = (participant.info(), participant.record(), participant.visible());
         let (takes_trailers, allows_pauses) = (participant.takes_trailers(), participant.allows_pauses);
         self.timers.insert((refresh_at, Timer::RefreshToken(sid.clone())));
         self.timers.insert((connect_by, Timer::Connect(sid.clone())));
@@ -71,6 +72,9 @@ impl RoomState {
         }
         self.connections.insert(arrival.connection, sid.clone());
         self.identities.insert(identity.clone(), sid.clone());
+        if let Some(account) = participant.account() {
+            self.accounts.came(identity, account);
+        }
         let seen = self.participants.values().filter(|other| other.visible()).map(Participant::info);
         let other_participants: Vec<_> = seen.collect();
         self.participants.insert(sid.clone(), participant);
@@ -101,10 +105,10 @@ impl RoomState {
         }
         if visible {
             // Others see it at once, as JOINED; they shall not wait for a client whose media is stuck.
-            let update = ParticipantUpdate { participants: vec![info.clone()] };
+            let update = ParticipantUpdate { participants: vec![info] };
             self.broadcast(signal_response::Message::Update(update), |other| other.sid != sid);
         }
-        self.log(RoomEventKind::ParticipantJoined { participant: info }, now);
+        self.log(RoomEventKind::ParticipantJoined { participant: record }, now);
         self.note_room_change(now);
 
         // Subscriptions and announcements before the offer: the first answer can carry all of it.
@@ -117,10 +121,13 @@ impl RoomState {
         }
     }
 
-    /// Whether the bearer was sent away after its token was signed, or for good.
+    /// Whether the bearer, or its account under another identity, was sent away after its token was signed, or for good.
     fn is_revoked(&self, grants: &Grants) -> bool {
         let is_old = self.revoked.get(&grants.identity).is_some_and(|before| grants.signed_at_s < *before);
-        is_old || self.kept_out.contains(&grants.identity)
+        // Who is still here under this identity was not meant.
+        let account = account_in(&grants.attributes).filter(|_| !self.identities.contains_key(&grants.identity));
+        let is_of_old = account.is_some_and(|account| self.accounts.has_gone_since(account, grants.signed_at_s));
+        is_old || is_of_old || self.kept_out.contains(&grants.identity)
     }
 
     /// Whether somebody who is not here may come in. Who was let in by hand may, and who has just been lost and comes
@@ -201,7 +208,7 @@ impl RoomState {
         self.retell_adaptation(&sid);
         self.greet(&sid);
         self.media(MediaCommand::Resume { participant: sid.clone() });
-        if let Some(participant) = self.participants.get(&sid).map(Participant::info) {
+        if let Some(participant) = self.participants.get(&sid).map(Participant::record) {
             self.log(RoomEventKind::ParticipantResumed { participant }, now);
         }
         if let Some(state) = &arrival.request.sync_state {
@@ -277,7 +284,7 @@ impl RoomState {
         }
     }
 
-    /// Takes a participant out of everything, without a word to the others. Answers its last info.
+    /// Takes a participant out of everything, without a word to the others. Answers the last they may know.
     pub(super) fn remove_quietly(
         &mut self,
         sid: &ParticipantSid,
@@ -299,17 +306,17 @@ impl RoomState {
             self.connections.remove(&connection);
         }
         self.withdraw_media(&participant);
-        let info = participant.info();
+        let (info, record) = (participant.info(), participant.record());
         for (track, publication) in &participant.tracks {
             self.publishers.remove(track);
             self.forget_subscriptions(track);
             if publication.live {
-                let (participant, track) = (info.clone(), publication.info.clone());
+                let (participant, track) = (record.clone(), publication.info.clone());
                 self.log(RoomEventKind::TrackUnpublished { participant, track }, now);
             }
         }
         let was_active = participant.active;
-        self.log(RoomEventKind::ParticipantLeft { participant: info.clone(), reason, was_active }, now);
+        self.log(RoomEventKind::ParticipantLeft { participant: record, reason, was_active }, now);
         Some(info)
     }
 }

@@ -78,7 +78,7 @@ impl RoomState {
         }
         self.unsettled = true;
         self.announce(sid);
-        if let Some(participant) = self.participants.get(sid).map(Participant::info) {
+        if let Some(participant) = self.participants.get(sid).map(Participant::record) {
             self.log(RoomEventKind::ParticipantActive { participant }, now);
         }
         self.greet(sid);

@@ -36,6 +36,7 @@ use livekit_protocol::{
 
 pub use moderation::ModerationError;
 
+use crate::account::Accounts;
 use crate::calls::Calls;
 use crate::effect::MediaCommand;
 use crate::forward::{Forward, ForwardId};
@@ -161,6 +162,8 @@ pub struct RoomState {
     returning: BTreeMap<String, Instant>,
     /// Roles given here.
     appointments: Appointments,
+    /// By which accounts people came, and what was decided about those.
+    accounts: Accounts,
     lobby: Lobby,
     /// When the lobby wants to be looked at.
     lobby_at: Option<Instant>,
@@ -224,6 +227,7 @@ impl RoomState {
             kept_out: BTreeSet::new(),
             returning: BTreeMap::new(),
             appointments: Appointments::default(),
+            accounts: Accounts::default(),
             lobby: Lobby::default(),
             lobby_at: None,
             session: SessionState::default(),
@@ -294,7 +298,7 @@ impl RoomState {
     /// The room and everybody in it.
     #[must_use]
     pub fn snapshot(&self) -> RoomSnapshot {
-        RoomSnapshot { room: self.info(), participants: self.participants.values().map(Participant::info).collect() }
+        RoomSnapshot { room: self.info(), participants: self.participants.values().map(Participant::record).collect() }
     }
 
     /// What was asked for when the room was made, for those who carry it out.
@@ -303,10 +307,10 @@ impl RoomState {
         &self.config.asked
     }
 
-    /// One participant, as others see it.
+    /// One participant, as the server API sees it.
     #[must_use]
     pub fn participant(&self, identity: &str) -> Option<ParticipantInfo> {
-        self.participants.get(self.identities.get(identity)?).map(Participant::info)
+        self.participants.get(self.identities.get(identity)?).map(Participant::record)
     }
 
     /// Most participants at once; 0 for no bound.
@@ -376,7 +380,7 @@ impl RoomState {
         if !self.finished {
             match command {
                 Command::Join(mut join) => {
-                    self.appointments.apply(&mut join.0.grants);
+                    self.appoint(&mut join.0.grants);
                     self.handle_join(&join.0, now);
                 }
                 Command::Resume(resume) => self.handle_resume(&resume, now),

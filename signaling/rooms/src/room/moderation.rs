@@ -9,7 +9,8 @@ use super::RoomState;
 use crate::data::stamp;
 use crate::effect::MediaCommand;
 use crate::log::EndReason;
-use crate::role::is_reserved;
+use crate::participant::Participant;
+use crate::role::{USER_ATTRIBUTE, is_reserved};
 use crate::text::baggage_fits;
 use crate::{Effect, LobbyOutcome, Moderation, Now, ParticipantSid};
 
@@ -103,6 +104,9 @@ impl RoomState {
                 }
                 if let Some(permission) = permission {
                     self.appointments.amend(&identity, &permission, next_second(now));
+                    if let Some(account) = self.participants.get(&sid).and_then(Participant::account) {
+                        self.accounts.amend(account, &permission, next_second(now));
+                    }
                     self.set_permission(&sid, permission, now);
                 }
                 self.announce(&sid);
@@ -232,12 +236,36 @@ impl RoomState {
             self.kept_out.insert(identity.clone());
             self.refuse_all_of(&identity, now);
         }
+        let mut gone: Vec<_> = sid.into_iter().collect();
+        if let Some(account) = self.account_of(&identity).map(str::to_owned) {
+            self.accounts.send_away(&account, revoke_before_s.unwrap_or_else(|| next_second(now)));
+            if keep_out {
+                gone.extend(self.others_of(&account, &identity, revoke_before_s, now));
+            }
+        }
         self.revoke(identity, revoke_before_s, now);
-        if let Some(sid) = sid {
+        for sid in gone {
             let action = leave_request::Action::Disconnect;
             self.remove(&sid, DisconnectReason::ParticipantRemoved, Some(action), now);
         }
         Ok(())
+    }
+
+    /// As whom else somebody is here who is kept out, from another device perhaps; none of its tokens is good any more.
+    fn others_of(
+        &mut self,
+        account: &str,
+        identity: &str,
+        revoke_before_s: Option<u64>,
+        now: Now,
+    ) -> Vec<ParticipantSid> {
+        let mut identities = self.identities_of(account);
+        identities.remove(identity);
+        let here = identities.iter().filter_map(|identity| self.identities.get(identity).cloned()).collect();
+        for identity in identities {
+            self.revoke(identity, revoke_before_s, now);
+        }
+        here
     }
 
     /// Mutes microphones of those who do not moderate.
@@ -275,12 +303,17 @@ impl RoomState {
         let Some(connection) = participant.connection else {
             return Err(ModerationError::NotAllowed("the participant's connection is broken: it cannot be told"));
         };
+        let others = others.into_iter().map(|mut other| {
+            // The server API sees more of people than they of each other.
+            other.attributes.remove(USER_ATTRIBUTE);
+            other
+        });
         let me = ParticipantInfo { tracks: Vec::new(), version: participant.revision + 1, ..participant.info() };
         let moved = RoomMovedResponse {
             room: Some(to),
             token: String::new(),
             participant: Some(me),
-            other_participants: others,
+            other_participants: others.collect(),
         };
         let mut claims = Box::new(participant.token_claims());
         // Who moderates this room was not said to moderate that one.

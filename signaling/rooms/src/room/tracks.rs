@@ -8,6 +8,7 @@ use livekit_protocol::{
 use super::RoomState;
 use crate::effect::MediaCommand;
 use crate::log::RoomEventKind;
+use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::{Now, ParticipantSid, TrackSid};
 
@@ -111,7 +112,7 @@ impl RoomState {
             self.tell_layers_wanted(publisher, track);
         }
         if !was_live {
-            if let Some(participant) = self.participants.get(publisher).map(|participant| participant.info()) {
+            if let Some(participant) = self.participants.get(publisher).map(Participant::record) {
                 self.log(RoomEventKind::TrackPublished { participant, track: info }, now);
             }
             self.note_room_change(now);
@@ -144,7 +145,7 @@ impl RoomState {
         if publication.live {
             self.note_room_change(now);
             self.announce(&publisher);
-            if let Some(participant) = self.participants.get(&publisher).map(|participant| participant.info()) {
+            if let Some(participant) = self.participants.get(&publisher).map(Participant::record) {
                 self.log(RoomEventKind::TrackUnpublished { participant, track: publication.info }, now);
             }
         }

@@ -33,9 +33,6 @@ pub use directory::{Directory, NewUser, UserChange};
 pub use oidc::ProviderError;
 pub(crate) use oidc::{Callback, OidcError, Provider, TICKET_LIFE_S, Vouched};
 
-/// The attribute by which a token says whose account its bearer is, for the history. Only who signs tokens can set it.
-pub(crate) const USER_ATTRIBUTE: &str = "sluice.user";
-
 /// A refresh token that comes again this soon is one whose answer was lost, or that two pages showed at once: who shows it is
 /// given the same successor, as long as nobody has shown that. Longer than a request that is tried again takes, shorter
 /// than it takes to make use of a stolen one unnoticed.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use livekit_protocol::{ParticipantPermission, RoomConfiguration, TrackSource, participant_info};
 use serde::{Deserialize, Serialize};
-use sluice_rooms::{Rights, TokenClaims};
+use sluice_rooms::{Rights, TokenClaims, USER_ATTRIBUTE};
 
 use crate::gate::Bearer;
 
@@ -87,6 +87,11 @@ impl Claims {
     /// When the token was signed, by what it says of its beginning; 0 when it says nothing.
     pub(crate) fn signed_at_s(&self) -> u64 {
         self.iat.max(self.nbf).unwrap_or(0)
+    }
+
+    /// Whose account the bearer is, where the token says so.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.attributes.get(USER_ATTRIBUTE).map(String::as_str)
     }
 
     /// Who shows the token, in words: whom it names, and who signed it.

@@ -7,7 +7,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use sluice_rooms::SignalVersion;
+use sluice_rooms::{SignalVersion, USER_ATTRIBUTE};
 use sluice_store::StoreError;
 use tracing::Instrument;
 
@@ -114,8 +114,10 @@ pub(super) async fn admit(app: &App, client: Client, headers: &HeaderMap, query:
         None => query.get("access_token").map(String::as_str),
     };
     let mut admission = checked(app, client, Asked::Join, |keys| keys.admit(token), Admission::counts_to)?;
-    let (identity, signed_at_s) = (&admission.grants.identity, admission.grants.signed_at_s);
-    if records::kept_out(app, &admission.room, identity, Some(signed_at_s)).await?.is_some() {
+    let grants = &admission.grants;
+    let account = grants.attributes.get(USER_ATTRIBUTE).map(String::as_str);
+    let kept_out = records::kept_out(app, &admission.room, &grants.identity, account, Some(grants.signed_at_s));
+    if kept_out.await?.is_some() {
         return Err(Refusal::KeptOut);
     }
     if app.rooms.get(&admission.room).is_none() {

@@ -18,11 +18,17 @@ pub(super) async fn administers(app: &App, claims: &Claims, room: &str) -> Resul
         return Ok(true);
     }
     let signed_at_s = claims.signed_at_s();
-    if records::kept_out(app, room, &claims.sub, Some(signed_at_s)).await?.is_some() {
+    if records::kept_out(app, room, &claims.sub, claims.account(), Some(signed_at_s))
+        .await?
+        .is_some()
+    {
         return Ok(false);
     }
-    let identity = claims.sub.clone();
-    let still = app.rooms.look(room, move |room| room.still_moderates(&identity, signed_at_s)).await;
+    let (identity, account) = (claims.sub.clone(), claims.account().map(str::to_owned));
+    let still = app
+        .rooms
+        .look(room, move |room| room.still_moderates(&identity, account.as_deref(), signed_at_s))
+        .await;
     // Nobody is there who could have taken it away.
     Ok(still.unwrap_or(true))
 }

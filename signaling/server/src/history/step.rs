@@ -1,12 +1,10 @@
 //! What one event of a room means for its session.
 
 use livekit_protocol::ParticipantInfo;
-use sluice_rooms::{ROLE_ATTRIBUTE, RoomEvent, RoomEventKind};
+use sluice_rooms::{ROLE_ATTRIBUTE, RoomEvent, RoomEventKind, USER_ATTRIBUTE};
 use sluice_store::{
     NewChatMessage, RoomName, Sender, SessionId, SessionState, Stay, StoreError, Transaction, UnixMillis,
 };
-
-use crate::accounts::USER_ATTRIBUTE;
 
 /// What somebody is of whom nothing is said.
 const PLAIN_ROLE: &str = "participant";

@@ -55,7 +55,7 @@ pub(crate) fn token_of(joined: &Answer) -> String {
     joined.json()["token"].as_str().unwrap().to_owned()
 }
 
-async fn connect(server: &Fixture, token: &str) -> Result<Client, u16> {
+pub(crate) async fn connect(server: &Fixture, token: &str) -> Result<Client, u16> {
     let target = format!("/rtc/v1?join_request={}", wrap(&join_request()));
     let mut client = server.open(server.stream().await, &target, Some(token)).await?;
     client.joined().await;

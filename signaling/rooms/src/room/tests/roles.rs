@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use livekit_protocol::UpdateParticipantMetadata;
 
 use super::*;
-use crate::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, Rights};
+use crate::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, Rights, USER_ATTRIBUTE};
 
 const HOST: Rights = Rights { room_admin: true, room_create: false, room_list: false, room_record: false };
 
@@ -89,6 +89,53 @@ fn nobody_makes_itself_a_host_in_the_eyes_of_others() {
     let update = UpdateParticipantMetadata { attributes: nothing, ..Default::default() };
     world.says(&eve, signal_request::Message::UpdateMetadata(update));
     assert_eq!(world.room.role_of("eve"), Some("patient"));
+}
+
+/// Whose account somebody is, the log and the server API say, and the person's own next token; to people it is never said.
+#[test]
+fn nobody_in_a_room_learns_whose_account_somebody_is() {
+    let mut world = World::new();
+    let eve = world.join("eve");
+    let mut arrival = world.arrival("ruth", SignalVersion::V1);
+    arrival.grants.attributes.insert(USER_ATTRIBUTE.into(), "u1".into());
+    world.enter(arrival).unwrap();
+    world.moderate(role("ruth", "host", HOST)).unwrap();
+    world.moderate(hand("ruth", true)).unwrap();
+    let late = world.join("late");
+    world.resume(&late);
+    let moving = |others| Moderation::MoveParticipant { identity: "late".into(), to: Box::default(), others };
+    let others = world.room.snapshot().participants;
+    assert_eq!(others.iter().filter(|other| other.attributes.contains_key(USER_ATTRIBUTE)).count(), 1);
+    world.moderate(moving(others)).unwrap();
+    let (_, _, moved) = world.moves.pop().unwrap();
+    assert!(
+        moved
+            .other_participants
+            .iter()
+            .all(|other| !other.attributes.contains_key(USER_ATTRIBUTE))
+    );
+    world
+        .moderate(Moderation::RemoveParticipant { identity: "ruth".into(), revoke_before_s: None, keep_out: false })
+        .unwrap();
+    assert!(
+        world
+            .updates(&eve)
+            .iter()
+            .any(|info| info.identity == "ruth" && info.attributes.contains_key(HAND_ATTRIBUTE))
+    );
+    for told in world.inbox.values().flatten() {
+        assert!(!format!("{told:?}").contains(USER_ATTRIBUTE), "{told:?}");
+    }
+
+    let (_, claims) = world.tokens.iter().rfind(|(_, claims)| claims.identity == "ruth").unwrap();
+    assert_eq!(claims.attributes[USER_ATTRIBUTE], "u1");
+    let of_ruth = world.events.iter().filter_map(|event| match &event.kind {
+        RoomEventKind::ParticipantJoined { participant } | RoomEventKind::ParticipantLeft { participant, .. } => {
+            Some(participant).filter(|participant| participant.identity == "ruth")
+        }
+        _ => None,
+    });
+    assert_eq!(of_ruth.map(|participant| &participant.attributes[USER_ATTRIBUTE]).collect::<Vec<_>>(), ["u1", "u1"]);
 }
 
 #[test]
@@ -208,4 +255,64 @@ fn what_was_taken_after_a_role_was_given_stays_taken() {
     let now = world.room.participant("ada").unwrap();
     assert!(!now.permission.unwrap().can_publish, "with its old token");
     assert_eq!(world.room.role_of("ada"), Some("pupil"));
+}
+
+/// Somebody who came by an account, with a token signed then.
+fn by_account(world: &mut World, identity: &str, signed_at_s: u64) -> Option<Client> {
+    let mut arrival = world.arrival(identity, SignalVersion::V1);
+    (arrival.grants.rights, arrival.grants.signed_at_s) = (HOST, signed_at_s);
+    let said = [(USER_ATTRIBUTE, "u1"), (ROLE_ATTRIBUTE, "therapist")];
+    arrival.grants.attributes = said.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    world.enter(arrival)
+}
+
+fn away(identity: &str, keep_out: bool) -> Moderation {
+    Moderation::RemoveParticipant { identity: identity.into(), revoke_before_s: None, keep_out }
+}
+
+#[test]
+fn a_role_holds_for_the_next_identity_of_the_same_account() {
+    let mut world = World::new();
+    let now_s = u64::try_from(world.now.unix_ms / 1000).unwrap();
+    by_account(&mut world, "phone", 1).unwrap();
+    by_account(&mut world, "laptop", 1).unwrap();
+    assert_eq!(world.room.role_given_to("u1"), None);
+    world.moderate(role("laptop", "patient", Rights::default())).unwrap();
+    assert_eq!((world.room.role_given_to("u1"), world.room.role_given_to("u2")), (Some("patient"), None));
+    assert!(!world.room.still_moderates("spare", Some("u1"), 1));
+    assert!(world.room.still_moderates("spare", Some("u2"), 1) && world.room.still_moderates("spare", None, 1));
+    by_account(&mut world, "spare", 1).unwrap();
+    assert_eq!(
+        (world.room.role_of("spare"), world.room.rights_of("spare")),
+        (Some("patient"), Some(Rights::default()))
+    );
+    // Whom a host sees beside it is somebody else to the host.
+    by_account(&mut world, "phone", 1).unwrap();
+    assert_eq!(world.room.role_of("phone"), Some("therapist"));
+    by_account(&mut world, "later", now_s + 1).unwrap();
+    assert_eq!(world.room.role_of("later"), Some("therapist"), "who signs tokens has the last word");
+}
+
+#[test]
+fn who_is_sent_away_does_not_come_back_under_another_identity_with_an_old_token() {
+    let mut world = World::new();
+    let now_s = u64::try_from(world.now.unix_ms / 1000).unwrap();
+    let phone = by_account(&mut world, "phone", 1).unwrap();
+    by_account(&mut world, "laptop", 1).unwrap();
+    world.moderate(role("laptop", "host", HOST)).unwrap();
+    world.moderate(away("laptop", false)).unwrap();
+    assert_eq!(world.room.role_given_to("u1"), Some(""), "nor is it what it was made here");
+    assert_eq!((world.room.account_of("laptop"), world.room.account_of("nobody")), (Some("u1"), None));
+    assert!(!world.room.still_moderates("spare", Some("u1"), now_s));
+    assert_eq!(by_account(&mut world, "spare", now_s), None);
+    assert!(by_account(&mut world, "spare", now_s + 1).is_some());
+    world.resume(&phone);
+    let phone = by_account(&mut world, "phone", 1).expect("who was sent away is one of two");
+
+    // For good it is the person.
+    assert_eq!(world.room.identities_of("u1"), ["laptop", "phone", "spare"].map(str::to_owned).into());
+    world.moderate(away("laptop", true)).unwrap();
+    assert_eq!(world.farewell(&phone).map(|(why, _)| why), Some(DisconnectReason::ParticipantRemoved));
+    assert_eq!(world.room.occupancy(), 0);
+    assert_eq!(by_account(&mut world, "phone", now_s), None);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use sluice_store::UserId;
+use sluice_store::{User, UserId};
 
 use crate::App;
 use crate::accounts::{Account, AccountError, Shown, is_access_token};
@@ -99,6 +99,8 @@ impl Asker {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stay<'a> {
     pub(super) identity: &'a str,
+    /// The account it came by.
+    pub(super) account: Option<&'a str>,
     /// Seconds since 1970; 0 when the token does not say.
     pub(super) signed_at_s: u64,
 }
@@ -164,12 +166,12 @@ impl Asker {
         }
     }
 
-    /// What its account is in every room it gets into: the first of its roles that says more than that it is a participant.
-    /// An administrator's says nothing of a room: who is one is its host by [`Self::is_over`].
-    pub(super) fn own_role(&self, roles: &Roles) -> Option<&str> {
-        let Self::Account(account) = self else { return None };
-        let mut own = account.user.roles.iter().map(String::as_str);
-        own.find(|role| ![ADMIN, PARTICIPANT].contains(role) && roles.powers(role).is_some())
+    /// The account it is, if any, as the store has it at this request.
+    pub(super) fn user(&self) -> Option<&User> {
+        match self {
+            Self::Account(account) => Some(&account.user),
+            Self::Token(_) | Self::Developer => None,
+        }
     }
 
     /// In whose name it writes to a room it is not in: identity, and how that is shown.
@@ -189,10 +191,19 @@ impl Asker {
     pub(super) fn stay_in(&self, room: &str) -> Option<Stay<'_>> {
         let identity = self.identity_in(room)?;
         match self {
-            Self::Token(claims) => Some(Stay { identity, signed_at_s: claims.signed_at_s() }),
+            Self::Token(claims) => {
+                Some(Stay { identity, account: claims.account(), signed_at_s: claims.signed_at_s() })
+            }
             Self::Account(_) | Self::Developer => None,
         }
     }
+}
+
+/// What an account is in every room it gets into: the first of its roles that says more than that it is a participant. An
+/// administrator's says nothing of a room: who is one is its host by [`Asker::is_over`].
+pub(super) fn own_role<'a>(user: &'a User, roles: &Roles) -> Option<&'a str> {
+    let mut own = user.roles.iter().map(String::as_str);
+    own.find(|role| ![ADMIN, PARTICIPANT].contains(role) && roles.powers(role).is_some())
 }
 
 /// Development mode wants no token; one that is shown counts there as well, and a wrong one is refused.

@@ -2,7 +2,8 @@
 //!
 //! Who is asked for what: the password those who are not hosts; to wait, where there is a lobby, guests and people of
 //! accounts alike. Who was in this session of the room and shows it is asked for neither, and alone says itself who it is:
-//! everybody in a room reads everybody's identity. What an account is by its role it is in every room that lets it in.
+//! everybody in a room reads everybody's identity. What an account is by its role it is in every room that lets it in, unless a
+//! host there made something else of it.
 
 use std::sync::Arc;
 
@@ -13,18 +14,18 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use livekit_protocol::participant_info;
 use serde::{Deserialize, Serialize};
-use sluice_rooms::{Moderation, ROLE_ATTRIBUTE, TokenClaims, display_name, valid_identity};
+use sluice_rooms::{Moderation, ROLE_ATTRIBUTE, TokenClaims, USER_ATTRIBUTE, display_name, valid_identity};
+use sluice_store::User;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::asker::Asker;
+use super::asker::{Asker, own_role};
 use super::lobby::Knocking;
 use super::place::Place;
 use super::rooms::{BAD_NAME, NO_GUESTS, Room};
 use super::{INTERNAL, PASSWORDS_BUSY, ROOM_NOT_FOUND, body};
 use crate::App;
-use crate::accounts::USER_ATTRIBUTE;
 use crate::auth::now_s;
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
@@ -152,6 +153,13 @@ async fn join(
     let is_over = asker.as_ref().is_some_and(|asker| asker.is_over(&id) && !is_developer);
     let is_host =
         is_over || owns(asker.as_ref(), &place) || host_key(&app, client, &place, request.host_key.as_deref())?;
+    let stay = asker.as_ref().and_then(|asker| asker.stay_in(&id));
+    let own_account = asker.as_ref().and_then(Asker::account);
+    let account = own_account.or(stay.and_then(|stay| stay.account));
+    // Before anything it is here: that its last identity is kept out says nothing of its next one.
+    if records::account_is_kept_out(&app, &id, account).await? {
+        return Err(BANNED);
+    }
     let (asked, is_there) = match request.identity {
         Some(asked) => {
             let wanted = asked.clone();
@@ -161,7 +169,7 @@ async fn join(
         None => (None, false),
     };
     // Who shows to have been in this session under the identity comes back; when what it shows was signed.
-    let shown = match (&asked, asker.as_ref().and_then(|asker| asker.stay_in(&id))) {
+    let shown = match (&asked, stay) {
         (None, _) => None,
         // A token alone shows it while its bearer is here, or it would renew itself for ever.
         (Some(asked), Some(stay)) if stay.identity == asked && is_there => Some(stay.signed_at_s),
@@ -169,7 +177,7 @@ async fn join(
     };
     let returning = match &asked {
         None => None,
-        Some(asked) => match records::kept_out(&app, &id, asked, shown).await? {
+        Some(asked) => match records::kept_out(&app, &id, asked, account, shown).await? {
             Some(KeptOut::Banned) => return Err(BANNED),
             // Sent away since: it may come as somebody new.
             Some(KeptOut::Revoked) => None,
@@ -210,9 +218,12 @@ async fn join(
         (false, Some(_)) => role_there(&app, &place, &identity).await,
         (false, None) => None,
     };
-    let own = || asker.as_ref().and_then(|asker| asker.own_role(&app.roles)).map(str::to_owned);
-    let role = role_here.or_else(own).unwrap_or_else(|| default_role(&place));
-    let account = asker.as_ref().and_then(Asker::account).map(str::to_owned);
+    let role = match role_here {
+        Some(role) => role,
+        None => role_anew(&app, &place, asker.as_ref().and_then(Asker::user)).await,
+    };
+    // Who comes back is who it was; to be somebody new with an account takes signing in.
+    let account = if returning.is_some() { account } else { own_account }.map(str::to_owned);
     place.opened(&app)?;
     let knocking = Knocking { room: id.clone(), identity, name, role, account };
     if entry.lobby && !is_host && returning.is_none() {
@@ -278,6 +289,26 @@ async fn role_there(app: &App, place: &Place, identity: &str) -> Option<String> 
     let identity = identity.to_owned();
     let role = place.ask(app, move |room| room.role_of(&identity).map(str::to_owned)).await.flatten();
     role.filter(|role| app.roles.powers(role).is_some())
+}
+
+/// What somebody is who comes as somebody new, with this account or none. What a host made of the account since the room is
+/// open counts more than what it is elsewhere; where it was sent away, it is nothing special.
+pub(super) async fn role_anew(app: &App, place: &Place, user: Option<&User>) -> String {
+    let given = match user {
+        None => None,
+        Some(user) => {
+            let account = user.id.to_string();
+            place
+                .ask(app, move |room| room.role_given_to(&account).map(str::to_owned))
+                .await
+                .flatten()
+        }
+    };
+    let role = match given {
+        Some(given) => Some(given).filter(|role| app.roles.powers(role).is_some()),
+        None => user.and_then(|user| own_role(user, &app.roles)).map(str::to_owned),
+    };
+    role.unwrap_or_else(|| default_role(place))
 }
 
 fn default_role(place: &Place) -> String {

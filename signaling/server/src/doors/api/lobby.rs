@@ -16,11 +16,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::asker::Asker;
-use super::join::{Joined, joined, url};
+use super::join::{Joined, joined, role_anew, url};
 use super::place::{Host, Place};
 use crate::App;
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
+use crate::records;
 use crate::room::Show;
 use crate::trail::Whence;
 
@@ -52,6 +53,7 @@ pub(super) struct Knocking {
     pub(super) room: String,
     pub(super) identity: String,
     pub(super) name: String,
+    /// What it would be now. Made anew when it is let in.
     pub(super) role: String,
     /// The id of its account, where it showed one.
     pub(super) account: Option<String>,
@@ -110,7 +112,8 @@ enum Stand {
 
 /// Ask where one stands
 ///
-/// With the ticket that joining was answered with; no token is needed.
+/// With the ticket that joining was answered with; no token is needed. Who knocked with an account comes in as what that is
+/// by now, and not at all once it is disabled or gone.
 #[utoipa::path(get, path = "/api/rooms/{id}/lobby/{ticket}", tag = "lobby",
     params(("id" = String, Path, description = "The room"), ("ticket" = String, Path, description = "One's own")),
     responses((status = 200, body = Stand), (status = 404, description = "`ticket_not_found`")))]
@@ -135,10 +138,30 @@ async fn stand(
         }
         Standing::Admitted => {
             let place = Place::find(&app, &id).await?.ok_or(TICKET_NOT_FOUND)?;
+            // Since it was let in; or it stood in line more than once.
+            if records::kept_out(&app, &id, &who.identity, who.account.as_deref(), None).await?.is_some() {
+                return Ok(Json(Stand::Refused));
+            }
+            let Some(who) = as_of_now(&app, &place, who).await? else {
+                app.knocks.forget(&ticket);
+                return Err(TICKET_NOT_FOUND);
+            };
             let url = url(&app, peer, &headers);
             Stand::Admitted { joined: Box::new(joined(&app, &place, who, url).await?) }
         }
     }))
+}
+
+/// Who knocked, as it is now: people wait for long, and what their account was may be over. `None` where the account is.
+async fn as_of_now(app: &App, place: &Place, who: Knocking) -> Result<Option<Knocking>, ApiError> {
+    let user = match &who.account {
+        None => None,
+        Some(account) => match app.store.user(&account.as_str().into()).await? {
+            Some(user) if !user.disabled => Some(user),
+            Some(_) | None => return Ok(None),
+        },
+    };
+    Ok(Some(Knocking { role: role_anew(app, place, user.as_ref()).await, ..who }))
 }
 
 /// Wait no more

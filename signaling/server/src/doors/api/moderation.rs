@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use livekit_protocol::{ParticipantInfo, TrackSource};
 use serde::{Deserialize, Serialize};
 use sluice_rooms::{Moderation, valid_identity};
-use sluice_store::{BanId, BanSubject, Identity, RoomName, StoreError, UnixMillis};
+use sluice_store::{BanId, BanSubject, Identity, RoomName, StoreError, UnixMillis, UserId};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -160,7 +160,9 @@ struct Removal {
 /// Send somebody away, for now or for good
 ///
 /// For hosts. No token that was signed until now opens this room to it any more. With `keep_out` no token does: neither
-/// after the room has ended nor after the server was started anew.
+/// after the room has ended nor after the server was started anew. Who came by an account is sent away with whatever that
+/// is here: until the room ends it comes back as nobody special, and with `keep_out` as nobody at all. Only whose room it is
+/// and administrators are kept out by their identity alone.
 #[utoipa::path(post, path = "/api/rooms/{id}/participants/{identity}/remove", tag = "moderation", request_body = Removal,
     params(("id" = String, Path, description = "The room"), ("identity" = String, Path, description = "Whom")),
     responses(
@@ -204,20 +206,32 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes somebody's tokens worthless, and with a reason keeps it out.
+/// Makes somebody's tokens worthless, and with a reason keeps it out: with its account, and all that this was here.
 async fn shut(host: &Host, identity: &str, ban: Option<String>) -> Result<(), ApiError> {
     let now = moment();
+    let account = match ban {
+        Some(_) => account_to_keep_out(host, identity).await?,
+        None => None,
+    };
+    let others = match account.clone() {
+        Some(account) => host.place.ask(&host.app, move |room| room.identities_of(account.as_str())).await,
+        None => None,
+    };
     let (room, subject) = (RoomName::from(host.place.id.as_str()), Identity::from(identity));
     // A token says its time in seconds: one signed within this second may be the one it has.
     let not_before = UnixMillis((now.0 / 1000 + 1) * 1000);
     let mut transaction = host.app.store.begin().await?;
     let expires = now.plus(host.app.config.max_token_life);
     transaction.raise_token_floor(&room, &subject, not_before, expires).await?;
+    for other in others.unwrap_or_default() {
+        transaction.raise_token_floor(&room, &other.into(), not_before, expires).await?;
+    }
     if let Some(reason) = ban {
         let ban = sluice_store::Ban {
             id: BanId::from(random_id(BAN_ID_LETTERS)),
             room: Some(room),
             subject: BanSubject::Identity(subject),
+            account,
             reason,
             banned_by: host.asker.name(),
             created: now,
@@ -230,6 +244,20 @@ async fn shut(host: &Host, identity: &str, ban: Option<String>) -> Result<(), Ap
     }
     transaction.commit().await?;
     Ok(())
+}
+
+/// Whose account somebody is who is in the open room or was: it is kept out as well. Not that of who could let itself in again.
+async fn account_to_keep_out(host: &Host, identity: &str) -> Result<Option<UserId>, ApiError> {
+    let identity = identity.to_owned();
+    let account = host.place.ask(&host.app, move |room| room.account_of(&identity).map(str::to_owned));
+    let Some(account) = account.await.flatten().map(UserId::from) else { return Ok(None) };
+    let owner = host.place.record.as_ref().and_then(|record| record.created_by.as_deref());
+    if owner == Some(account.as_str()) {
+        return Ok(None);
+    }
+    let user = host.app.store.user(&account).await?;
+    let is_admin = user.is_some_and(|user| user.roles.iter().any(|role| role == roles::ADMIN));
+    Ok((!is_admin).then_some(account))
 }
 
 /// A role.
@@ -376,6 +404,8 @@ struct Ban {
     kind: &'static str,
     /// Its identity, its account, or the hash of its address.
     subject: String,
+    /// The account behind the identity is kept out with it, and let in with it.
+    with_account: bool,
     reason: String,
     banned_by: String,
     /// Unix milliseconds.
@@ -395,6 +425,7 @@ impl Ban {
             id: ban.id.to_string(),
             kind,
             subject,
+            with_account: ban.account.is_some(),
             reason: ban.reason,
             banned_by: ban.banned_by,
             created_at: ban.created.0,

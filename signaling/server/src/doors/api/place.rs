@@ -144,7 +144,10 @@ pub(super) async fn rank(app: &App, asker: &Asker, id: &str) -> Result<Rank, Api
     }
     let Some(shown) = asker.stay_in(id) else { return Ok(Rank::Stranger) };
     // First: a token from before somebody was sent away is none of who has come in its name since.
-    if records::kept_out(app, id, shown.identity, Some(shown.signed_at_s)).await?.is_some() {
+    if records::kept_out(app, id, shown.identity, shown.account, Some(shown.signed_at_s))
+        .await?
+        .is_some()
+    {
         return Err(BAD_TOKEN);
     }
     let identity = shown.identity.to_owned();
