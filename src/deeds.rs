@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use sluice_config::{AuditPath, Config};
 use sluice_server::AccountError;
-use sluice_store::{OwedDeed, ServerLock, Store, UnixMillis};
+use sluice_store::{DeedState, OwedDeed, ServerLock, Store, StoreError, UnixMillis};
 
 use crate::trail::{TrailFile, now_ms};
 use crate::{keys, storage};
@@ -51,8 +51,8 @@ impl Recorded {
             what: what.to_owned(),
             whom: Some(whom.to_owned()),
             detail: Some(detail),
-            failed: false,
-            at: UnixMillis(now_ms()),
+            state: DeedState::Asked,
+            at: now(),
         };
         match self.lock {
             Some(_) => self.by_itself(deed, act).await,
@@ -75,7 +75,7 @@ impl Recorded {
         let done = act.await;
         if done.is_err() {
             // It is not done: nothing hangs on whether this can be written.
-            let _ = trail.record_beside(&OwedDeed { failed: true, ..deed }).await;
+            let _ = trail.record_beside(&OwedDeed { state: DeedState::Failed, ..deed }).await;
         }
         drop(trail);
         file.close();
@@ -88,30 +88,72 @@ impl Recorded {
         act: impl Future<Output = Result<T, AccountError>>,
     ) -> anyhow::Result<T> {
         self.store.owe_deed(&deed).await?;
-        let written = async {
-            while self.store.is_owed(&deed.id).await? {
-                tokio::time::sleep(LOOK_EVERY).await;
+        let answered = tokio::time::timeout(PATIENCE, self.answer(&deed.id)).await;
+        // Who takes the row may act. It may be written down in this very moment, whatever was heard before.
+        match self.store.take_deed(&deed.id, DeedState::Written).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.take_back(&deed.id).await;
+                let answer = answered.ok().transpose().context("nothing was done")?;
+                bail!(
+                    "nothing was done: the server that uses the storage did not write it to its audit trail{}",
+                    why_not(answer)
+                );
             }
-            anyhow::Ok(())
-        };
-        match tokio::time::timeout(PATIENCE, written).await {
-            Ok(written) => written?,
-            // Written down in this moment it may be done.
-            Err(_) if !self.store.settle_deed(&deed.id).await? => {}
-            Err(_) => bail!(
-                "nothing was done: the server that uses the storage did not write it to its audit trail in {} s\n  \
-                 see what its log says of the trail (`audit.path`); if it has just been stopped, try again",
-                PATIENCE.as_secs()
-            ),
+            Err(error) => {
+                // Perhaps it was taken, and then nobody else sees that nothing comes of it.
+                self.came_to_nothing(deed).await;
+                return Err(error).context("nothing was done");
+            }
         }
         let done = act.await;
         if done.is_err() {
-            let failed = OwedDeed { id: keys::random_text(ID_CHARS)?, failed: true, at: UnixMillis(now_ms()), ..deed };
-            // It is not done: nothing hangs on whether this can be written.
-            let _ = self.store.owe_deed(&failed).await;
+            self.came_to_nothing(deed).await;
         }
         Ok(done?)
     }
+
+    /// Waits for what the server says. `None`: the row is gone.
+    async fn answer(&self, id: &str) -> Result<Option<DeedState>, StoreError> {
+        loop {
+            match self.store.deed_state(id).await? {
+                Some(DeedState::Asked) => tokio::time::sleep(LOOK_EVERY).await,
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    /// Has it written down that nothing came of what was asked. What cannot be taken back is nobody's: the server sees that
+    /// after a while.
+    async fn take_back(&self, id: &str) {
+        for state in [DeedState::Asked, DeedState::Written] {
+            let _ = self.store.move_deed(id, state, DeedState::Failed, now()).await;
+        }
+        let _ = self.store.take_deed(id, DeedState::Refused).await;
+    }
+
+    /// Has a second entry written. It is not done: nothing hangs on whether that succeeds.
+    async fn came_to_nothing(&self, deed: OwedDeed) {
+        let Ok(id) = keys::random_text(ID_CHARS) else { return };
+        let failed = OwedDeed { id, state: DeedState::Failed, at: now(), ..deed };
+        let _ = self.store.owe_deed(&failed).await;
+    }
+}
+
+/// What an operator can do about it.
+fn why_not(answer: Option<Option<DeedState>>) -> String {
+    match answer {
+        None => format!(
+            " in {} s\n  see what its log says of the trail (`audit.path`); if it has just been stopped, try again",
+            PATIENCE.as_secs()
+        ),
+        Some(Some(DeedState::Refused)) => "\n  it does not know such a thing: see its log".to_owned(),
+        Some(_) => "\n  the question was taken away from storage by somebody else: try again".to_owned(),
+    }
+}
+
+fn now() -> UnixMillis {
+    UnixMillis(now_ms())
 }
 
 /// Who types, as far as the system says; nothing checks it.

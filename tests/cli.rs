@@ -373,13 +373,67 @@ fn beside_a_server_that_writes_nothing_down_nothing_is_done() {
         store.close().await;
     });
     let refused = add();
-    assert!(refused.contains("did not write it to its audit trail"), "{refused}");
+    assert!(refused.contains("did not write it to its audit trail in 10 s"), "{refused}");
     runtime.block_on(async {
         let store = sluice_store::Store::open(&storage, &sluice_store::StoreOptions::default()).await.unwrap();
         assert_eq!(store.users(None, 9).await.unwrap(), []);
-        assert_eq!(store.owed_deeds(9).await.unwrap(), [], "nor later");
+        let [left] = &store.owed_deeds(9).await.unwrap()[..] else { panic!("one was asked for") };
+        assert_eq!((left.what.as_str(), left.state), ("user.create", sluice_store::DeedState::Failed), "nor later");
         store.close().await;
     });
+}
+
+/// The server here is the test: it answers what a server would, or what somebody with a hand in the database does.
+#[test]
+fn only_what_the_server_says_to_be_written_down_is_done() {
+    use sluice_store::DeedState;
+    let home = tempfile::tempdir().unwrap();
+    let storage = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let lock = sluice_store::ServerLock::take(&storage, std::time::Duration::ZERO);
+    let _lock = runtime.block_on(lock).unwrap();
+    let options = sluice_store::StoreOptions::default();
+    let store = runtime.block_on(sluice_store::Store::open(&storage, &options)).unwrap();
+    let add = |answer: Option<DeedState>| {
+        let mut command = sluice(&["user", "add", "ruth"]);
+        command
+            .env("SLUICE_STORAGE__URL", &storage)
+            .env("SLUICE_AUDIT__PATH", home.path().join("audit.log"));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        runtime.block_on(async {
+            let asked = loop {
+                let asked = store.owed_deeds(9).await.unwrap().into_iter().find(|deed| deed.state == DeedState::Asked);
+                match asked {
+                    Some(asked) => break asked.id,
+                    None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                }
+            };
+            let answered = match answer {
+                Some(state) => store.move_deed(&asked, DeedState::Asked, state, any_time()).await,
+                None => store.take_deed(&asked, DeedState::Asked).await,
+            };
+            assert!(answered.unwrap());
+        });
+        child.wait_with_output().unwrap()
+    };
+    for (answer, said) in [(Some(DeedState::Refused), "does not know such a thing"), (None, "by somebody else")] {
+        let refused = refusal(&add(answer));
+        assert!(refused.contains("nothing was done") && refused.contains(said), "{refused}");
+        runtime.block_on(async {
+            assert_eq!(store.users(None, 9).await.unwrap(), []);
+            assert_eq!(store.owed_deeds(9).await.unwrap(), [], "nothing is left behind");
+        });
+    }
+    stdout(&add(Some(DeedState::Written)));
+    runtime.block_on(async {
+        assert_eq!(store.users(None, 9).await.unwrap()[0].login, "ruth");
+        assert_eq!(store.owed_deeds(9).await.unwrap(), [], "it was taken");
+        store.close().await;
+    });
+}
+
+fn any_time() -> sluice_store::UnixMillis {
+    sluice_store::UnixMillis(1_795_000_000_000)
 }
 
 /// Status and body of an answer.

@@ -1,6 +1,9 @@
 //! What is done to accounts from the command line while this server runs. The server has the audit trail open, so whoever
 //! is about to do something there asks it, by a row in the store, to write that down first.
 //!
+//! It says there what became of that, and whoever asked takes the row away before acting: what is not taken within a minute
+//! nobody will do. So neither side concludes anything from a row that is gone, nor from the other's clock.
+//!
 //! Knows neither what is done nor who may: who can write to the database can do all of it without asking. So an entry made
 //! here says that it came from the command line, whatever the row says, and speaks of accounts alone.
 
@@ -8,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_audit::Outcome;
-use sluice_store::{OwedDeed, StoreError, UnixMillis};
+use sluice_store::{DeedState, OwedDeed, StoreError, UnixMillis};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::App;
 use crate::clock::moment;
@@ -20,7 +23,7 @@ use crate::trail::{Deed, Unrecorded, Whence};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Rows read at a time.
 const AT_ONCE: u32 = 100;
-/// Whoever asked does not wait any more: it was killed, or no server ran.
+/// Whoever asked does not come any more: it was killed, or asked when no server ran. Nobody waits for as long.
 const TOO_OLD: Duration = Duration::from_secs(60);
 
 /// What the command line does.
@@ -47,11 +50,16 @@ impl Clerk {
         Self(tokio::spawn(async move {
             let mut looks = interval(LOOK_EVERY);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut is_away = false;
             loop {
                 looks.tick().await;
-                if let Err(error) = write(&app, moment()).await {
-                    tracing::debug!(%error, "what is done from the command line cannot be read");
+                let looked = round(&app, moment()).await;
+                if let Err(error) = &looked
+                    && !is_away
+                {
+                    tracing::warn!(%error, "storage does not say what is done from the command line: asking again");
                 }
+                is_away = looked.is_err();
             }
         }))
     }
@@ -70,24 +78,57 @@ impl Drop for Clerk {
     }
 }
 
-async fn write(app: &App, now: UnixMillis) -> Result<(), StoreError> {
+/// Sees to all that is owed at this moment.
+async fn round(app: &App, now: UnixMillis) -> Result<(), StoreError> {
     for owed in app.store.owed_deeds(AT_ONCE).await? {
-        let Some(deed) = deed(&owed) else {
-            tracing::error!(what = owed.what, "the store owes the audit trail what is not done from the command line");
-            app.store.settle_deed(&owed.id).await?;
-            continue;
-        };
-        let came_to_nothing = owed.failed || now.since(owed.at) > TOO_OLD;
-        let outcome = if came_to_nothing { Outcome::Failed } else { Outcome::Done };
-        // The trail has logged why, and is asked again.
-        let Ok(()) = app.trail.record(&deed, outcome).await else { return Ok(()) };
-        let was_waited_for = app.store.settle_deed(&owed.id).await?;
-        if !was_waited_for && !came_to_nothing {
-            // Taken back in this moment, and not done.
-            app.trail.refused(&deed).await;
+        let is_over = now.since(owed.at) > TOO_OLD;
+        match owed.state {
+            DeedState::Asked | DeedState::Failed => {
+                // The trail has logged why, and is asked again.
+                let Ok(()) = write(app, &owed).await else { return Ok(()) };
+            }
+            // So it stands in the trail as done, and was not.
+            DeedState::Written if is_over => {
+                app.store.move_deed(&owed.id, DeedState::Written, DeedState::Failed, now).await?;
+            }
+            DeedState::Refused if is_over => {
+                app.store.take_deed(&owed.id, DeedState::Refused).await?;
+            }
+            DeedState::Written | DeedState::Refused => {}
         }
     }
     Ok(())
+}
+
+/// Writes one of them down, and says in its row that it did.
+async fn write(app: &App, owed: &OwedDeed) -> Result<(), Unrecorded> {
+    let deed = deed(owed);
+    match &deed {
+        Some(deed) => app.trail.record(deed, outcome(owed)).await?,
+        None => {
+            tracing::error!(what = owed.what, "the store owes the audit trail what is not done from the command line");
+        }
+    }
+    let answer = if deed.is_some() { DeedState::Written } else { DeedState::Refused };
+    let mut was_said = false;
+    loop {
+        // Taken back meanwhile it stays as it is: a failed one, which is written down with the next look.
+        let told = match owed.state {
+            DeedState::Failed => app.store.take_deed(&owed.id, DeedState::Failed).await,
+            asked => app.store.move_deed(&owed.id, asked, answer, moment()).await,
+        };
+        let Err(error) = told else { return Ok(()) };
+        // Until it is told: asked anew, the trail would have it twice.
+        if !std::mem::replace(&mut was_said, true) {
+            tracing::warn!(%error, "storage does not take that a deed is in the audit trail: trying again");
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Done, as far as is known now.
+fn outcome(owed: &OwedDeed) -> Outcome {
+    if owed.state == DeedState::Failed { Outcome::Failed } else { Outcome::Done }
 }
 
 impl crate::AuditTrail {
@@ -97,6 +138,6 @@ impl crate::AuditTrail {
     /// Then it must not be done.
     pub async fn record_beside(&self, owed: &OwedDeed) -> Result<(), Unrecorded> {
         let Some(deed) = deed(owed) else { return Ok(()) };
-        self.record(&deed, if owed.failed { Outcome::Failed } else { Outcome::Done }).await
+        self.record(&deed, outcome(owed)).await
     }
 }

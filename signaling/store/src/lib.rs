@@ -31,7 +31,7 @@ mod version;
 
 pub use bans::{BANS_OF_A_ROOM, Ban, BanSubject};
 pub use chat::{ChatMessage, NewChatMessage, Sender};
-pub use deeds::OwedDeed;
+pub use deeds::{DeedState, OwedDeed};
 pub use erasure::{Erased, Person};
 pub use error::{Source, StoreError};
 pub use events::{Event, EventPage, NewEvent};

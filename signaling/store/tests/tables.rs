@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use databases::Database;
 use sluice_store::{
-    BANS_OF_A_ROOM, Ban, BanSubject, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession, OwedDeed,
-    PasswordHash, Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender, SessionId,
-    SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User, UserId,
+    BANS_OF_A_ROOM, Ban, BanSubject, DeedState, ForeignAccount, Identity, Lifetime, NewChatMessage, NewSession,
+    OwedDeed, PasswordHash, Phase, Quality, QualitySample, RefreshToken, Retention, Room, RoomName, Rotation, Sender,
+    SessionId, SessionKind, SessionState, Stay, Store, StoreError, StoreOptions, Successor, Swept, UnixMillis, User,
+    UserId,
 };
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -745,7 +746,8 @@ async fn whether_tables_are_of_this_version_is_told_without_making_them() {
 
 /// What the command line asks the server to write down.
 #[tokio::test]
-async fn a_deed_is_owed_until_one_side_settles_it() {
+async fn a_deed_is_moved_on_and_taken_from_where_one_knows_it_to_be() {
+    use DeedState::{Asked, Failed, Refused, Written};
     for database in Database::all().await {
         let store = database.open().await;
         let deed = OwedDeed {
@@ -754,16 +756,25 @@ async fn a_deed_is_owed_until_one_side_settles_it() {
             what: "user.create".to_owned(),
             whom: Some("ann".to_owned()),
             detail: None,
-            failed: false,
+            state: Asked,
             at: NOW,
         };
         store.owe_deed(&deed).await.unwrap();
         assert!(matches!(store.owe_deed(&deed).await, Err(StoreError::Exists { what: "deed" })), "{}", database.name);
-        assert_eq!(store.owed_deeds(9).await.unwrap(), [deed]);
-        assert!(store.is_owed("D1").await.unwrap());
-        assert!(store.settle_deed("D1").await.unwrap());
-        assert!(!store.settle_deed("D1").await.unwrap(), "the other side was first");
-        assert!(!store.is_owed("D1").await.unwrap());
+        assert_eq!(store.owed_deeds(9).await.unwrap(), std::slice::from_ref(&deed));
+        assert!(!store.take_deed("D1", Written).await.unwrap(), "it is not written down yet");
+        assert!(store.move_deed("D1", Asked, Written, later(1)).await.unwrap());
+        assert!(!store.move_deed("D1", Asked, Failed, later(2)).await.unwrap(), "the other side was first");
+        assert_eq!(store.deed_state("D1").await.unwrap(), Some(Written));
+        let written = OwedDeed { state: Written, at: later(1), ..deed.clone() };
+        assert_eq!(store.owed_deeds(9).await.unwrap(), [written]);
+        assert!(store.take_deed("D1", Written).await.unwrap());
+        assert!(!store.take_deed("D1", Written).await.unwrap(), "one takes it");
+        assert_eq!(store.deed_state("D1").await.unwrap(), None);
+        for state in [Failed, Refused] {
+            store.owe_deed(&OwedDeed { state, ..deed.clone() }).await.unwrap();
+            assert!(store.take_deed("D1", state).await.unwrap());
+        }
         store.close().await;
     }
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod acts;
 mod api;
 mod audit;
+mod beside;
 mod calls;
 mod control;
 #[allow(unreachable_pub, reason = "it is the store's")]
