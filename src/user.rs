@@ -161,7 +161,9 @@ async fn set_disabled(args: &LoginArgs, disabled: bool) -> anyhow::Result<()> {
 }
 
 async fn list(source: &SourceArgs) -> anyhow::Result<()> {
-    let (directory, _recorded) = directory(source).await?;
+    let (directory, recorded) = directory(source).await?;
+    // Whoever reads the list may take their time, and a server may start meanwhile.
+    drop(recorded);
     let mut last: Option<String> = None;
     loop {
         let users = directory.list(last.as_deref(), PAGE).await?;

@@ -436,6 +436,45 @@ fn any_time() -> sluice_store::UnixMillis {
     sluice_store::UnixMillis(1_795_000_000_000)
 }
 
+/// A list in a pager holds no server up.
+#[test]
+fn a_server_may_start_while_somebody_reads_the_list_of_accounts() {
+    let home = tempfile::tempdir().unwrap();
+    let storage = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = sluice_store::Store::open(&storage, &sluice_store::StoreOptions::default()).await.unwrap();
+        let mut transaction = store.begin().await.unwrap();
+        // More than a pipe holds.
+        for number in 0..1_000 {
+            let user = sluice_store::User {
+                id: format!("u{number}").into(),
+                login: format!("{number:0>100}"),
+                name: "n".repeat(100),
+                password_hash: None,
+                foreign: None,
+                roles: Vec::new(),
+                disabled: false,
+                created: any_time(),
+                updated: any_time(),
+            };
+            transaction.create_user(&user).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        store.close().await;
+    });
+    let mut command = sluice(&["user", "list"]);
+    let mut list = command.env("SLUICE_STORAGE__URL", &storage).stdout(Stdio::piped()).spawn().unwrap();
+    let mut page = list.stdout.take().unwrap();
+    page.read_exact(&mut [0]).unwrap();
+    let lock = runtime.block_on(sluice_store::ServerLock::take(&storage, std::time::Duration::ZERO));
+    assert!(lock.is_ok(), "{lock:?}");
+    let mut rest = String::new();
+    page.read_to_string(&mut rest).unwrap();
+    assert!(list.wait().unwrap().success());
+    assert_eq!(rest.lines().count(), 1_000);
+}
+
 /// Status and body of an answer.
 fn ask(port: u16, head: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
