@@ -43,9 +43,6 @@ async def test_quality_is_kept_as_it_was(call):
         assert sample["quality"] in ("excellent", "good"), (who, sample)
         assert 5_000 < sample["at"] - samples[0]["at"] < 20_000, (who, samples)
 
-    # Rounded to milliseconds, of which there may be none on one machine; not of everything.
-    assert any(sample["latency"] + sample["jitter"] > 0 for samples in of.values() for sample in samples), of
-
     await ben.room.disconnect()
 
     async def who_left():
