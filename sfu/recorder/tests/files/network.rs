@@ -46,18 +46,7 @@ fn what_a_bad_network_lets_through_decodes_without_an_error() {
             let mut recorder = TrackRecorder::new(Kind::Matroska, start);
             let mut disk = Disk::default();
             recorder.handle_format(Format::new(mime_type, 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
-            let mut now = start;
-            for packet in spoiled(&sent, seed) {
-                // Time passes between packets, too.
-                while let Some(at) = recorder.poll_timeout().filter(|at| *at < packet.head.received_at) {
-                    recorder.handle_timeout(at);
-                }
-                now = packet.head.received_at;
-                recorder.handle_packet(&packet.head, &packet.payload, now);
-                disk.drain(&mut recorder);
-            }
-            recorder.finish(now);
-            disk.drain(&mut recorder);
+            disk.record(&mut recorder, &spoiled(&sent, seed));
 
             let track = recorder.summaries()[0].tracks[0].clone();
             assert!(track.frames > frames.len() as u64 / 4 && track.frames < frames.len() as u64, "{}", track.frames);

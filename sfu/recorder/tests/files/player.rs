@@ -7,6 +7,7 @@ use serde_json::Value;
 use sluice_recorder::{Chunk, FileRecorder, Place, TrackRecorder};
 
 use super::clip::run;
+use super::packets::Packet;
 
 /// What was written, part by part.
 #[derive(Debug, Default)]
@@ -34,6 +35,23 @@ impl Disk {
         while let Some(chunk) = recorder.poll_write() {
             self.write(&chunk);
         }
+    }
+
+    /// Records packets to their end, as somebody does who wakes when the recorder wants it. It has its format already.
+    pub fn record(&mut self, recorder: &mut TrackRecorder, packets: &[Packet]) {
+        for packet in packets {
+            let now = packet.head.received_at;
+            // Time passes between packets, too.
+            while let Some(at) = recorder.poll_timeout().filter(|at| *at < now) {
+                recorder.handle_timeout(at);
+            }
+            recorder.handle_packet(&packet.head, &packet.payload, now);
+            self.drain(recorder);
+        }
+        if let Some(last) = packets.last() {
+            recorder.finish(last.head.received_at);
+        }
+        self.drain(recorder);
     }
 
     /// Writes a part to a directory.

@@ -8,22 +8,12 @@ use super::clip;
 use super::packets::{self, Line, Packet};
 use super::player::{Disk, times_s};
 
-/// Records into a file, as somebody does who wakes when the recorder wants it, and says when its packets are played.
+/// Records into a file, and says when its packets are played.
 fn recorded(kind: Kind, format: Format, start: Instant, packets: &[Packet]) -> Vec<f64> {
     let mut recorder = TrackRecorder::new(kind, start);
     let mut disk = Disk::default();
     recorder.handle_format(format, start);
-    let mut now = start;
-    for packet in packets {
-        while let Some(at) = recorder.poll_timeout().filter(|at| *at < packet.head.received_at) {
-            recorder.handle_timeout(at);
-        }
-        now = packet.head.received_at;
-        recorder.handle_packet(&packet.head, &packet.payload, now);
-        disk.drain(&mut recorder);
-    }
-    recorder.finish(now);
-    disk.drain(&mut recorder);
+    disk.record(&mut recorder, packets);
     let directory = tempfile::tempdir().unwrap();
     times_s(&disk.save(directory.path(), 0))
 }
