@@ -2,7 +2,7 @@
 //!
 //! Without reports, by the arrival of the first packet and the RTP clock from there. With them, by the publisher's own
 //! wall clock, which its sound and its pictures share; how that clock lies to ours is what the least delayed of its
-//! last reports say. Corrections are slewed, so that time goes on at very nearly its pace and never back.
+//! last reports say, since it was set. Corrections are slewed, so that time goes on at nearly its pace and never back.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -30,8 +30,14 @@ const MAX_DEVIATION_US: i64 = 10_000_000;
 /// Corrections forward of more than this are a jump: to slew over them would take minutes.
 const JUMP_US: i64 = 1_000_000;
 
-/// Slewing goes by one part in so many of the time that passes: 2 %, below what is heard or seen.
-const SLEW: i64 = 50;
+/// The publisher's wall clock was set where it and the media's went further apart than this from one report to the next: far
+/// more than clocks drift in the seconds between, and than reports are made inexactly.
+const CLOCK_SET_US: u64 = 500_000;
+
+/// Slewing goes by one part in so many of the time that passes. Of sound 2 %, below what is heard. Of pictures 10 %: nobody
+/// sees it, and they are what lags behind at first, by as long as it takes to encode and to send them.
+const SLEW_OF_SOUND: i64 = 50;
+const SLEW_OF_PICTURES: i64 = 10;
 
 /// The publisher's wall clock, shared by all tracks of a participant.
 #[derive(Debug, Default)]
@@ -41,14 +47,24 @@ pub(crate) struct WallClock {
 }
 
 impl WallClock {
-    /// Takes a report; gives where on the recording's line it lies.
-    fn place(&mut self, ntp: u64, received_us: i64) -> i64 {
-        // 2^32 seconds are 4.3e15 microseconds.
-        let sent_us = i64::try_from((u128::from(ntp) * 1_000_000) >> 32).unwrap_or(i64::MAX);
+    /// Takes a report of what was sent then, and whether the clock was set since the one before; gives where on the recording's
+    /// line it lies.
+    fn place(&mut self, sent_us: i64, received_us: i64, is_set: bool) -> i64 {
+        let offset = received_us - sent_us;
+        // The clock was set, or another machine's goes on under the same name, or one of the two lies: what was said before
+        // tells nothing of this one.
+        let is_another = |other: &i64| other.abs_diff(offset) > MAX_DEVIATION_US.unsigned_abs();
+        if self.offsets.back().is_some_and(is_another) {
+            self.offsets.clear();
+        }
+        if is_set {
+            // What another track has said since is kept.
+            self.offsets.retain(|other| other.abs_diff(offset) <= CLOCK_SET_US);
+        }
         if self.offsets.len() == REPORTS {
             self.offsets.pop_front();
         }
-        self.offsets.push_back(received_us - sent_us);
+        self.offsets.push_back(offset);
         let least = self.offsets.iter().copied().min().unwrap_or_default();
         sent_us + least
     }
@@ -58,7 +74,10 @@ impl WallClock {
 #[derive(Debug)]
 pub(crate) struct MediaClock {
     rate: i64,
+    slew: i64,
     anchor: Option<Anchor>,
+    /// Of the last report: when it was sent by the publisher's wall clock, and of which timestamp it speaks.
+    reported: Option<(i64, u32)>,
     /// Not yet slewed over.
     pending_us: i64,
     /// The last time given.
@@ -84,8 +103,9 @@ pub(crate) struct Placed {
 }
 
 impl MediaClock {
-    pub(crate) fn new(rate: NonZeroU32) -> Self {
-        Self { rate: i64::from(rate.get()), anchor: None, pending_us: 0, last_us: 0 }
+    pub(crate) fn new(rate: NonZeroU32, is_video: bool) -> Self {
+        let slew = if is_video { SLEW_OF_PICTURES } else { SLEW_OF_SOUND };
+        Self { rate: i64::from(rate.get()), slew, anchor: None, reported: None, pending_us: 0, last_us: 0 }
     }
 
     /// Places a frame that came at `received_us`. Frames come in the order in which they are shown.
@@ -93,7 +113,7 @@ impl MediaClock {
         let time_us = match &mut self.anchor {
             Some(anchor) => {
                 let passed = anchor.go_to(timestamp);
-                let slewed_us = (passed * 1_000_000 / self.rate / SLEW).abs().min(self.pending_us.abs());
+                let slewed_us = (passed * 1_000_000 / self.rate / self.slew).abs().min(self.pending_us.abs());
                 let slewed_us = slewed_us * self.pending_us.signum();
                 anchor.begin_us += slewed_us;
                 self.pending_us -= slewed_us;
@@ -114,7 +134,12 @@ impl MediaClock {
 
     /// Takes a report that came at `received_us`.
     pub(crate) fn report(&mut self, report: &SenderReport, received_us: i64, wall: &mut WallClock) {
-        let target_us = wall.place(report.ntp, received_us);
+        let sent_us = ntp_us(report.ntp);
+        let is_set = self.reported.replace((sent_us, report.timestamp)).is_some_and(|(before_us, timestamp)| {
+            let ticks = i64::from(report.timestamp.wrapping_sub(timestamp).cast_signed());
+            (sent_us - before_us).abs_diff(ticks * 1_000_000 / self.rate) > CLOCK_SET_US
+        });
+        let target_us = wall.place(sent_us, received_us, is_set);
         if target_us.abs_diff(received_us) > MAX_DEVIATION_US.unsigned_abs() {
             return;
         }
@@ -134,6 +159,11 @@ impl MediaClock {
             self.pending_us = correction_us;
         }
     }
+}
+
+/// Microseconds since 1900. 2^32 seconds are 4.3e15 of them.
+fn ntp_us(ntp: u64) -> i64 {
+    i64::try_from((u128::from(ntp) * 1_000_000) >> 32).unwrap_or(i64::MAX)
 }
 
 impl Anchor {
@@ -160,7 +190,7 @@ mod tests {
     use super::*;
 
     fn clock(rate: u32) -> MediaClock {
-        MediaClock::new(NonZeroU32::new(rate).unwrap())
+        MediaClock::new(NonZeroU32::new(rate).unwrap(), rate == 90_000)
     }
 
     /// NTP of so many microseconds.
@@ -203,6 +233,30 @@ mod tests {
     }
 
     #[test]
+    fn a_wall_clock_that_is_set_takes_sound_and_pictures_nowhere() {
+        for set_us in [-5_000_000, -700_000, 3_000_000_i64] {
+            let at = Instant::now();
+            let (mut wall, mut video, mut audio) = (WallClock::default(), clock(90_000), clock(48_000));
+            for frame in 0_u32..6000 {
+                let made_us = i64::from(frame) * 20_000;
+                let shown = video.place(frame * 1800, made_us + 50_000).time_us;
+                let heard = audio.place(7 + frame * 960, made_us + 50_000).time_us;
+                // Two minutes, of each a report a second. The clock is set between one of the pictures and one of the sound.
+                let set_by_us = if frame >= 3030 { set_us } else { 0 };
+                let sent = ntp((made_us + 5_000_000_000 + set_by_us).unsigned_abs());
+                let report = |timestamp| SenderReport { ntp: sent, timestamp, received_at: at };
+                if frame % 50 == 25 {
+                    video.report(&report(frame * 1800), made_us + 50_000, &mut wall);
+                } else if frame % 50 == 35 {
+                    audio.report(&report(7 + frame * 960), made_us + 60_000, &mut wall);
+                }
+                assert!(shown.abs_diff(heard) < 30_000, "{set_us}: {shown} and {heard} at {frame}");
+                assert!(shown.abs_diff(made_us.unsigned_abs() + 50_000) < 30_000, "{set_us}: {shown} at {frame}");
+            }
+        }
+    }
+
+    #[test]
     fn a_line_that_jumps_begins_anew_at_its_arrival() {
         let mut clock = clock(90_000);
         clock.place(0, 0);
@@ -223,6 +277,25 @@ mod tests {
             let deviation = i64::try_from(placed.time_us).unwrap() - second * 1_000_000;
             assert!(deviation.abs() <= MAX_DEVIATION_US, "{deviation} at {second}");
         }
+    }
+
+    #[test]
+    fn a_report_of_nothing_known_does_not_keep_those_behind_it_from_being_believed() {
+        let (mut wall, mut clock, at) = (WallClock::default(), clock(90_000), Instant::now());
+        // An hour ahead of those that follow: before anything was sent, or before the clock was set.
+        let report = |sent_us, timestamp| SenderReport { ntp: ntp(sent_us), timestamp, received_at: at };
+        clock.report(&report(8_600_000_000, 5), 0, &mut wall);
+        clock.place(0, 150_000);
+        for second in 0..4_u32 {
+            let (now_us, now) = (i64::from(second) * 1_000_000, u64::from(second) * 1_000_000);
+            // What came after 150 ms was made at once, as the way of sound says.
+            wall.place(ntp_us(ntp(5_000_000_000 + now)), now_us, false);
+            clock.report(&report(5_000_000_000 + now, second * 90_000), now_us + 150_000, &mut wall);
+            for frame in 0..30 {
+                clock.place(second * 90_000 + frame * 3000, now_us + i64::from(frame) * 33_333 + 150_000);
+            }
+        }
+        assert_eq!(clock.place(4 * 90_000, 4_150_000).time_us, 4_000_000);
     }
 
     proptest! {

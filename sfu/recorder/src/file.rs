@@ -209,7 +209,8 @@ impl FileRecorder {
         self.advance(now);
     }
 
-    /// A packet of a track.
+    /// A packet of a track. It may be taken long after it came: how long a repair is waited for counts from when those behind it
+    /// came.
     pub fn handle_packet(&mut self, input: Input, head: &PacketHead, payload: &[u8], now: Instant) {
         if self.is_finished {
             return;
@@ -242,19 +243,20 @@ impl FileRecorder {
         self.advance(at);
     }
 
-    /// A track ended, or will not come.
+    /// A track ended, or will not come. It may go on later, with its format said again: after a new tap's first number, by the
+    /// clock of that tap.
     pub fn handle_ended(&mut self, input: Input, now: Instant) {
         if self.is_finished {
             return;
         }
         if let Some(track) = self.tracks.get_mut(input.0) {
-            track.intake.drain(now);
+            track.intake.handle_ended(now);
             track.is_quiet = true;
         }
         self.advance(now);
     }
 
-    /// Time has passed.
+    /// Time has passed, and all that came meanwhile is taken: a repair among it would be too late from here on.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.is_finished {
             return;
@@ -312,6 +314,26 @@ impl FileRecorder {
     /// What is in the next file that was finished, for whoever writes down what there is before the recording ends.
     pub fn poll_summary(&mut self) -> Option<PartSummary> {
         if self.summaries.is_empty() { None } else { Some(self.summaries.remove(0)) }
+    }
+
+    /// Which file is open, and where its time 0 is on the recording's line, in microseconds.
+    #[must_use]
+    pub fn open_part(&self) -> Option<(u32, u64)> {
+        self.file.as_ref().map(|file| (file.part, file.origin_us))
+    }
+
+    /// What is in the file that is open, so far: all of its tracks, also those of which nothing came yet. Whoever is left with
+    /// this, when the file is cut off, may find some of each in it.
+    #[must_use]
+    pub fn open_summary(&self) -> Option<PartSummary> {
+        let file = self.file.as_ref()?;
+        let tracks = file.members.iter().map(|member| match &member.summary {
+            nothing if nothing.frames == 0 => {
+                TrackSummary { begin_us: file.origin_us, end_us: file.origin_us, ..nothing.clone() }
+            }
+            summary => summary.clone(),
+        });
+        Some(PartSummary { part: file.part, extension: file.extension, tracks: tracks.collect() })
     }
 
     /// Why it ended by itself, where it did: all files are finished, and nothing is taken any more.
@@ -710,6 +732,21 @@ mod tests {
         recorder.handle_timeout(at);
         assert!(recorder.poll_write().is_some(), "the cluster");
         assert_eq!(recorder.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_is_in_a_file_that_is_open_names_all_its_tracks() {
+        let start = Instant::now();
+        let mut recorder = FileRecorder::new(Kind::Matroska, 2, start);
+        recorder.handle_format(Input(0), Format::new("audio/opus", 48_000, 2, 0).unwrap(), start);
+        recorder.handle_format(Input(1), Format::new("video/VP8", 90_000, 0, 0).unwrap(), start);
+        recorder.handle_packet(Input(0), &head(0, 0, start), &[0x78, 1], start);
+        assert_eq!(recorder.open_summary(), None, "of the pictures it is not known how large they are");
+        let at = start + Duration::from_millis(20);
+        recorder.handle_packet(Input(1), &head(0, 0, at), KEY, at);
+        let tracks = recorder.open_summary().unwrap().tracks;
+        let said: Vec<_> = tracks.iter().map(|track| (track.input.0, track.frames, track.end_us)).collect();
+        assert_eq!(said, [(0, 1, 20_000), (1, 0, 0)]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum GapReason {
     Malformed,
     /// The publisher's timestamps began anew.
     Restarted,
+    /// It was not published: it ended, and began again later.
+    Unpublished,
 }
 
 /// From when on pictures have a size.
@@ -157,7 +159,7 @@ impl Intake {
             format,
             reorder: Reorder::starting_at(format.from_sequence),
             assembler: Assembler::new(format.codec),
-            clock: MediaClock::new(format.clock_rate),
+            clock: MediaClock::new(format.clock_rate, format.codec.is_video()),
             sets: ParameterSets::default(),
             config: None,
             left_out: 0,
@@ -176,7 +178,8 @@ impl Intake {
     pub(crate) fn handle_packet(&mut self, head: PacketHead, payload: &[u8], now: Instant) {
         if let Some(stream) = &mut self.stream {
             stream.reorder.insert(head, payload);
-            self.handle_timeout(now);
+            // By when it came, not by when it is taken: whoever stood still has the repairs of what is missing right behind it.
+            self.take_all(head.received_at, now);
         }
     }
 
@@ -200,12 +203,27 @@ impl Intake {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        while let Some(next) = self.stream.as_mut().and_then(|stream| stream.reorder.poll(now)) {
+        self.take_all(now, now);
+    }
+
+    /// Takes what is next, as far as it is known from all that came by `came_by`.
+    fn take_all(&mut self, came_by: Instant, now: Instant) {
+        while let Some(next) = self.stream.as_mut().and_then(|stream| stream.reorder.poll(came_by)) {
             self.take_next(next, now);
         }
         if self.stream.as_ref().is_some_and(|stream| stream.assembler.awaits_entry()) {
             self.ask_keyframe(now);
         }
+    }
+
+    /// Nothing more comes from where it came. Whatever goes on with this track later has numbers, a clock and parameter sets of
+    /// its own, though its format may be the same.
+    pub(crate) fn handle_ended(&mut self, now: Instant) {
+        self.drain(now);
+        self.stream = None;
+        // What is not there is not lost: the reason of a gap that is open already gives way.
+        let from_us = self.gap.map(|(from_us, _)| from_us).or(self.end_us);
+        self.gap = from_us.map(|from_us| (from_us, GapReason::Unpublished));
     }
 
     /// Nothing more will come of this format.
@@ -455,6 +473,31 @@ mod tests {
     }
 
     #[test]
+    fn repairs_that_wait_behind_a_pause_of_whoever_takes_them_come_in_time() {
+        let mut track = Track::vp8();
+        let taken_at = track.at(200);
+        let mut give = |sequence: u64, came: u64, payload: &[u8]| {
+            let timestamp = u32::try_from(sequence * 900).unwrap();
+            let head = PacketHead { sequence, timestamp, marker: true, received_at: track.at(came) };
+            track.intake.handle_packet(head, payload, taken_at);
+        };
+        // Two seconds in which nothing was taken; every tenth packet is repaired 100 ms later.
+        give(0, 0, &key(8));
+        for sequence in 1..200 {
+            if sequence % 10 != 5 {
+                give(sequence, sequence, DELTA);
+            }
+            if sequence > 10 && sequence % 10 == 5 {
+                give(sequence - 10, sequence, DELTA);
+            }
+        }
+        give(195, 205, DELTA);
+        assert_eq!(track.intake.poll_timeout(), None);
+        let taken = track.taken();
+        assert_eq!((times(&taken).len(), gaps(&taken)), (200, vec![]));
+    }
+
+    #[test]
     fn mutes_are_marked_as_mutes_and_sizes_are_told_when_they_change() {
         let mut track = Track::vp8();
         track.give(0, &key(8));
@@ -502,6 +545,23 @@ mod tests {
         let taken = track.taken();
         assert_eq!(times(&taken), [0, 1000]);
         assert_eq!(gaps(&taken), [Gap { from_us: 33_333, to_us: 1_000_000, reason: GapReason::Muted }]);
+    }
+
+    #[test]
+    fn what_is_published_again_later_was_not_there_meanwhile_whatever_was_missing_when_it_ended() {
+        for is_lost in [false, true] {
+            let mut track = Track::vp8();
+            track.give(0, &key(8));
+            if is_lost {
+                track.give(2, DELTA);
+            }
+            track.intake.handle_ended(track.at(3));
+            let format = Format::new("video/VP8", 90_000, 0, 10).unwrap();
+            track.intake.handle_format(format, track.at(500));
+            track.give_later(490, 10, &key(8));
+            let unpublished = Gap { from_us: 33_333, to_us: 5_000_000, reason: GapReason::Unpublished };
+            assert_eq!(gaps(&track.taken()), [unpublished], "{is_lost}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a recording consists of: `manifest.json`, beside its files.
 //!
 //! One line of time for all: microseconds since the recording's start. A reader that finds a `version` it does not know
-//! asks for a newer one of itself; fields may be added without one. The schema is `manifest.schema.json` in this crate.
+//! asks for a newer one of itself; fields, and reasons of gaps, may be added without one. The schema is `manifest.schema.json` in this crate.
 
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +127,8 @@ pub enum GapReason {
     Malformed,
     /// The publisher began anew.
     Restarted,
+    /// It was not published: it ended, and began again later.
+    Unpublished,
 }
 
 /// From when on pictures have a size.
@@ -237,6 +239,7 @@ impl From<intake::GapReason> for GapReason {
             intake::GapReason::Muted => Self::Muted,
             intake::GapReason::Malformed => Self::Malformed,
             intake::GapReason::Restarted => Self::Restarted,
+            intake::GapReason::Unpublished => Self::Unpublished,
         }
     }
 }
@@ -255,7 +258,10 @@ mod tests {
             origin_us: 5,
             begin_us: 5,
             end_us: 105,
-            gaps: vec![intake::Gap { from_us: 10, to_us: 20, reason: intake::GapReason::Muted }],
+            gaps: vec![
+                intake::Gap { from_us: 10, to_us: 20, reason: intake::GapReason::Muted },
+                intake::Gap { from_us: 30, to_us: 40, reason: intake::GapReason::Unpublished },
+            ],
             resolutions: Vec::new(),
             frames: 2,
             bytes: 80,
@@ -279,6 +285,7 @@ mod tests {
         let json = serde_json::to_value(manifest()).unwrap();
         assert_eq!(json["tracks"][0]["kind"], "audio");
         assert_eq!(json["tracks"][0]["gaps"][0]["reason"], "muted");
+        assert_eq!(json["tracks"][0]["gaps"][1]["reason"], "unpublished");
         assert_eq!((&json["tracks"][0]["offset_us"], &json["tracks"][0]["duration_us"]), (&5.into(), &100.into()));
         assert_eq!(json["tracks"][0]["file"], "ada.2.webm");
         assert_eq!(json["events"][0]["track_sid"], "TR_1");

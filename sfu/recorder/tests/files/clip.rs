@@ -79,8 +79,12 @@ pub fn h265(directory: &Path, source: &str, gop: &str) -> Vec<Vec<u8>> {
 
 /// Opus packets of 20 ms, without the two that describe the stream.
 pub fn opus(directory: &Path, seconds: u32) -> Vec<Vec<u8>> {
-    let source = format!("sine=frequency=440:sample_rate=48000:duration={seconds}");
-    let bytes = encode(directory, "opus.ogg", &source, &["-c:a", "libopus", "-b:a", "32k", "-ac", "2"]);
+    opus_of(directory, &format!("sine=frequency=440:sample_rate=48000:duration={seconds}"))
+}
+
+/// The same of any sound that ffmpeg makes.
+pub fn opus_of(directory: &Path, source: &str) -> Vec<Vec<u8>> {
+    let bytes = encode(directory, "opus.ogg", source, &["-c:a", "libopus", "-b:a", "32k", "-ac", "2"]);
     ogg(&bytes).split_off(2)
 }
 

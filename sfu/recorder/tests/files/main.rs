@@ -12,6 +12,7 @@
 )]
 
 mod clip;
+mod long;
 mod network;
 mod packets;
 mod participant;
