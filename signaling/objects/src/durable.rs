@@ -1,0 +1,78 @@
+//! Small files that are there as a whole or not at all, for their owner's eyes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+/// Largest that is read, and so largest that is written. A file takes some 500 bytes, and a day of segments of two
+/// seconds is 43 200 files.
+const BYTES: usize = 64 << 20;
+
+/// Writes a file anew. When this returns it outlasts a power cut.
+pub(crate) fn write(folder: &Path, name: &str, text: &[u8]) -> io::Result<()> {
+    if text.len() > BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too much to be read again"));
+    }
+    let beside = folder.join(format!("{name}.new"));
+    // One that was left behind may have been made with other rights.
+    remove(&beside)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&beside, folder.join(name))?;
+    sync(folder)
+}
+
+/// Reads a file; `None` when there is none.
+pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    file.take(u64::try_from(BYTES).unwrap_or(u64::MAX)).read_to_end(&mut text)?;
+    Ok(Some(text))
+}
+
+/// Removes a file, if there is one.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A name is in its directory for good only when the directory is written too.
+#[cfg(unix)]
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn sync(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = vec![b'x'; BYTES];
+        write(folder.path(), "a", &text).unwrap();
+        assert!(read(&folder.path().join("a")).unwrap().unwrap() == text);
+
+        let more = vec![b'y'; BYTES + 1];
+        assert_eq!(write(folder.path(), "a", &more).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert!(read(&folder.path().join("a")).unwrap().unwrap() == text, "what was there is there");
+    }
+}

@@ -1,0 +1,7 @@
+//! Against a bucket in this process that checks signatures.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod bucket;
+mod network;
+mod outbox;
+mod shelf;
