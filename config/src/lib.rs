@@ -10,6 +10,7 @@
 mod error;
 mod model;
 mod people;
+mod recordings;
 mod rules;
 mod schema;
 mod secret;
@@ -27,6 +28,7 @@ pub use model::{
     TlsFiles, Webhook, WebhookUrl,
 };
 pub use people::{Accounts, IssuerUrl, MediaSource, Oidc, Role};
+pub use recordings::{FfmpegPath, Recordings, RecordingsPath, S3};
 pub use secret::{MIN_SECRET_BYTES, Secret};
 pub use setting::{DEV_KEY, DEV_SECRET, Origin, Setting};
 pub use web::{Network, PageOrigin};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::people::{Accounts, Role, roles};
+use crate::recordings::Recordings;
 use crate::{Network, PageOrigin, Secret};
 
 /// Everything an operator can say.
@@ -34,6 +35,8 @@ pub struct Config {
     pub storage: Storage,
     /// Where it is written who did what.
     pub audit: Audit,
+    /// What is recorded, and where to.
+    pub recordings: Recordings,
     /// How long what is kept there is kept.
     pub retention: Retention,
     /// Who is told of what happens in rooms.
@@ -280,19 +283,21 @@ pub struct Limits {
     pub logins_per_minute_per_login: u32,
 }
 
+/// A count that is one of our own defaults.
+pub(crate) const fn count(value: u32) -> NonZeroU32 {
+    NonZeroU32::new(value).expect("a constant above zero")
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        const fn n(value: u32) -> NonZeroU32 {
-            NonZeroU32::new(value).expect("a constant above zero")
-        }
         Self {
-            connections: const { n(10_000) },
-            connections_per_ip: const { n(1_000) },
-            rooms: const { n(10_000) },
-            room_creations_per_minute: const { n(600) },
-            signal_message_bytes: const { n(512 * 1024) },
-            body_bytes: const { n(64 * 1024) },
-            publish_kbps: const { n(50_000) },
+            connections: const { count(10_000) },
+            connections_per_ip: const { count(1_000) },
+            rooms: const { count(10_000) },
+            room_creations_per_minute: const { count(600) },
+            signal_message_bytes: const { count(512 * 1024) },
+            body_bytes: const { count(64 * 1024) },
+            publish_kbps: const { count(50_000) },
             joins_per_minute_per_ip: 600,
             api_requests_per_minute_per_ip: 1_200,
             failed_tokens_per_minute_per_ip: 60,

@@ -229,6 +229,7 @@ pub(crate) fn development() -> Result<Vec<Setting>, ConfigError> {
         ("rooms.open", true.into()),
         ("storage.url", "temporary".into()),
         ("audit.path", "temporary".into()),
+        ("recordings.path", "temporary".into()),
         ("metrics.open", true.into()),
         // All come from this machine, and load tests are what it is for.
         ("limits.joins_per_minute_per_ip", 0.into()),

@@ -56,6 +56,8 @@ fn the_table_of_keys_and_the_types_agree() {
         "metrics",
         "accounts",
         "accounts.oidc",
+        "recordings",
+        "recordings.s3",
     ] {
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let error = toml::from_str::<Config>(&format!("{header}no_such_key = 1")).unwrap_err();
