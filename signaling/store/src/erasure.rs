@@ -64,6 +64,8 @@ impl Transaction {
             .await?;
         self.execute(Query::new("UPDATE rooms SET created_by = NULL WHERE created_by = $1").bind(user))
             .await?;
+        self.execute(Query::new("UPDATE recordings SET owner = NULL WHERE owner = $1").bind(user))
+            .await?;
         // Refresh tokens go with it.
         erased.account = self.execute(Query::new("DELETE FROM users WHERE id = $1").bind(user)).await? > 0;
         Ok(())

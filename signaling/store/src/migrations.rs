@@ -13,6 +13,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (3, "bans of a room", include_str!("../migrations/0003_bans_of_a_room.sql")),
     (4, "owed deeds", include_str!("../migrations/0004_owed_deeds.sql")),
     (5, "accounts of bans", include_str!("../migrations/0005_accounts_of_bans.sql")),
+    (6, "recordings", include_str!("../migrations/0006_recordings.sql")),
 ];
 
 /// Whether a database that has taken these steps, in order, has the tables of this version.

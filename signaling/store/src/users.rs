@@ -99,13 +99,15 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Deletes an account with its refresh tokens. Rooms it made stay, as nobody's.
+    /// Deletes an account with its refresh tokens. Rooms it made, and recordings of them, stay, as nobody's.
     ///
     /// # Errors
     /// [`StoreError::Missing`].
     pub async fn delete_user(&self, id: &UserId) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let query = Query::new("UPDATE rooms SET created_by = NULL WHERE created_by = $1");
+        transaction.execute(query.bind(id)).await?;
+        let query = Query::new("UPDATE recordings SET owner = NULL WHERE owner = $1");
         transaction.execute(query.bind(id)).await?;
         match transaction.execute(Query::new("DELETE FROM users WHERE id = $1").bind(id)).await? {
             0 => Err(StoreError::Missing { what: "account" }),

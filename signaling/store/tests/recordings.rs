@@ -1,0 +1,93 @@
+//! Recordings in the store: what takes them away, and what keeps them, on either database.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub, reason = "tests")]
+
+mod databases;
+
+use std::time::Duration;
+
+use databases::Database;
+use sluice_store::{Recording, RecordingFilter, UnixMillis};
+
+const ENDED: UnixMillis = UnixMillis(1_795_000_000_000);
+
+fn recording(id: &str) -> Recording {
+    Recording {
+        id: id.into(),
+        room: "math".into(),
+        session: "RM_1".into(),
+        owner: Some("ann".to_owned()),
+        info: "{}".to_owned(),
+        files: "[]".to_owned(),
+        is_over: true,
+        is_held: false,
+        created: UnixMillis(ENDED.0 - 1000),
+        ended: Some(ENDED),
+        expires: None,
+        bytes: 10,
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_began_to_delete_nobody_sees_or_holds_until_it_is_finished() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let held = Recording { is_held: true, ..recording("held") };
+        let goes_on = Recording { is_over: false, ended: None, ..recording("goes-on") };
+        let expired = Recording { expires: Some(ENDED), ..recording("expired") };
+        for kept in [&recording("gone"), &held, &goes_on, &expired] {
+            store.put_recording(kept).await.unwrap();
+        }
+        for (id, is_begun) in [("held", false), ("goes-on", false), ("nowhere", false), ("gone", true), ("gone", true)]
+        {
+            assert_eq!(store.begin_to_delete_recording(id).await.unwrap(), is_begun, "{id} on {}", database.name);
+        }
+
+        assert_eq!(store.recording("gone").await.unwrap(), None);
+        let listed = store.recordings(&RecordingFilter::default(), None, 10).await.unwrap();
+        assert!(listed.len() == 3 && listed.iter().all(|seen| seen.id != "gone"), "{listed:?}");
+        assert_eq!(store.hold_recording("gone", true).await.unwrap(), None);
+        let left = store.recordings_expired(ENDED, 10).await.unwrap();
+        let left: Vec<_> = left.iter().map(|left| left.id.as_str()).collect();
+        assert_eq!(left, ["expired", "gone"], "what fails again and again is in nobody's way");
+
+        for id in ["gone", "expired"] {
+            store.forget_recording(id).await.unwrap();
+        }
+        let left = store.recordings_expired(ENDED, 10).await.unwrap();
+        assert_eq!(left, [expired], "nothing is forgotten that nobody began to delete");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn who_says_how_long_a_recording_is_kept_is_heard_from_its_end_on() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let configured = Some(ENDED.plus(30 * DAY));
+    for database in Database::all().await {
+        let store = database.open().await;
+        for (id, keep, expires) in [
+            ("for-ever", Some(None), None),
+            ("a-day", Some(Some(DAY)), Some(ENDED.plus(DAY))),
+            ("nothing-said", None, configured),
+        ] {
+            let over = Recording { expires: configured, ..recording(id) };
+            let goes_on = Recording { is_over: false, ended: None, ..recording(id) };
+            store.put_recording(&goes_on).await.unwrap();
+            if let Some(keep) = keep {
+                let kept = store.keep_recording_for(id, keep).await.unwrap().unwrap();
+                assert_eq!(kept.expires, None, "nobody knows when it ends: {id} on {}", database.name);
+            }
+            for _ in 0..2 {
+                store.put_recording(&over).await.unwrap();
+                assert_eq!(store.recording(id).await.unwrap().unwrap().expires, expires, "{id} on {}", database.name);
+            }
+        }
+        // Who thinks again is heard, too.
+        let kept = store.keep_recording_for("for-ever", Some(2 * DAY)).await.unwrap().unwrap();
+        assert_eq!(kept.expires, Some(ENDED.plus(2 * DAY)));
+        let kept = store.keep_recording_for("nothing-said", None).await.unwrap().unwrap();
+        assert_eq!(kept.expires, None);
+        assert_eq!(store.keep_recording_for("nowhere", None).await.unwrap(), None);
+        store.close().await;
+    }
+}
