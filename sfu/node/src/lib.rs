@@ -22,6 +22,7 @@ mod ports;
 mod pulse;
 mod random;
 mod reception;
+mod recording;
 mod room_link;
 mod rooms;
 mod steering;
@@ -40,6 +41,9 @@ use sluice_core::Event;
 #[cfg(feature = "drill")]
 pub use drill::Drill;
 pub use node::Node;
+pub use recording::{
+    Container, FileId, FileNews, FilePlan, FileSink, Listener, Recorded, Recorder, RecorderUnavailable,
+};
 pub use room_link::{PARTICIPANTS_PER_WORKER, RoomLink};
 pub use sluice_net::LobbyDoor as MediaDoor;
 pub use taps::{TAP_RING_LEN, TapReader, TapWake};

@@ -19,6 +19,7 @@ use str0m::rtp::RtpPacket;
 
 use crate::dependency::Dependency;
 use crate::descriptor;
+use crate::film::Film;
 use crate::media::{Media, Stamp, TRAILER};
 use crate::peer::{Abilities, Peer};
 use crate::red;
@@ -53,6 +54,10 @@ pub struct Client {
     sources: Vec<Source>,
     /// Second codecs of its tracks, for when they are asked for.
     pub(crate) backups: BTreeMap<TrackId, (Publication, BackupPolicy)>,
+    /// What its tracks show instead of stamps, where they do.
+    pub(crate) films: BTreeMap<TrackId, Film>,
+    /// All its films began then.
+    joined_at: Instant,
     streams: BTreeMap<Mid, Stream>,
     receiving: Vec<Mid>,
     outstanding: Option<(u32, SdpPendingOffer)>,
@@ -121,6 +126,8 @@ impl Client {
             notes: Vec::new(),
             sources: Vec::new(),
             backups: BTreeMap::new(),
+            films: BTreeMap::new(),
+            joined_at: now,
             streams: BTreeMap::new(),
             receiving: Vec::new(),
             outstanding: None,
@@ -278,6 +285,27 @@ impl Client {
     pub(crate) fn set_layer(&mut self, track: &TrackId, layer: usize, is_on: bool) {
         for source in self.sources.iter_mut().filter(|s| s.track == *track) {
             source.set_layer(layer, is_on);
+        }
+    }
+
+    /// Its track goes on with another film.
+    pub(crate) fn change_film(&mut self, track: &TrackId, film: &Film) {
+        for source in self.sources.iter_mut().filter(|s| s.track == *track) {
+            source.change_film(film.clone());
+        }
+    }
+
+    /// Its encoders of a track begin anew under other SSRCs.
+    pub(crate) fn change_ssrcs(&mut self, track: &TrackId, now: Instant) {
+        for source in self.sources.iter_mut().filter(|s| s.track == *track) {
+            for rid in source.restart() {
+                self.publisher.mutate(now, |rtc| {
+                    let mut api = rtc.direct_api();
+                    let (ssrc, repairs) = (api.new_ssrc(), api.new_ssrc());
+                    let has_repairs = api.stream_tx_by_mid(source.mid, rid).is_some_and(|tx| tx.rtx().is_some());
+                    api.reset_stream_tx(source.mid, rid, ssrc, has_repairs.then_some(repairs));
+                });
+            }
         }
     }
 
@@ -598,7 +626,7 @@ impl Client {
         }
         let wanted = std::mem::take(&mut self.wanted);
         let is_first = self.last_offer_id == 0;
-        let Self { publisher, receiving, sources, channels, random, .. } = self;
+        let Self { publisher, receiving, sources, channels, random, films, joined_at, .. } = self;
         let ends = |s: &&Source| {
             wanted.unpublish.contains(&s.track) || s.is_backup && wanted.unpublish_backup.contains(&s.track)
         };
@@ -629,8 +657,10 @@ impl Client {
                 let (kind, simulcast) = (publication.media, publication.is_simulcast.then(three_layers));
                 let kind = if kind.is_video() { MediaKind::Video } else { MediaKind::Audio };
                 let mid = changes.add_media(kind, Direction::SendOnly, None, Some(cid(&track, is_backup)), simulcast);
+                let film = films.get(&track).filter(|_| !is_backup).cloned();
                 let mut source = Source::new(track, mid, publication, random, now);
                 source.is_backup = is_backup;
+                film.into_iter().for_each(|film| source.show(film, *joined_at));
                 sources.push(source);
             }
             if wanted.restart {

@@ -28,6 +28,7 @@ mod delivery;
 mod dependency;
 mod descriptor;
 mod estimate;
+mod film;
 pub mod generated;
 mod media;
 mod network;
@@ -47,6 +48,7 @@ mod wire;
 mod workers;
 
 pub use client::Client;
+pub use film::{Film, Shot};
 pub use media::{Media, Stamp, Structure, tag};
 pub use network::{Burst, Conditions, Rival};
 pub use scenario::{Act, Scenario, Target};

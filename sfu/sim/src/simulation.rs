@@ -787,7 +787,7 @@ impl Simulation {
         }
     }
 
-    fn client_mut(&mut self, name: &str) -> &mut Client {
+    pub(crate) fn client_mut(&mut self, name: &str) -> &mut Client {
         self.touched.insert(name.to_owned());
         self.clients.get_mut(name).unwrap_or_else(|| panic!("nobody is called {name}"))
     }

@@ -12,6 +12,7 @@ use str0m::rtp::{ExtensionValues, RtpWrite};
 
 use crate::dependency::Dependency;
 use crate::descriptor::Frame;
+use crate::film::Film;
 use crate::media::{Media, Stamp, Structure, TRAILER, tag};
 use crate::red;
 
@@ -181,6 +182,8 @@ pub(crate) struct Source {
     pub(crate) publication: Publication,
     /// It is the second codec of its track.
     pub(crate) is_backup: bool,
+    /// What it shows instead of stamps.
+    film: Option<Film>,
     layers: Vec<Layer>,
     started_at: Instant,
     frame_at: Instant,
@@ -266,6 +269,7 @@ impl Source {
             mid,
             publication,
             is_backup: false,
+            film: None,
             layers,
             started_at: now,
             frame_at: now,
@@ -294,9 +298,11 @@ impl Source {
 
     /// The receiver cannot decode a layer.
     pub(crate) fn request_keyframe(&mut self, rid: Option<Rid>, now: Instant) {
+        // A film has its key frames where it has them, and goes on until then.
+        let makes_one = self.film.is_none();
         for (index, layer) in (0..).zip(&mut self.layers) {
             if layer.rid == rid {
-                layer.wants_keyframe = true;
+                layer.wants_keyframe |= makes_one;
                 self.keyframe_requests.push((now, index));
             }
         }
@@ -306,6 +312,33 @@ impl Source {
     pub(crate) fn set_layer(&mut self, layer: usize, is_on: bool) {
         self.layers[layer].is_on = is_on;
         self.layers[layer].wants_keyframe |= is_on;
+    }
+
+    /// It shows a film that began at some time.
+    pub(crate) fn show(&mut self, film: Film, began_at: Instant) {
+        self.started_at = began_at;
+        if let Some((sequence, timestamp)) = film.begins_at {
+            for layer in &mut self.layers {
+                (layer.sequence, layer.timestamp_base) = (sequence, timestamp);
+            }
+        }
+        self.film = Some(film);
+    }
+
+    /// It goes on with another film, which begins where the next picture is to.
+    pub(crate) fn change_film(&mut self, film: Film) {
+        self.film = Some(film);
+        self.layers.iter_mut().for_each(|layer| layer.wants_keyframe = true);
+    }
+
+    /// Its encoders begin anew: which ones they are.
+    pub(crate) fn restart(&mut self) -> Vec<Option<Rid>> {
+        for layer in &mut self.layers {
+            layer.wants_keyframe = true;
+            layer.sequence = self.random.random_range(1..60_000);
+            layer.timestamp_base = self.random.random();
+        }
+        self.layers.iter().map(|layer| layer.rid).collect()
     }
 
     /// The server says up to which quality anybody looks.
@@ -375,10 +408,49 @@ impl Source {
     /// Packets due now: those of frames encoded now, and those the pacer held back. Layer by layer, in order.
     pub(crate) fn encode(&mut self, now: Instant) -> Vec<Outgoing> {
         if self.frame_at <= now {
-            self.encode_frames(now);
+            match self.film.clone() {
+                Some(film) => self.project(&film, now),
+                None => self.encode_frames(now),
+            }
         }
         let due = self.paced.iter().take_while(|(at, _)| *at <= now).count();
         self.paced.drain(..due).map(|(_, outgoing)| outgoing).collect()
+    }
+
+    /// Sends the next frame of a film.
+    fn project(&mut self, film: &Film, now: Instant) {
+        let number = film.next_at(now.saturating_duration_since(self.started_at).saturating_sub(film.delay));
+        let captured_at = self.started_at + film.interval * number;
+        self.frame_at = captured_at + film.delay;
+        if self.frame_at > now {
+            return;
+        }
+        self.frame_at += film.interval;
+        let is_video = self.publication.media.is_video();
+        let ticks = (film.interval * number).as_micros() * u128::from(self.publication.media.clock_hz()) / 1_000_000;
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let shot = film.shot(index, number);
+            // An encoder begins with a key frame.
+            layer.wants_keyframe = !layer.is_on || layer.is_held || layer.wants_keyframe && !shot.is_entry;
+            if layer.wants_keyframe {
+                continue;
+            }
+            for (place, payload) in shot.payloads.iter().enumerate() {
+                let outgoing = Outgoing {
+                    rid: layer.rid,
+                    sequence: layer.sequence,
+                    timestamp: layer.timestamp_base.wrapping_add(ticks as u32),
+                    is_marked: is_video && place + 1 == shot.payloads.len(),
+                    payload: payload.clone(),
+                    past: Vec::new(),
+                    dependency: None,
+                    is_video,
+                    captured_at,
+                };
+                self.paced.push_back((now, outgoing));
+                layer.sequence += 1;
+            }
+        }
     }
 
     fn encode_frames(&mut self, now: Instant) {

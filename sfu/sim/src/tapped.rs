@@ -36,6 +36,8 @@ pub struct Tapped {
     /// Nobody takes anything for now; so many may wait.
     stalled: Option<usize>,
     waiting: VecDeque<TapMessage>,
+    /// What came, where it is kept instead of looked at.
+    pub(crate) kept: Option<Vec<(Instant, TapMessage)>>,
 }
 
 impl Tapped {
@@ -57,6 +59,10 @@ impl Tapped {
 
     /// The tap gives something. True when the decoder wants a key frame.
     pub(crate) fn give(&mut self, message: TapMessage, now: Instant) -> bool {
+        if let Some(kept) = &mut self.kept {
+            kept.push((now, message));
+            return false;
+        }
         let is_full = self.stalled.is_some_and(|room| self.waiting.len() >= room);
         match &message {
             TapMessage::Packet(_) if is_full => self.lost += 1,

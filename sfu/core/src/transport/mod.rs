@@ -509,7 +509,8 @@ impl Transport {
             marker: packet.header.marker,
             payload: packet.payload,
             carried: Carried::read(&packet.header.ext_vals),
-            clock: packet.last_sender_info.map(|info| SenderClock {
+            // Who reports before anything was sent names no timestamp of its line: engines write 0.
+            clock: packet.last_sender_info.filter(|info| info.rtp_time.numer() != 0).map(|info| SenderClock {
                 ntp: egress::ntp(info.ntp_time),
                 rtp: u32::try_from(info.rtp_time.numer() & u64::from(u32::MAX)).unwrap_or(0),
             }),
