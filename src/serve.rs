@@ -4,12 +4,15 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use sluice_config::Config;
+use sluice_config::{Config, FfmpegPath, RecordingsPath};
 use sluice_loadtest::guests;
 use sluice_node::{Node, NodeConfig, NodeError};
-use sluice_server::{Limits, Rates, RoomDefaults, Server, ServerConfig, Timeouts, Webhook};
+use sluice_server::{
+    FfmpegAt, Limits, Rates, RecordingsConfig, RoomDefaults, S3Settings, Server, ServerConfig, Timeouts, Webhook,
+};
 use sluice_store::Retention;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -52,7 +55,18 @@ async fn serve(config: Config, guests: u8) -> anyhow::Result<()> {
         }
     });
     let (trail_file, trail) = TrailFile::open(&config.audit.path)?;
-    let server = Server::start(server_config(config)?, storage.store.clone(), trail, node, registry).await?;
+    // Goes with this value, and all that is in it.
+    let temporary = match config.recordings.path {
+        RecordingsPath::Temporary => {
+            Some(tempfile::tempdir().context("cannot make a directory for temporary recordings")?)
+        }
+        _ => None,
+    };
+    let mut settings = server_config(config)?;
+    if let Some(folder) = &temporary {
+        settings.recordings.folder = Some(folder.path().to_owned());
+    }
+    let server = Server::start(settings, storage.store.clone(), trail, node, registry).await?;
     let server = Arc::new(server);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready: open {url}");
 
@@ -266,9 +280,45 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
             quality: config.retention.quality,
             ..Retention::default()
         },
+        recordings: RecordingsConfig {
+            folder: match config.recordings.path {
+                RecordingsPath::Directory(path) => Some(path),
+                RecordingsPath::Temporary | RecordingsPath::Off => None,
+            },
+            at_once: count(config.recordings.at_once),
+            max_time: Duration::from_secs(u64::from(config.recordings.max_hours.get()) * 3600),
+            max_bytes: u64::from(config.recordings.max_file_gib.get()) << 30,
+            ffmpeg: match config.recordings.ffmpeg {
+                FfmpegPath::Find => FfmpegAt::Path,
+                FfmpegPath::File(path) => FfmpegAt::File(path),
+                FfmpegPath::Off => FfmpegAt::Off,
+            },
+            compositions_at_once: count(config.recordings.compositions_at_once),
+            keep: (config.recordings.keep_days > 0)
+                .then(|| Duration::from_secs(u64::from(config.recordings.keep_days) * 24 * 3600)),
+            allow_private: config.recordings.allow_private,
+            keep_local: config.recordings.s3.keep_local,
+            s3: bucket(config.recordings.s3),
+        },
         roles: people::roles(config.roles),
         accounts: people::accounts(config.accounts),
         ..ServerConfig::new(keys)
+    })
+}
+
+/// There is a bucket when its name is said. Whether the rest is right is for the server to say.
+fn bucket(s3: sluice_config::S3) -> Option<S3Settings> {
+    let secret =
+        |secret: Option<sluice_config::Secret>| secret.map_or_else(String::new, |secret| secret.reveal().to_owned());
+    Some(S3Settings {
+        bucket: s3.bucket?,
+        region: s3.region,
+        endpoint: s3.endpoint,
+        access_key: secret(s3.access_key).into(),
+        secret_key: secret(s3.secret_key).into(),
+        session_token: None,
+        path_style: s3.path_style,
+        prefix: s3.prefix,
     })
 }
 
@@ -280,7 +330,9 @@ mod tests {
     #[test]
     fn defaults_of_the_configuration_are_those_of_the_server() {
         let ours = server_config(Config::default()).expect("nothing to read");
-        let theirs = ServerConfig::new(Vec::new());
+        let mut theirs = ServerConfig::new(Vec::new());
+        // Who makes a server in a test does not want a directory.
+        theirs.recordings.folder = Some("data/recordings".into());
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
     }
 }

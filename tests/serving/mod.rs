@@ -15,6 +15,9 @@ pub(crate) fn sluice(arguments: &[&str]) -> Command {
     command
 }
 
+/// A server in development mode on free ports.
+pub(crate) const DEV: [&str; 6] = ["serve", "--dev", "--listen", "127.0.0.1:0", "--udp-port", "0"];
+
 /// A server of our own; ended when dropped.
 pub(crate) struct Serving {
     child: Child,
@@ -30,9 +33,13 @@ impl Serving {
 
     /// The same, with variables in its environment.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let dev = ["serve", "--dev", "--listen", "127.0.0.1:0", "--udp-port", "0"];
-        let mut command = sluice(&[&dev, arguments].concat());
+        let mut command = sluice(&[&DEV, arguments].concat());
         command.envs(variables.iter().copied());
+        Self::run(command)
+    }
+
+    /// One that is started by a command, which becomes it.
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
@@ -66,11 +73,16 @@ impl Serving {
 
     /// Calls a method of LiveKit's server API.
     pub(crate) fn call(&self, method: &str, token: &str, body: &str) -> String {
+        self.call_of("RoomService", method, token, body)
+    }
+
+    /// Calls a method of one of the services of LiveKit's server API.
+    pub(crate) fn call_of(&self, service: &str, method: &str, token: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let length = body.len();
         write!(
             stream,
-            "POST /twirp/livekit.RoomService/{method} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+            "POST /twirp/livekit.{service}/{method} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
              Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();

@@ -120,6 +120,8 @@ fn e2e() -> anyhow::Result<(u32, u32)> {
     npm::build_client()?;
     npm::install(&project)?;
     browsers::install()?;
+    // Recordings are looked at, and composed.
+    browsers::install_ffmpeg()?;
     // Some browsers are put behind a bad network, where there can be namespaces.
     browsers::install_ip()?;
     run(&mut cargo(&["build", "--package", "sluice-link"]))?;
@@ -143,6 +145,7 @@ fn sdk(lines: &mut Vec<Line>) {
             for file in files {
                 let name = format!("sdk python {}", file.file_stem().unwrap_or_default().to_string_lossy());
                 timed(lines, &name, || {
+                    browsers::install_ffmpeg()?;
                     let python = python::environment(&file)?;
                     let mut pytest = command(&python_tests, python, &["-m", "pytest", "-p", "no:cacheprovider"]);
                     pytest.env("SLUICE_BIN", workspace::server()?).env("PYTHONDONTWRITEBYTECODE", "1");

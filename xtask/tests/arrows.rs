@@ -20,19 +20,38 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sluice-core", &["sluice-bwe", "sluice-rtp", "sluice-sdp"]),
     ("sluice-net", &[]),
     ("sluice-recorder", &["sluice-rtp"]),
-    ("sluice-node", &["sluice-core", "sluice-net"]),
+    ("sluice-node", &["sluice-core", "sluice-net", "sluice-recorder"]),
+    // The recorder for its manifest and the chunks of its files.
+    ("sluice-composer", &["sluice-recorder"]),
     // Tests only. The benches measure parts of core alone, which a feature of it shows them.
-    ("sluice-benches", &["sluice-core", "sluice-net", "sluice-rtp"]),
+    ("sluice-benches", &["sluice-core", "sluice-net", "sluice-recorder", "sluice-rtp"]),
     ("sluice-link", &[]),
     ("sluice-sim", &["sluice-core"]),
     ("sluice-fuzz", &["sluice-recorder", "sluice-rooms", "sluice-rtp", "sluice-sdp", "sluice-server"]),
     // The control plane: rooms knows neither the web nor the media plane; the doors translate between them, and
     // speak the values of core to node's handle.
     ("sluice-rooms", &[]),
+    // What is recorded, as decisions: it knows neither files nor the media plane.
+    ("sluice-recordings", &[]),
     // What is kept knows nobody: it is handed values, and who hands them knows what they mean.
     ("sluice-audit", &[]),
+    ("sluice-objects", &[]),
     ("sluice-store", &[]),
-    ("sluice-server", &["sluice-audit", "sluice-core", "sluice-node", "sluice-rooms", "sluice-store"]),
+    (
+        "sluice-server",
+        // The recorder for its manifest, and to finish what was cut off.
+        &[
+            "sluice-audit",
+            "sluice-composer",
+            "sluice-core",
+            "sluice-node",
+            "sluice-objects",
+            "sluice-recorder",
+            "sluice-recordings",
+            "sluice-rooms",
+            "sluice-store",
+        ],
+    ),
     // The load tester knows servers from outside only: what it loads may be anybody's.
     ("sluice-loadtest", &[]),
     // LiveKit's SDKs against the server, which they know from outside only.
@@ -45,7 +64,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const TESTS_ONLY: &[&str] = &["sluice-benches", "sluice-fuzz", "sluice-link", "sluice-sdk-tests", "sluice-sim"];
 
 /// The sans-IO crates never reach these, over any number of steps: no runtime, no sockets, no web.
-const SANS_IO: &[&str] = &["sluice-rtp", "sluice-bwe", "sluice-sdp", "sluice-core", "sluice-recorder", "sluice-rooms"];
+const SANS_IO: &[&str] =
+    &["sluice-rtp", "sluice-bwe", "sluice-sdp", "sluice-core", "sluice-recorder", "sluice-recordings", "sluice-rooms"];
 const IO: &[&str] = &["tokio", "mio", "socket2", "axum", "hyper", "reqwest", "async-std", "smol"];
 
 /// Crates that one part of the house must not name itself, and why.

@@ -44,6 +44,13 @@ pub enum Command {
         /// How it is.
         portrait: Box<Portrait>,
     },
+    /// What happens here is recorded, from now on or no more. Everybody is told.
+    Recorded {
+        /// By which recording.
+        recording: String,
+        /// Whether it goes on.
+        goes_on: bool,
+    },
     /// A forward is over on its other side: who was forwarded left its room, or is a guest no longer.
     ForwardOver {
         /// Which.

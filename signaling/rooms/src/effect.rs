@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use livekit_protocol::{
-    ParticipantPermission, RoomMovedResponse, RpcError, TrackSource, participant_info, signal_response,
+    ParticipantPermission, RoomMovedResponse, RpcError, SpeakerInfo, TrackSource, participant_info, signal_response,
 };
 
 use crate::{ConnectionId, ForwardId, ParticipantSid, Portrait, Rights, RoomEvent, SignalVersion, TrackSid};
@@ -76,6 +76,11 @@ pub enum Effect {
     Media(MediaCommand),
     /// An entry of the room's log.
     Event(Box<RoomEvent>),
+    /// Somebody began to speak, fell silent, or became louder. Only told while the room is recorded.
+    Speakers {
+        /// Who, by sid, and how loud.
+        changed: Vec<SpeakerInfo>,
+    },
     /// The room is over: drop it. The last effect there is.
     Finished,
 }

@@ -45,8 +45,8 @@ pub use effect::{
 };
 pub use forward::{ForwardId, Portrait};
 pub use lobby::{Entry, LobbyOutcome, Standing, Waiting};
-pub use log::{EndReason, RoomEvent, RoomEventKind};
-pub use role::{HAND_ATTRIBUTE, ROLE_ATTRIBUTE, USER_ATTRIBUTE};
+pub use log::{EndReason, RecordingStep, RoomEvent, RoomEventKind};
+pub use role::{CONSENT_ATTRIBUTE, HAND_ATTRIBUTE, ROLE_ATTRIBUTE, USER_ATTRIBUTE};
 pub use room::{ModerationError, ParticipantQuality, RoomConfig, RoomSnapshot, RoomState};
 pub use session::SessionState;
 pub use sid::{ConnectionId, ParticipantSid, RoomSid, SidSource, TrackSid};

@@ -1,13 +1,13 @@
 //! The room's log: one growing sequence that webhooks, audit, history and analytics read.
 
-use livekit_protocol::{DisconnectReason, ParticipantInfo, Room, TrackInfo};
+use livekit_protocol::{DisconnectReason, EgressInfo, ParticipantInfo, Room, TrackInfo};
 
 use crate::{Entry, LobbyOutcome, SessionState};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoomEvent {
-    /// Counts from 1 in each room session, without gaps.
+    /// Counts from 1 in each room session, without gaps. 0: it did not happen in the room, see [`RoomEventKind::Recording`].
     pub sequence: u64,
     /// Milliseconds since 1970.
     pub unix_ms: i64,
@@ -118,6 +118,13 @@ pub enum RoomEventKind {
         /// Its length on the wire.
         bytes: u64,
     },
+    /// A recording of the room is in another state. Not told by the room itself, and also after its end.
+    Recording {
+        /// Which step.
+        step: RecordingStep,
+        /// The recording as it is now.
+        info: Box<EgressInfo>,
+    },
     /// The session is in another state.
     SessionChanged {
         /// It was.
@@ -147,7 +154,31 @@ impl RoomEventKind {
             Self::LobbyJoined { .. } => "lobby_joined",
             Self::LobbyLeft { .. } => "lobby_left",
             Self::ChatMessage { .. } => "chat_message",
+            Self::Recording { step, .. } => step.name(),
             Self::SessionChanged { .. } => "session_changed",
+        }
+    }
+}
+
+/// What became of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingStep {
+    /// It was asked for.
+    Started,
+    /// It is in another state.
+    Updated,
+    /// It is over.
+    Ended,
+}
+
+impl RecordingStep {
+    /// The event's name, as webhooks spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "egress_started",
+            Self::Updated => "egress_updated",
+            Self::Ended => "egress_ended",
         }
     }
 }

@@ -18,6 +18,8 @@ pub const ROLE_ATTRIBUTE: &str = "sluice.role";
 pub const HAND_ATTRIBUTE: &str = "sluice.hand";
 /// The attribute that says whose account somebody is. Told to those who keep the server, and not to people in rooms.
 pub const USER_ATTRIBUTE: &str = "sluice.user";
+/// The attribute that says that somebody agreed to be recorded, and when: milliseconds since 1970.
+pub const CONSENT_ATTRIBUTE: &str = "sluice.consent";
 /// Longest name of a role in bytes; it is shown beside names.
 pub(crate) const ROLE_BYTES: usize = 64;
 /// Roles given in a room that it remembers. The one given first is forgotten first; its token is the oldest.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use sluice_store::Retention;
 
+use crate::recordings::RecordingsConfig;
+
 /// Everything the doors need to know.
 #[derive(Clone)]
 pub struct ServerConfig {
@@ -58,6 +60,8 @@ pub struct ServerConfig {
     pub accounts: AccountsConfig,
     /// How long things are kept.
     pub retention: Retention,
+    /// What is recorded, and where to.
+    pub recordings: RecordingsConfig,
 }
 
 /// Shows everything but the secrets.
@@ -85,6 +89,7 @@ impl fmt::Debug for ServerConfig {
             .field("roles", &self.roles)
             .field("accounts", &self.accounts)
             .field("retention", &self.retention)
+            .field("recordings", &self.recordings)
             .finish()
     }
 }
@@ -115,6 +120,7 @@ impl ServerConfig {
             roles: BTreeMap::new(),
             accounts: AccountsConfig::default(),
             retention: Retention::default(),
+            recordings: RecordingsConfig::default(),
         }
     }
 

@@ -31,6 +31,7 @@ mod media;
 mod metrics;
 mod outbound;
 mod random;
+mod recordings;
 mod records;
 mod roles;
 mod room;
@@ -51,7 +52,7 @@ use tokio::sync::watch;
 use crate::accounts::Accounts;
 use crate::auth::Keys;
 use crate::beside::Clerk;
-use crate::doors::api::{Answers, Knocks, ReturnKeys};
+use crate::doors::api::{Answers, Knocks, PlaybackKeys, ReturnKeys};
 use crate::events::EventTasks;
 use crate::gate::Gate;
 use crate::history::Load;
@@ -63,8 +64,11 @@ pub use accounts::{AccountError, Directory, NewUser, ProviderError, UserChange};
 pub use auth::{KeyError, TrustError};
 pub use config::{AccountsConfig, Limits, OidcConfig, Rates, Role, RoomDefaults, ServerConfig, Timeouts, Webhook};
 pub use events::WebhookError;
+use recordings::Recordings;
+pub use recordings::{FfmpegAt, RecordingsConfig, RecordingsError};
 pub use signal::frame::{FrameError, decode_json, decode_protobuf};
 pub use signal::request::{Query, RequestError, join_request_v0, join_request_v1};
+pub use sluice_objects::S3Settings;
 pub use trail::{AuditTrail, Unrecorded};
 
 /// Why the server could not start or go on.
@@ -82,6 +86,9 @@ pub enum ServerError {
     /// The provider of sign-in cannot be used as configured.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// Recordings cannot be kept as configured.
+    #[error(transparent)]
+    Recordings(#[from] RecordingsError),
     /// The store does not answer.
     #[error("cannot use storage: {0}")]
     Storage(#[from] StoreError),
@@ -122,9 +129,11 @@ impl Server {
         let rooms = Rooms::new(config.clone(), node, keys.clone(), metrics.clone(), log);
         let in_use = rooms.clone();
         events.keep(&config, &store, &metrics, move || in_use.occupied().into_iter().map(RoomName::from).collect());
+        let recordings = Recordings::open(config.recordings.clone(), rooms.clone(), store.clone()).await?;
         let gate = Gate::new(&config);
         let (_, secret) = config.keys.first().ok_or(KeyError::NoKeys)?;
         let return_keys = ReturnKeys::derive(secret);
+        let playback_keys = PlaybackKeys::derive(secret);
         let creations = PerMinute::new(config.limits.room_creations_per_minute);
         let roles = Roles::new(&config.roles);
         let accounts = Accounts::new(&config, &store)?;
@@ -134,6 +143,7 @@ impl Server {
             accounts,
             roles,
             rooms,
+            recordings,
             store,
             trail,
             media_door,
@@ -146,6 +156,7 @@ impl Server {
             answers: Answers::default(),
             knocks: Knocks::default(),
             return_keys,
+            playback_keys,
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
         };
@@ -197,6 +208,11 @@ impl Server {
             tracing::warn!("rooms were still open when the drain timeout was over");
         }
         self.clerk.stop().await;
+        if tokio::time::timeout_at(deadline, self.app.recordings.all_ended()).await.is_err() {
+            tracing::warn!(
+                "recordings were still being closed when the drain timeout was over; the next start finishes them"
+            );
+        }
         self.events.close(deadline).await;
     }
 }
@@ -209,6 +225,7 @@ struct App {
     accounts: Option<Accounts>,
     roles: Roles,
     rooms: Arc<Rooms>,
+    recordings: Recordings,
     store: Store,
     trail: AuditTrail,
     /// `Some` where media may come to the doors' own addresses.
@@ -222,6 +239,7 @@ struct App {
     answers: Answers,
     knocks: Knocks,
     return_keys: ReturnKeys,
+    playback_keys: PlaybackKeys,
     ready: AtomicBool,
     connections: AtomicU64,
 }

@@ -13,7 +13,7 @@ pub(crate) fn participant_sid(id: &core::ParticipantId) -> rooms::ParticipantSid
     id.as_str().into()
 }
 
-fn track(sid: &rooms::TrackSid) -> core::TrackId {
+pub(crate) fn track(sid: &rooms::TrackSid) -> core::TrackId {
     sid.as_str().into()
 }
 

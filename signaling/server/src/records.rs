@@ -8,6 +8,7 @@ use livekit_protocol::RoomConfiguration;
 use serde::{Deserialize, Serialize};
 use sluice_rooms::Entry;
 use sluice_store::{BanSubject, Identity, Lifetime, Room, RoomName, StoreError, UnixMillis};
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::clock::moment;
@@ -28,6 +29,24 @@ pub(crate) struct Settings {
     pub(crate) last_cameras: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) loudest_microphones: Option<u16>,
+    #[serde(skip_serializing_if = "RecordingSettings::is_unset")]
+    pub(crate) recording: RecordingSettings,
+}
+
+/// How a room is recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub(crate) struct RecordingSettings {
+    /// Everybody is, without anybody asking, from the first person on.
+    pub(crate) auto: bool,
+    /// Who joins by the native API has to agree to be recorded.
+    pub(crate) consent: bool,
+}
+
+impl RecordingSettings {
+    fn is_unset(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Settings {
@@ -85,6 +104,7 @@ pub(crate) fn wish(record: &Room) -> RoomWish {
         loudest_microphones: settings.loudest_microphones,
         entry: entry(record),
         keeps_chat: record.keeps_chat,
+        records: settings.recording.auto,
     }
 }
 

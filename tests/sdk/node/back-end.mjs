@@ -8,6 +8,9 @@ import { DisconnectReason, TrackSource } from '@livekit/rtc-node';
 import {
   AccessToken,
   DataPacket_Kind,
+  EgressClient,
+  EgressStatus,
+  EncodedFileOutput,
   RoomConfiguration,
   RoomServiceClient,
   TwirpError,
@@ -144,4 +147,25 @@ it('is told what it may not do', async (call, rooms) => {
   await assert.rejects(rooms.getParticipant(call.room, 'nobody'), refusal('not_found', 404));
   await assert.rejects(rooms.deleteRoom('nowhere'), refusal('not_found', 404));
   await assert.rejects(rooms.createRoom({ name: '' }), refusal('invalid_argument', 400));
+});
+
+it('records somebody, and stops', async (call) => {
+  const egress = new EgressClient(call.wsUrl.replace('ws', 'http'), KEY, SECRET);
+  const ann = await call.join('ann');
+  await ann.publish(call.camera());
+  const file = new EncodedFileOutput({ filepath: '{room_name}/{publisher_identity}' });
+  const { egressId } = await egress.startParticipantEgress(call.room, 'ann', { file });
+  const is = (status) => async () => {
+    const [info] = await egress.listEgress({ egressId });
+    return info.status === status && info;
+  };
+  await until('it is recorded', is(EgressStatus.EGRESS_ACTIVE), 2 * LIMIT_MS);
+  assert.equal((await egress.listEgress({ roomName: call.room, active: true })).length, 1);
+  await egress.stopEgress(egressId);
+  const over = await until('it is over', is(EgressStatus.EGRESS_COMPLETE), 2 * LIMIT_MS);
+  assert.equal(over.fileResults.length, 1);
+  assert.equal(over.fileResults[0].filename, `${call.room}/ann.webm`);
+  assert.ok(over.fileResults[0].size > 0n);
+  await assert.rejects(egress.stopEgress(egressId), refusal('failed_precondition', 412));
+  await assert.rejects(egress.stopEgress('EG_nobodyknows'), refusal('not_found', 404));
 });

@@ -186,6 +186,48 @@ pub(crate) const NOT_HERE: &[Row] = &[
         "the next peer's password foretold from one's own",
         &[("sfu/sim/tests/networks.rs", "credentials_come_from_the_injected_randomness_alone")],
     ),
+    by(
+        "R-killed",
+        "the server is killed while it records",
+        &[("tests/recorded/killed.rs", "fifty_recordings_of_a_killed_server_play_to_within_two_seconds_of_the_kill")],
+    ),
+    by(
+        "R-disk",
+        "a disk that is full, one that takes nothing, a file or a link that is there already",
+        &[
+            ("tests/recorded/disks.rs", "a_full_disk_ends_the_recording_with_its_reason_and_what_was_written_plays"),
+            ("tests/recorded/disks.rs", "a_disk_that_cannot_be_written_refuses_the_recording_and_the_call_goes_on"),
+            (
+                "sfu/node/tests/threads/recording.rs",
+                "a_file_that_cannot_be_written_ends_with_its_reason_and_others_go_on",
+            ),
+        ],
+    ),
+    by(
+        "R-slow-disk",
+        "a disk that stands still",
+        &[("sfu/sim/tests/taps.rs", "nobody_drains_a_tap_and_the_call_loses_nothing")],
+    ),
+    by(
+        "R-often",
+        "recordings begun and stopped a thousand times",
+        &[("tests/recorded/many.rs", "begun_and_stopped_a_thousand_times_nothing_is_left_of_it_but_what_was_recorded")],
+    ),
+    by(
+        "R-media",
+        "other codecs, sizes and streams, ten minutes of nothing, two days, clocks that jump",
+        &[
+            ("sfu/sim/tests/recordings/encodings.rs", "pictures_change_their_size"),
+            (
+                "sfu/sim/tests/recordings/encodings.rs",
+                "a_publisher_whose_encoder_begins_anew_under_another_ssrc_goes_on",
+            ),
+            ("sfu/recorder/tests/files/long.rs", "ten_minutes_in_which_nothing_comes_are_ten_minutes"),
+            ("sfu/recorder/tests/files/long.rs", "two_days_are_two_days_though_timestamps_wrap_every_half"),
+            ("sfu/recorder/tests/files/long.rs", "a_clock_that_jumps_does_not_move_what_comes_behind_it"),
+            ("sfu/recorder/tests/files/track.rs", "another_codec_begins_another_file"),
+        ],
+    ),
 ];
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! call. A line for each: passed, failed, or where else it is played, or why not.
 //!
 //! `rows.rs` is the list, and `elsewhere.rs` that of what is played by other tests or by nobody. `plays.rs` carries rows out,
-//! `rooms.rs` those about rooms and their hosts, `media.rs` those about ports for media, `operations.rs` and `receivers.rs`
-//! those about how a server is run; `grounds.rs` starts servers for rows that need their own, `afterwards.rs` looks at what is
+//! `rooms.rs` those about rooms and their hosts, `recordings.rs` those about what is kept of them, `media.rs` those about ports
+//! for media, `operations.rs` and `receivers.rs` those about how a server is run; `grounds.rs` starts servers for rows that need their own, `afterwards.rs` looks at what is
 //! left of it all, `wire.rs` is a stranger's hands, `honest.rs` the call. Knows the server from outside only.
 
 mod afterwards;
@@ -14,6 +14,7 @@ mod media;
 mod operations;
 mod plays;
 mod receivers;
+mod recordings;
 mod rooms;
 mod rows;
 mod wire;
@@ -181,7 +182,11 @@ mod tests {
     fn rows_have_names_of_their_own_and_a_layer() {
         let all: Vec<_> = ROWS.iter().chain(NOT_HERE).collect();
         for (place, row) in all.iter().enumerate() {
-            assert!(row.id.starts_with(['A', 'S', 'W', 'O', 'U']) && row.id.chars().nth(1) == Some('-'), "{}", row.id);
+            assert!(
+                row.id.starts_with(['A', 'S', 'W', 'O', 'U', 'R']) && row.id.chars().nth(1) == Some('-'),
+                "{}",
+                row.id
+            );
             assert!(all[..place].iter().all(|other| other.id != row.id), "{}", row.id);
         }
     }

@@ -1,12 +1,12 @@
 //! The rows: what is sent, and what has to come of it. Data; `plays.rs` carries it out.
 //!
-//! Layers: A tokens and API, S signaling, W web, O operations, U datagrams.
+//! Layers: A tokens and API, S signaling, W web, O operations, U datagrams, R recordings.
 
 use super::afterwards::{self, Own};
 use super::grounds::Grounds;
 use super::plays::{self, Outcome};
 use super::wire::Target;
-use super::{media, operations, receivers, rooms};
+use super::{media, operations, receivers, recordings, rooms};
 
 /// One kind of hostile input.
 pub(crate) struct Row {
@@ -253,6 +253,17 @@ pub(crate) const ROWS: &[Row] = &[
     row("U-pieces", "pieces of handshakes that overlap, lie, and never become whole", Play::Alone(media::pieces)),
     row("U-restarts", "two hundred restarts of ICE", Play::Own(media::restarts)),
     row("U-tcp", "frames over TCP that lie, and 500 connections that say nothing", Play::Alone(media::frames)),
+    row(
+        "R-names",
+        "names of recordings, and identities in them, that lead elsewhere, end early, or are long",
+        Play::Alone(recordings::names),
+    ),
+    row("R-secrets", "keys of buckets and streams in requests to record", Play::Alone(recordings::secrets)),
+    row(
+        "R-others",
+        "recordings begun, listed, stopped and fetched by whom they are not for",
+        Play::Alone(recordings::others),
+    ),
     row("S-rooms", "rooms by the hundred", Play::Own(plays::many_rooms)),
     row("A-flood", "wrong tokens by the hundred", Play::Own(plays::wrong_tokens)),
     row("A-often", "requests by the thousand", Play::Own(plays::many_requests)),

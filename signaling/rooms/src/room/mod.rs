@@ -181,6 +181,8 @@ pub struct RoomState {
     /// When identities were taken over lately.
     takeovers: BTreeMap<String, Vec<Instant>>,
     speakers: Speakers,
+    /// The recordings of it that go on.
+    recordings: BTreeSet<String>,
     /// When nobody of a part of the media plane is heard any more, unless it reports.
     silence_at: BTreeMap<u16, Instant>,
     /// When everybody is told of the room's new numbers.
@@ -238,6 +240,7 @@ impl RoomState {
             calls: Calls::default(),
             takeovers: BTreeMap::new(),
             speakers: Speakers::default(),
+            recordings: BTreeSet::new(),
             silence_at: BTreeMap::new(),
             room_update_at: None,
             ratings: BTreeMap::new(),
@@ -290,9 +293,15 @@ impl RoomState {
             metadata: self.config.metadata.clone(),
             num_participants,
             num_publishers,
-            active_recording: self.participants.values().any(Participant::is_recorder),
+            active_recording: self.is_recorded(),
             ..Default::default()
         }
+    }
+
+    /// Whether anything here is recorded, by this server or by a participant who is a recorder.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        !self.recordings.is_empty() || self.participants.values().any(Participant::is_recorder)
     }
 
     /// The room and everybody in it.
@@ -393,6 +402,7 @@ impl RoomState {
                 Command::SignalLost { connection } => self.handle_signal_lost(connection, now),
                 Command::Media(event) => self.handle_media(event, now),
                 Command::GuestChanged { forward, portrait } => self.handle_guest_changed(forward, &portrait, now),
+                Command::Recorded { recording, goes_on } => self.handle_recorded(recording, goes_on),
                 Command::ForwardOver { forward } => self.handle_forward_over(forward, now),
                 Command::Shutdown => {
                     self.finish(
@@ -574,6 +584,20 @@ impl RoomState {
         }
     }
 
+    /// Whoever is recorded is to know at once.
+    fn handle_recorded(&mut self, recording: String, goes_on: bool) {
+        let before = self.is_recorded();
+        if goes_on {
+            self.recordings.insert(recording);
+        } else {
+            self.recordings.remove(&recording);
+        }
+        self.unsettled = true;
+        if self.is_recorded() != before {
+            self.tell_room();
+        }
+    }
+
     fn tell_room(&mut self) {
         let room = Some(self.info());
         self.broadcast(signal_response::Message::RoomUpdate(RoomUpdate { room }), |_| true);
@@ -581,6 +605,9 @@ impl RoomState {
 
     fn tell_speakers(&mut self, speakers: Vec<SpeakerInfo>) {
         if !speakers.is_empty() {
+            if !self.recordings.is_empty() {
+                self.effects.push(Effect::Speakers { changed: speakers.clone() });
+            }
             self.broadcast(signal_response::Message::SpeakersChanged(SpeakersChanged { speakers }), |_| true);
         }
     }

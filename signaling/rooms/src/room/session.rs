@@ -45,7 +45,7 @@ impl RoomState {
     }
 
     pub(super) fn presence(&self) -> Presence {
-        let mut presence = Presence::default();
+        let mut presence = Presence { recorded: !self.recordings.is_empty(), ..Presence::default() };
         for participant in self.participants.values() {
             if participant.is_recorder() {
                 presence.recorded |= participant.active;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::header;
 use axum::middleware;
+use sluice_objects::S3Settings;
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 use crate::App;
@@ -49,6 +50,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         // When to come again, and what to name in a report: scripts of other pages see neither unasked.
         .expose_headers([header::RETRY_AFTER, edge::REQUEST_ID]);
+    let bucket = app.config.recordings.s3.as_ref().map(S3Settings::address);
+    let safety = Safety::new(app.config.public_url.as_deref(), bucket.as_deref());
     let acts = Router::new().merge(api::routes(&app.config.limits)).merge(twirp::routes());
     Router::new()
         .merge(signal_v0::routes())
@@ -57,7 +60,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(ops::routes())
         .fallback(assets::serve)
         .layer(middleware::from_fn_with_state(app.clone(), edge::guard))
-        .layer(middleware::from_fn_with_state(Safety::new(app.config.public_url.as_deref()), safety::set))
+        .layer(middleware::from_fn_with_state(safety, safety::set))
         .layer(cors)
         .with_state(app)
 }
@@ -66,7 +69,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 pub(crate) fn admin_router(app: Arc<App>) -> Router {
     ops::admin_routes()
         .layer(middleware::from_fn_with_state(app.clone(), edge::guard))
-        .layer(middleware::from_fn_with_state(Safety::new(None), safety::set))
+        .layer(middleware::from_fn_with_state(Safety::new(None, None), safety::set))
         .with_state(app)
 }
 

@@ -30,9 +30,10 @@ pub(super) struct Safety {
 }
 
 impl Safety {
-    /// The web client speaks to where it came from, and to the URL by which clients reach this server.
-    pub(super) fn new(public_url: Option<&str>) -> Self {
-        let content_security = HeaderValue::try_from(content_security("'self'", public_url))
+    /// The web client speaks to where it came from, and to the URL by which clients reach this server. Recordings may play
+    /// from the bucket at that address.
+    pub(super) fn new(public_url: Option<&str>, bucket: Option<&str>) -> Self {
+        let content_security = HeaderValue::try_from(content_security("'self'", public_url, bucket))
             .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
         Self { content_security }
     }
@@ -53,11 +54,12 @@ pub(super) async fn set(State(safety): State<Safety>, request: Request, next: Ne
 
 /// The policy (CSP Level 3). No script or style but from files of this server: what somebody smuggles into a page does
 /// not run, and sends nothing elsewhere. `blob:` is the client's own: workers, pictures, recordings.
-fn content_security(styles: &str, public_url: Option<&str>) -> String {
+fn content_security(styles: &str, public_url: Option<&str>, bucket: Option<&str>) -> String {
     let elsewhere = public_url.and_then(connectable).map(|sources| format!(" {sources}")).unwrap_or_default();
+    let kept = bucket.and_then(origin).map(|source| format!(" {source}")).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self'; worker-src 'self' blob:; style-src {styles}; \
-         img-src 'self' data: blob:; font-src 'self'; media-src 'self' blob: mediastream:; connect-src 'self'{elsewhere}; \
+         img-src 'self' data: blob:; font-src 'self'; media-src 'self' blob: mediastream:{kept}; connect-src 'self'{elsewhere}; \
          manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 }
@@ -65,18 +67,23 @@ fn content_security(styles: &str, public_url: Option<&str>) -> String {
 /// The policy for a page that has this text in its only `<style>`.
 pub(super) fn with_style(style: &str) -> HeaderValue {
     let hash = format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, style.as_bytes())));
-    HeaderValue::try_from(content_security(&hash, None))
+    HeaderValue::try_from(content_security(&hash, None, None))
         .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
 }
 
 /// The server of a URL as sources, for requests and for WebSockets. What does not belong into a policy gives none.
 fn connectable(url: &str) -> Option<String> {
+    let origin = origin(url)?;
+    Some(format!("{origin} ws{}", origin.strip_prefix("http")?))
+}
+
+/// The server of a URL as a source for requests.
+fn origin(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
     let secure = if scheme.ends_with('s') { "s" } else { "" };
-    (!authority.is_empty() && authority.chars().all(is_plain))
-        .then(|| format!("http{secure}://{authority} ws{secure}://{authority}"))
+    (!authority.is_empty() && authority.chars().all(is_plain)).then(|| format!("http{secure}://{authority}"))
 }
 
 #[cfg(test)]
@@ -85,11 +92,16 @@ mod tests {
 
     #[test]
     fn the_client_may_speak_to_its_server_and_nobody_else() {
-        assert!(content_security("'self'", None).contains("connect-src 'self';"));
-        let policy = content_security("'self'", Some("wss://call.example.org:8443/x"));
+        assert!(content_security("'self'", None, None).contains("connect-src 'self';"));
+        let policy = content_security("'self'", Some("wss://call.example.org:8443/x"), None);
         let expected = "connect-src 'self' https://call.example.org:8443 wss://call.example.org:8443;";
         assert!(policy.contains(expected), "{policy}");
         assert_eq!(connectable("ws://a; script-src *"), None);
+        let policy = content_security("'self'", None, Some("https://calls.s3.eu-north-1.amazonaws.com/x"));
+        assert!(
+            policy.contains("mediastream: https://calls.s3.eu-north-1.amazonaws.com; connect-src 'self';"),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe"));
     }
 

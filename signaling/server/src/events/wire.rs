@@ -5,7 +5,7 @@
 //! the log alone.
 
 use livekit_protocol::{
-    DisconnectReason, ParticipantInfo, Room, RoomEndReason, TrackInfo, WebhookEvent, participant_info,
+    DisconnectReason, EgressInfo, ParticipantInfo, Room, RoomEndReason, TrackInfo, WebhookEvent, participant_info,
 };
 use serde_json::{Value, json};
 use sluice_rooms::{EndReason, RoomEvent, RoomEventKind};
@@ -25,6 +25,7 @@ struct Told {
     participant: Option<ParticipantInfo>,
     track: Option<TrackInfo>,
     end: RoomEndReason,
+    egress: Option<EgressInfo>,
     /// Whom it is about, where that is nobody in the room.
     about: Option<String>,
     /// What LiveKit's message has no field for: the member `sluice`.
@@ -77,6 +78,7 @@ impl Told {
                 let more = json!({ "id": id, "identity": identity, "name": name, "bytes": bytes });
                 Self { about: Some(identity).filter(|who| !who.is_empty()), ..logged("chat_message", more) }
             }
+            RoomEventKind::Recording { step, info } => Self { egress: Some(*info), ..webhook(step.name()) },
             RoomEventKind::SessionChanged { from, to } => {
                 logged("session_changed", json!({ "from": from.name(), "to": to.name() }))
             }
@@ -103,7 +105,7 @@ fn gone(participant: ParticipantInfo, reason: DisconnectReason) -> ParticipantIn
 /// A room's event for the log.
 pub(super) fn event(event: RoomEvent) -> NewEvent {
     let RoomEvent { unix_ms, room, kind, .. } = event;
-    let Told { name, webhook, participant, track, end, about, more } = Told::of(kind);
+    let Told { name, webhook, participant, track, end, egress, about, more } = Told::of(kind);
     let subject = participant.as_ref().map(|participant| participant.identity.clone()).or(about);
     let subject = subject.as_deref().map(Identity::from);
     let session = SessionId::from(room.sid.as_str());
@@ -116,6 +118,7 @@ pub(super) fn event(event: RoomEvent) -> NewEvent {
         participant,
         track,
         room_end_reason: end as i32,
+        egress_info: egress,
         ..WebhookEvent::default()
     };
     NewEvent {

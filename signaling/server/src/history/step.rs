@@ -76,7 +76,8 @@ impl Step {
             | RoomEventKind::HandLowered { .. }
             | RoomEventKind::EntryChanged { .. }
             | RoomEventKind::LobbyJoined { .. }
-            | RoomEventKind::LobbyLeft { .. } => return None,
+            | RoomEventKind::LobbyLeft { .. }
+            | RoomEventKind::Recording { .. } => return None,
         };
         Some(Self {
             session: SessionId::from(event.room.sid.as_str()),

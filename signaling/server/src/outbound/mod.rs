@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use address::is_public;
+pub(crate) use address::is_public;
 
 /// From the first question to the resolver to the end of the answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

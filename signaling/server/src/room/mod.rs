@@ -8,16 +8,19 @@ mod forwards;
 mod task;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use livekit_protocol::{RoomConfiguration, RpcError, ServerInfo};
-use sluice_node::Node;
-use sluice_rooms::{Moderation, ModerationError, RoomConfig, RoomLimits, RoomSnapshot, RoomState, SidSource};
+use livekit_protocol::{RoomConfiguration, RoomEgress, RpcError, ServerInfo};
+use sluice_node::{Node, TapReader, TapWake};
+use sluice_rooms::{
+    Moderation, ModerationError, RoomConfig, RoomEvent, RoomLimits, RoomSnapshot, RoomState, SidSource, TrackSid,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Keys;
@@ -31,6 +34,7 @@ use crate::random::random_id;
 pub(crate) use explain::Picture;
 pub(crate) use explain::{Asker, ExplainError, Explained, Fared, code, kind_name};
 pub(crate) use task::{Show, ToRoom};
+pub(crate) use watchers::{Watched, Witnessed};
 
 /// The version clients are told. SDKs compare it with those of LiveKit's server to know what they may use (RPC
 /// wants 1.8.0), and unwrap its parse; so it is the version whose signaling this server speaks, with our own
@@ -116,7 +120,26 @@ impl RoomHandle {
     pub(crate) async fn send(&self, command: ToRoom) -> bool {
         self.commands.send(command).await.is_ok()
     }
+
+    /// The room as it is, and what happens in it from then on; `None` when it has ended.
+    pub(crate) async fn watch(&self) -> Option<Watched> {
+        let (reply, answer) = oneshot::channel();
+        self.send(ToRoom::Watch { reply }).await;
+        answer.await.ok()
+    }
 }
+
+/// What of a room is to be recorded without anybody asking while it goes on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Automatic {
+    /// What whoever made it asked for.
+    pub(crate) egress: RoomEgress,
+    /// The tracks of everybody, as the room was set up.
+    pub(crate) everybody: bool,
+}
+
+/// What is told of each room that opens and asks for [`Automatic`] recordings.
+type Opened = Box<dyn Fn(RoomHandle, Automatic) + Send + Sync>;
 
 /// How a room shall be made, where it differs from the defaults.
 #[derive(Debug, Clone, Default)]
@@ -133,6 +156,8 @@ pub(crate) struct RoomWish {
     pub(crate) entry: sluice_rooms::Entry,
     /// Whether the log is told what people write.
     pub(crate) keeps_chat: bool,
+    /// Whether everybody is recorded who comes.
+    pub(crate) records: bool,
 }
 
 impl RoomWish {
@@ -142,6 +167,15 @@ impl RoomWish {
             config.max_participants = self.config.as_ref().map_or(0, |config| config.max_participants);
         }
         Self { config: Some(config), ..self }
+    }
+
+    /// The same, recorded as the token of the first participant asks for it: the room was set up by others, and its record does
+    /// not say.
+    pub(crate) fn recorded_as(mut self, config: Option<&RoomConfiguration>) -> Self {
+        if let Some(egress) = config.and_then(|config| config.egress.clone()) {
+            self.config.get_or_insert_default().egress = Some(egress);
+        }
+        self
     }
 }
 
@@ -155,12 +189,15 @@ pub(crate) struct Rooms {
     metrics: Metrics,
     log: EventLog,
     node_id: String,
+    /// Who records rooms that ask for it as they open.
+    recorder: OnceLock<Opened>,
 }
 
 impl Rooms {
     pub(crate) fn new(config: ServerConfig, node: Node, keys: Arc<Keys>, metrics: Metrics, log: EventLog) -> Arc<Self> {
         let node_id = format!("ND_{}", random_id(NODE_ID_LETTERS));
-        Arc::new(Self { open: DashMap::new(), numbers: AtomicU64::new(0), config, node, keys, metrics, log, node_id })
+        let (open, numbers, recorder) = (DashMap::new(), AtomicU64::new(0), OnceLock::new());
+        Arc::new(Self { open, numbers, config, node, keys, metrics, log, node_id, recorder })
     }
 
     /// What clients and back ends know this server by; new with each start.
@@ -216,6 +253,38 @@ impl Rooms {
         self.get(id)?.send(ToRoom::Ask { question }).await;
         // A room that ends drops what it was asked.
         answer.await.ok()
+    }
+
+    /// An open room as it is, and what happens in it from then on.
+    pub(crate) async fn watch(&self, id: &str) -> Option<Watched> {
+        self.get(id)?.watch().await
+    }
+
+    /// Says who is told of rooms that open and ask to be recorded. The first one stays; it must not block.
+    pub(crate) fn record_by(&self, recorder: impl Fn(RoomHandle, Automatic) + Send + Sync + 'static) {
+        let _ = self.recorder.set(Box::new(recorder));
+    }
+
+    /// Tells an open room, and all in it, that it is recorded, or is no more.
+    pub(crate) async fn recorded(&self, id: &str, recording: &str, goes_on: bool) {
+        if let Some(room) = self.get(id) {
+            room.send(ToRoom::Recorded { recording: recording.to_owned(), goes_on }).await;
+        }
+    }
+
+    /// Taps a track of somebody in an open room; `None` when one of them has gone.
+    pub(crate) async fn tap(&self, id: &str, identity: &str, track: &str, wake: TapWake) -> Option<TapReader> {
+        let (reply, answer) = oneshot::channel();
+        let (identity, track) = (identity.to_owned(), TrackSid::from(track));
+        self.get(id)?.send(ToRoom::Tap { identity, track, wake, reply }).await;
+        answer.await.ok().flatten()
+    }
+
+    /// Writes into the log what happened of a room, but not in it.
+    pub(crate) fn note(&self, event: Box<RoomEvent>) {
+        self.metrics.room_events.with_label_values(&[event.kind.name()]).inc();
+        // What is lost is counted there.
+        let _ = self.log.note(event);
     }
 
     /// Lets a participant of an open room be in another, too. It is there, and the log says so, when this answers; it stays
@@ -290,6 +359,10 @@ impl Rooms {
             asked => asked,
         };
         let bound = |asked: Option<u16>, default: u16| Some(asked.unwrap_or(default)).filter(|bound| *bound > 0);
+        let automatic = match (&asked.egress, wish.records) {
+            (None, false) => None,
+            (egress, everybody) => Some(Automatic { egress: egress.clone().unwrap_or_default(), everybody }),
+        };
         let limits = RoomLimits {
             last_cameras: bound(wish.last_cameras, defaults.last_cameras),
             loudest_microphones: bound(wish.loudest_microphones, defaults.loudest_microphones),
@@ -343,6 +416,9 @@ impl Rooms {
         };
         let task = task::RoomTask::new(self.clone(), &handle, state, worker_room, link);
         tokio::spawn(task.run(effects, inbox, media));
+        if let Some((record, automatic)) = self.recorder.get().zip(automatic) {
+            record(handle.clone(), automatic);
+        }
         handle
     }
 

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use livekit_protocol::{ParticipantInfo, RoomMovedResponse, RpcError, signal_request, signal_response};
-use sluice_core::{RoomId, WorkerId};
-use sluice_node::RoomLink;
+use sluice_core::{RoomId, TapWish, WorkerId};
+use sluice_node::{RoomLink, TapReader, TapWake};
 use sluice_rooms::{
     Arrival, Command, ConnectionId, Effect, ForwardId, Join, MediaCommand, MediaEvent, Moderation, ModerationError,
-    ParticipantSid, Portrait, Resume, RoomEventKind, RoomSnapshot, RoomState, TokenClaims,
+    ParticipantSid, Portrait, Resume, RoomEventKind, RoomSnapshot, RoomState, TokenClaims, TrackSid,
 };
 use sluice_store::UnixMillis;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +19,7 @@ use tracing::Instrument;
 
 use super::explain::{Asker, ExplainReply, Explanations, Fared};
 use super::forwards::{ForwardReply, Forwards, GuestNews};
+use super::watchers::{Watched, Watchers};
 use super::{RoomHandle, RoomStatus, Rooms, now};
 use crate::events::Mark;
 use crate::history::{self, Samples};
@@ -52,6 +53,12 @@ pub(crate) enum ToRoom {
     },
     /// Shows its state to a question.
     Ask { question: Box<dyn FnOnce(&RoomState) + Send> },
+    /// Shows the room, and all that happens in it from then on.
+    Watch { reply: oneshot::Sender<Watched> },
+    /// It is recorded by this recording, or no more.
+    Recorded { recording: String, goes_on: bool },
+    /// Gives a track of somebody away to whoever holds the reader.
+    Tap { identity: String, track: TrackSid, wake: TapWake, reply: oneshot::Sender<Option<TapReader>> },
     /// Calls a procedure of a participant.
     Call { identity: String, method: String, payload: String, timeout: Duration, reply: CallReply },
     /// A participant is to be in another room, too.
@@ -113,6 +120,7 @@ pub(super) struct RoomTask {
     calls_made: u64,
     calls: HashMap<u64, CallReply>,
     forwards: Forwards,
+    watchers: Watchers,
     /// How far the log must be written to have what happened here, of what found a place in it.
     mark: Mark,
     /// The newest of what happened found none.
@@ -144,6 +152,7 @@ impl RoomTask {
             calls_made: 0,
             calls: HashMap::new(),
             forwards: Forwards::default(),
+            watchers: Watchers::default(),
             mark: Mark::default(),
             is_lost: false,
             sampled: None,
@@ -236,6 +245,18 @@ impl RoomTask {
                 question(&self.state);
                 return Vec::new();
             }
+            ToRoom::Watch { reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.watchers.add(self.state.snapshot()));
+                return Vec::new();
+            }
+            ToRoom::Recorded { recording, goes_on } => {
+                return self.state.handle(Command::Recorded { recording, goes_on }, now());
+            }
+            ToRoom::Tap { identity, track, wake, reply } => {
+                let _ = reply.send(self.tap(&identity, &track, wake));
+                return Vec::new();
+            }
             ToRoom::Call { identity, method, payload, timeout, reply } => {
                 self.calls_made += 1;
                 let call = self.calls_made;
@@ -309,6 +330,12 @@ impl RoomTask {
             if self.carry_out(effects) { Mark::LOST } else { self.mark }
         });
         let _ = reply.send(answer);
+    }
+
+    /// A tap of the best there is of a track.
+    fn tap(&mut self, identity: &str, track: &TrackSid, wake: TapWake) -> Option<TapReader> {
+        let participant = self.state.find(identity).map(|(sid, _)| media::participant(sid))?;
+        self.link.tap(&participant, &media::track(track), TapWish::default(), wake).ok()
     }
 
     fn handle_media(&mut self, event: sluice_core::Event) -> Vec<Effect> {
@@ -418,6 +445,7 @@ impl RoomTask {
                 Effect::Event(event) => {
                     self.rooms.metrics.room_events.with_label_values(&[event.kind.name()]).inc();
                     log(&event.kind, event.sequence);
+                    self.watchers.tell(&event);
                     let mark = self.rooms.log.note(event);
                     noted = true;
                     if mark.is_lost() {
@@ -426,6 +454,7 @@ impl RoomTask {
                         self.mark = mark;
                     }
                 }
+                Effect::Speakers { changed } => self.watchers.tell_speakers(changed, now().unix_ms),
                 Effect::Finished => self.rooms.forget(&self.status.id, self.number),
             }
         }
@@ -523,6 +552,9 @@ fn log(kind: &RoomEventKind, sequence: u64) {
         RoomEventKind::LobbyJoined { .. } => tracing::info!(sequence, "{name}"),
         RoomEventKind::LobbyLeft { outcome, .. } => tracing::info!(sequence, outcome = outcome.name(), "{name}"),
         RoomEventKind::ChatMessage { bytes, .. } => tracing::debug!(sequence, bytes, "{name}"),
+        RoomEventKind::Recording { info, .. } => {
+            tracing::info!(egress = %info.egress_id, status = info.status, "{name}");
+        }
         RoomEventKind::SessionChanged { from, to } => tracing::info!(sequence, %from, %to, "{name}"),
     }
 }

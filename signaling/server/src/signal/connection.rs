@@ -208,7 +208,8 @@ async fn enter(
         } else {
             let room = if may_open {
                 let asked = || RoomWish { config: room_config.clone(), ..Default::default() };
-                let wish = set_up.clone().unwrap_or_else(asked);
+                let recorded = |set_up: RoomWish| set_up.recorded_as(room_config.as_ref());
+                let wish = set_up.clone().map_or_else(asked, recorded);
                 app.rooms.open(&name, wish).map_err(no_place)?
             } else {
                 app.rooms.get(&name).ok_or_else(closed)?

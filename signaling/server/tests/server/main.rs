@@ -8,6 +8,7 @@ mod api;
 mod audit;
 mod beside;
 mod calls;
+mod consent;
 mod control;
 #[allow(unreachable_pub, reason = "it is the store's")]
 #[path = "../../../store/tests/databases/mod.rs"]
@@ -23,6 +24,7 @@ mod oidc;
 mod operations;
 mod provider;
 mod ranks;
+mod recordings;
 mod restart;
 mod twirp;
 mod webhooks;

@@ -179,6 +179,14 @@ async fn each_method_wants_its_grant() {
         "PerformRpc",
     ];
     let denied = (401, "unauthenticated".to_owned());
+    // A host's token has roomRecord, too: it is for the room it hosts, and for the native API.
+    let host = VideoGrants { room_join: true, room_record: true, room: "math".into(), ..Default::default() };
+    for method in ["ListEgress", "StopEgress", "StartRoomCompositeEgress", "UpdateStream", "UpdateLayout"] {
+        let target = format!("/twirp/livekit.Egress/{method}");
+        let answer =
+            crate::control::ask(&server, "POST", &target, &sign(host.clone()), json!({ "room_name": "other" })).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str().unwrap()), (401, "unauthenticated"), "{method}");
+    }
     for method in of_room.into_iter().chain(["CreateRoom", "DeleteRoom"]) {
         assert_eq!(bad(&server, &everything_else, method, room.clone()).await, denied, "{method}");
     }

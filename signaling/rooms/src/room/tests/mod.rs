@@ -9,6 +9,7 @@ mod chat;
 mod entry;
 mod forwarding;
 mod properties;
+mod recordings;
 mod roles;
 mod server_api;
 mod session;
@@ -69,6 +70,8 @@ pub(super) struct World {
     pub(super) data: Vec<(Vec<ParticipantSid>, DataChannel, Arc<[u8]>)>,
     /// Of the data, what the server said of itself: to whom, and what.
     pub(super) notices: Vec<(ParticipantSid, serde_json::Value)>,
+    /// Who spoke, as told to recordings.
+    overheard: Vec<Vec<livekit_protocol::SpeakerInfo>>,
     pub(super) offers: Vec<(ParticipantSid, u32)>,
     pub(super) resumed: Vec<ParticipantSid>,
     /// What each connection saw last of each participant.
@@ -184,6 +187,7 @@ impl World {
             subscriptions: BTreeMap::new(),
             data: Vec::new(),
             notices: Vec::new(),
+            overheard: Vec::new(),
             offers: Vec::new(),
             resumed: Vec::new(),
             seen: BTreeMap::new(),
@@ -229,6 +233,7 @@ impl World {
                     assert!(self.media_tracks.insert(track.clone(), guest).is_none(), "borrowed twice");
                     self.borrowed.insert(track, of);
                 }
+                Effect::Speakers { changed } => self.overheard.push(changed),
                 Effect::Finished => self.finished = true,
             }
         }

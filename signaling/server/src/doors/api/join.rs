@@ -14,7 +14,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use livekit_protocol::participant_info;
 use serde::{Deserialize, Serialize};
-use sluice_rooms::{Moderation, ROLE_ATTRIBUTE, TokenClaims, USER_ATTRIBUTE, display_name, valid_identity};
+use sluice_rooms::{
+    CONSENT_ATTRIBUTE, Moderation, ROLE_ATTRIBUTE, TokenClaims, USER_ATTRIBUTE, display_name, valid_identity,
+};
 use sluice_store::User;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +29,7 @@ use super::rooms::{BAD_NAME, NO_GUESTS, Room};
 use super::{INTERNAL, PASSWORDS_BUSY, ROOM_NOT_FOUND, body};
 use crate::App;
 use crate::auth::now_s;
+use crate::clock::moment;
 use crate::doors::Peer;
 use crate::doors::error::ApiError;
 use crate::doors::knock::Client;
@@ -60,6 +63,12 @@ const BANNED: ApiError = ApiError::new(StatusCode::FORBIDDEN, "banned", "a host 
 const SIGN_IN_REQUIRED: ApiError =
     ApiError::new(StatusCode::FORBIDDEN, "sign_in_required", "this room is for people who are signed in");
 
+const CONSENT_REQUIRED: ApiError = ApiError::new(
+    StatusCode::CONFLICT,
+    "consent_required",
+    "who joins this room agrees to be recorded: join with `consents_to_recording`, or not at all",
+);
+
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(join))
 }
@@ -81,6 +90,9 @@ struct Join {
     /// Makes a host of who has it.
     #[serde(default)]
     host_key: Option<String>,
+    /// Agrees to be recorded. Written down; needed where the room `asks_consent`.
+    #[serde(default)]
+    consents_to_recording: bool,
 }
 
 /// A token, and where it is good.
@@ -117,7 +129,7 @@ struct Turn {
 /// Join a room
 ///
 /// Of those who keep somebody out the first is told: wrong host key, banned, identity taken, not a guest's room, locked, full,
-/// password.
+/// password, consent.
 #[utoipa::path(post, path = "/api/rooms/{id}/join", tag = "rooms", params(("id" = String, Path, description = "The room")),
     request_body = Join, responses(
         (status = 200, body = Joined),
@@ -126,7 +138,7 @@ struct Turn {
         (status = 401, description = "`password_required`"),
         (status = 403, description = "`wrong_password`, `wrong_host_key`, `room_locked`, `banned`, `sign_in_required`, `guests_not_allowed`"),
         (status = 404, description = "`room_not_found`"),
-        (status = 409, description = "`room_full`, `identity_taken`, `too_many` in the lobby"),
+        (status = 409, description = "`room_full`, `identity_taken`, `consent_required`, `too_many` in the lobby"),
         (status = 429, description = "`rate_limited`: too many wrong passwords"),
     ))]
 async fn join(
@@ -211,6 +223,11 @@ async fn join(
     if !is_host && returning.is_none() {
         password(&app, client, &place, request.password.as_deref()).await?;
     }
+    // Of hosts and of those who come back as well: they are heard and seen like everybody else.
+    if place.asks_consent() && !request.consents_to_recording {
+        return Err(CONSENT_REQUIRED);
+    }
+    let consented = request.consents_to_recording.then(moment);
 
     let role_here = match (is_host, returning) {
         (true, _) => Some(roles::HOST.to_owned()),
@@ -225,7 +242,7 @@ async fn join(
     // Who comes back is who it was; to be somebody new with an account takes signing in.
     let account = if returning.is_some() { account } else { own_account }.map(str::to_owned);
     place.opened(&app)?;
-    let knocking = Knocking { room: id.clone(), identity, name, role, account };
+    let knocking = Knocking { room: id.clone(), identity, name, role, account, consented };
     if entry.lobby && !is_host && returning.is_none() {
         let (ticket, position) = wait(&app, knocking).await?;
         return Ok((StatusCode::ACCEPTED, Json(Wait { waiting: Turn { ticket, position } })).into_response());
@@ -335,13 +352,14 @@ async fn wait(app: &App, knocking: Knocking) -> Result<(String, usize), ApiError
 
 /// A token for who may enter.
 pub(super) async fn joined(app: &App, place: &Place, who: Knocking, url: String) -> Result<Joined, ApiError> {
-    let Knocking { identity, name, role, account, .. } = who;
+    let Knocking { identity, name, role, account, consented, .. } = who;
+    let consented = consented.map(|at| at.0.to_string());
     let powers = app.roles.powers(&role).or_else(|| app.roles.powers(roles::PARTICIPANT)).ok_or(INTERNAL)?;
     let claims = TokenClaims {
         identity: identity.clone(),
         name,
         metadata: String::new(),
-        attributes: [(ROLE_ATTRIBUTE, Some(role.clone())), (USER_ATTRIBUTE, account)]
+        attributes: [(ROLE_ATTRIBUTE, Some(role.clone())), (USER_ATTRIBUTE, account), (CONSENT_ATTRIBUTE, consented)]
             .into_iter()
             .filter_map(|(attribute, value)| Some((attribute.to_owned(), value?)))
             .collect(),

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use serde::Serialize;
 use sluice_rooms::{Moderation, Standing};
+use sluice_store::UnixMillis;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -57,6 +58,8 @@ pub(super) struct Knocking {
     pub(super) role: String,
     /// The id of its account, where it showed one.
     pub(super) account: Option<String>,
+    /// When it agreed to be recorded, if it did.
+    pub(super) consented: Option<UnixMillis>,
 }
 
 /// Whose tickets are.
@@ -141,6 +144,11 @@ async fn stand(
             // Since it was let in; or it stood in line more than once.
             if records::kept_out(&app, &id, &who.identity, who.account.as_deref(), None).await?.is_some() {
                 return Ok(Json(Stand::Refused));
+            }
+            // It was not asked when it knocked: it is when it does so again.
+            if place.asks_consent() && who.consented.is_none() {
+                app.knocks.forget(&ticket);
+                return Err(TICKET_NOT_FOUND);
             }
             let Some(who) = as_of_now(&app, &place, who).await? else {
                 app.knocks.forget(&ticket);

@@ -19,6 +19,8 @@ mod oidc;
 mod openapi;
 mod people;
 mod place;
+mod playback;
+mod recordings;
 mod returning;
 mod rooms;
 mod sessions;
@@ -40,6 +42,7 @@ use crate::config::Limits;
 
 pub(crate) use idempotency::Answers;
 pub(crate) use lobby::Knocks;
+pub(crate) use playback::PlaybackKeys;
 pub(crate) use returning::ReturnKeys;
 
 const ROOM_NOT_FOUND: ApiError = ApiError::new(StatusCode::NOT_FOUND, "room_not_found", "there is no such room");
@@ -80,6 +83,8 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .merge(sessions::routes())
         .merge(system::routes())
         .merge(people::routes())
+        .merge(recordings::routes())
+        .merge(playback::routes())
 }
 
 /// A JSON body, or why it is none.

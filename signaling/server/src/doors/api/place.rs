@@ -15,7 +15,7 @@ use super::asker::{Asker, BAD_TOKEN, NOT_PERMITTED};
 use super::{NOT_WRITTEN, ROOM_NOT_FOUND};
 use crate::App;
 use crate::doors::error::ApiError;
-use crate::records;
+use crate::records::{self, Settings};
 use crate::room::{AdministerError, RoomHandle, Show, TooManyRooms};
 use crate::trail::{Deed, Whence};
 
@@ -99,6 +99,11 @@ impl Place {
         let record = records::find(app, id).await?;
         let live = app.rooms.get(id);
         Ok((record.is_some() || live.is_some()).then(|| Self { id: id.to_owned(), record, live }))
+    }
+
+    /// Whether who comes in has to agree to be recorded.
+    pub(super) fn asks_consent(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| Settings::of(record).recording.consent)
     }
 
     /// The room, opened from its record where it is not open.
@@ -200,6 +205,12 @@ impl Host {
 
     async fn refused(app: &App, asker: &Asker, whence: Whence, id: &str, what: &'static str) -> ApiError {
         app.trail.refused(&Deed::new(asker.name(), what, whence).in_room(id)).await;
+        NOT_PERMITTED
+    }
+
+    /// A host who may moderate, and not do this. The trail has it.
+    pub(super) async fn refuses(&self, what: &'static str) -> ApiError {
+        self.app.trail.refused(&self.deed(what)).await;
         NOT_PERMITTED
     }
 

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use sluice_rooms::{Moderation, NameError, display_name, valid_room_name};
+use sluice_rooms::{Moderation, NameError, RoomState, display_name, valid_room_name};
 use sluice_store::{Lifetime, PasswordError, PasswordHash, StoreError};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,7 +27,7 @@ use crate::clock::moment;
 use crate::doors::error::ApiError;
 use crate::doors::knock::Client;
 use crate::random::random_id;
-use crate::records::{self, Settings, TEMPORARY_LIFE, digest};
+use crate::records::{self, RecordingSettings, Settings, TEMPORARY_LIFE, digest};
 use crate::roles;
 use crate::room::{RoomStatus, Show};
 use crate::trail::Whence;
@@ -66,6 +66,11 @@ const ROOM_CHANGED: ApiError = ApiError::new(
     StatusCode::CONFLICT,
     "room_changed",
     "others keep changing the room, and nothing was changed now: look at it, and try again",
+);
+const RECORDINGS_DISABLED: ApiError = ApiError::new(
+    StatusCode::CONFLICT,
+    "recordings_disabled",
+    "this server records nothing: its operator has to set `recordings.path`",
 );
 pub(super) const UNKNOWN_ROLE: ApiError = ApiError::new(
     StatusCode::BAD_REQUEST,
@@ -110,6 +115,12 @@ pub(super) struct Room {
     guests: bool,
     /// Whether what people write is kept.
     keeps_chat: bool,
+    /// How it is recorded without anybody asking.
+    recording: RecordingSettings,
+    /// A recording goes on.
+    is_recorded: bool,
+    /// Who joins has to agree to be recorded: `consents_to_recording`.
+    asks_consent: bool,
     /// It is open: somebody is there, or was a moment ago.
     live: bool,
     /// Of this time that it is open (`sid`).
@@ -140,11 +151,10 @@ impl Room {
         if let Some(record) = &place.record {
             room.keep(record);
         }
-        if let Some((entry, session, state)) = place
-            .ask(app, |room| (room.entry(), room.sid().to_string(), room.session_state().name()))
-            .await
-        {
-            (room.lobby, room.locked) = (entry.lobby, entry.locked);
+        let seen =
+            |room: &RoomState| (room.entry(), room.sid().to_string(), room.session_state().name(), room.is_recorded());
+        if let Some((entry, session, state, is_recorded)) = place.ask(app, seen).await {
+            (room.lobby, room.locked, room.is_recorded) = (entry.lobby, entry.locked, is_recorded);
             (room.session_id, room.session_state) = (Some(session), Some(state.to_owned()));
         }
         room
@@ -195,6 +205,8 @@ impl Room {
         self.has_password = record.password_hash.is_some();
         self.guests = record.guests;
         self.keeps_chat = record.keeps_chat;
+        self.recording = Settings::of(record).recording;
+        self.asks_consent = self.recording.consent;
     }
 }
 
@@ -254,6 +266,9 @@ struct Create {
     last_cameras: Option<u16>,
     /// Microphones forwarded at once; 0 for all.
     loudest_microphones: Option<u16>,
+    /// How it is recorded without anybody asking.
+    #[serde(default)]
+    recording: RecordingSettings,
 }
 
 /// Make a room
@@ -266,7 +281,7 @@ struct Create {
         (status = 201, description = "The room, with its `host_key`", body = Room),
         (status = 400, description = "`bad_name`, `bad_id`, `bad_password`, `unknown_role`, `bad_idempotency_key`"),
         (status = 403, description = "`guests_not_allowed`, `sign_in_required`"),
-        (status = 409, description = "`room_exists`, `idempotency_conflict`"),
+        (status = 409, description = "`room_exists`, `idempotency_conflict`, `recordings_disabled`"),
         (status = 429, description = "`rate_limited`"),
     ))]
 async fn create(
@@ -314,6 +329,7 @@ async fn make(app: &Arc<App>, asker: Option<&Asker>, whence: Whence, request: Cr
     {
         return Err(UNKNOWN_ROLE);
     }
+    records_here(app, request.recording.auto)?;
     if !app.creations.take() {
         return Err(RATE_LIMITED);
     }
@@ -323,6 +339,7 @@ async fn make(app: &Arc<App>, asker: Option<&Asker>, whence: Whence, request: Cr
         host_key: Some(digest(&host_key)),
         last_cameras: request.last_cameras,
         loudest_microphones: request.loudest_microphones,
+        recording: request.recording,
     };
     let now = moment();
     let record = sluice_store::Room {
@@ -373,6 +390,11 @@ async fn make(app: &Arc<App>, asker: Option<&Asker>, whence: Whence, request: Cr
     }
     let room = Room::of(app, &place).await;
     Ok(Room { host_key: Some(host_key), full: None, ..room })
+}
+
+/// Who asks for recordings is not to believe that there are any where there are none.
+fn records_here(app: &App, auto: bool) -> Result<(), ApiError> {
+    if auto && app.config.recordings.folder.is_none() { Err(RECORDINGS_DISABLED) } else { Ok(()) }
 }
 
 fn title(name: Option<&str>) -> Result<String, ApiError> {
@@ -462,6 +484,16 @@ struct Change {
     keeps_chat: Option<bool>,
     /// 0 for as configured. Who is there stays.
     max_participants: Option<u32>,
+    /// For who may record. `auto` counts from the next time on that the room opens, `consent` at once.
+    recording: Option<RecordingChange>,
+}
+
+/// What shall be different of how a room is recorded. What is left out stays.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RecordingChange {
+    auto: Option<bool>,
+    consent: Option<bool>,
 }
 
 /// Tells `null` from nothing.
@@ -478,7 +510,7 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Stri
         (status = 400, description = "`bad_name`, `bad_password`"),
         (status = 403, description = "`not_permitted`"),
         (status = 404, description = "`room_not_found`"),
-        (status = 409, description = "`room_not_kept`, `room_changed`"),
+        (status = 409, description = "`room_not_kept`, `room_changed`, `recordings_disabled`"),
     ))]
 async fn change(
     State(app): State<Arc<App>>,
@@ -490,8 +522,15 @@ async fn change(
     let change = body(json)?;
     let mut host = Host::at(app.clone(), asker, whence, &id, "room.update").await?;
     let words = change.name.is_some() || change.password.is_some();
-    if host.place.record.is_none() && (words || change.guests.is_some() || change.keeps_chat.is_some()) {
+    let kept = change.guests.is_some() || change.keeps_chat.is_some() || change.recording.is_some();
+    if host.place.record.is_none() && (words || kept) {
         return Err(ONLY_OPEN);
+    }
+    if let Some(recording) = change.recording {
+        if !host.rights.room_record {
+            return Err(host.refuses("room.update").await);
+        }
+        records_here(&app, recording.auto == Some(true))?;
     }
     let difference = Difference::of(&change).await?;
     let deed = host.deed("room.update").with(change.fields());
@@ -546,6 +585,7 @@ impl Change {
             ("guests", self.guests.is_some()),
             ("keeps_chat", self.keeps_chat.is_some()),
             ("max_participants", self.max_participants.is_some()),
+            ("recording", self.recording.is_some()),
         ];
         named
             .iter()
@@ -575,7 +615,18 @@ impl<'a> Difference<'a> {
 
     fn applied(&self, record: sluice_store::Room) -> sluice_store::Room {
         let Self { change, title, password_hash } = self;
+        let settings = match change.recording {
+            None => record.settings.clone(),
+            Some(RecordingChange { auto, consent }) => {
+                let mut settings = Settings::of(&record);
+                let RecordingSettings { auto: was_auto, consent: was_consent } = settings.recording;
+                settings.recording =
+                    RecordingSettings { auto: auto.unwrap_or(was_auto), consent: consent.unwrap_or(was_consent) };
+                settings.to_json()
+            }
+        };
         sluice_store::Room {
+            settings,
             title: title.clone().unwrap_or(record.title),
             password_hash: password_hash.clone().unwrap_or(record.password_hash),
             lobby: change.lobby.unwrap_or(record.lobby),

@@ -4,6 +4,7 @@
 //! Reads who asks and what, and writes the answer; `room_service` has the methods. Tokens come in the `Authorization`
 //! header only: what is in a URL ends up in logs.
 
+mod egress;
 mod error;
 mod room_service;
 
@@ -31,6 +32,10 @@ use error::{Code, TwirpError};
 /// Largest request: the largest data packet, in base64.
 const BODY_BYTES: usize = 1024 * 1024;
 
+const ROOM_SERVICE: &str = "livekit.RoomService";
+const EGRESS: &str = "livekit.Egress";
+const SERVICES: [&str; 2] = [ROOM_SERVICE, EGRESS];
+
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new().route("/twirp/{*path}", any(serve))
 }
@@ -46,7 +51,7 @@ pub(super) fn refused(too_often: TooOften) -> Response {
 }
 
 async fn serve(State(app): State<Arc<App>>, Path(path): Path<String>, request: Request) -> Response {
-    let Some(method) = path.strip_prefix("livekit.RoomService/") else {
+    let Some((service, method)) = path.split_once('/').filter(|(service, _)| SERVICES.contains(service)) else {
         return TwirpError::no_route("no such service").into_response();
     };
     if request.method() != Method::POST {
@@ -56,7 +61,10 @@ async fn serve(State(app): State<Arc<App>>, Path(path): Path<String>, request: R
         Ok(call) => {
             let refusal = call.caller.deed("twirp.call", "").with(method);
             let app = call.caller.app.clone();
-            let answered = room_service::serve(method, call).await;
+            let answered = match service {
+                EGRESS => egress::serve(method, call).await,
+                _ => room_service::serve(method, call).await,
+            };
             if answered.as_ref().is_err_and(TwirpError::is_refusal) {
                 app.trail.refused(&refusal).await;
             }
@@ -155,6 +163,12 @@ impl Caller {
 
     fn may_create(&self) -> Result<(), TwirpError> {
         self.may(|video| video.room_create, "roomCreate")
+    }
+
+    /// Recordings of every room are a back end's business, as with LiveKit. Hosts have `roomRecord` in their tokens, too, for
+    /// the room that they host: they record by the native API, which looks at what they are there now.
+    fn may_record(&self) -> Result<(), TwirpError> {
+        self.may(|video| video.room_record && !video.room_join, "roomRecord to a back end")
     }
 
     fn may_list(&self) -> Result<(), TwirpError> {

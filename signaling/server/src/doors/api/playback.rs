@@ -1,0 +1,223 @@
+//! The native API: the files of recordings, for players and for those who take them home.
+//!
+//! A `<video>` shows no token. So who may see a recording gets addresses with a *pass* in them: what for and until when,
+//! signed by this server for itself. It opens one file for minutes; who still watches then asks again.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use axum::Json;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sluice_audit::Outcome;
+use tower::ServiceExt as _;
+use tower_http::services::ServeFile;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::asker::{Asker, NO_TOKEN};
+use super::recordings::{RECORDING_NOT_FOUND, found};
+use crate::App;
+use crate::clock::moment;
+use crate::doors::error::ApiError;
+use crate::recordings::{KeptFile, Recordings};
+use crate::trail::{Deed, Whence};
+
+/// How long a pass opens its file. Whoever it is leaked to has as long.
+const PASS_S: i64 = 300;
+/// Longest pass that is looked at: twenty digits and a signature.
+const PASS_BYTES: usize = 80;
+const PLAY: &str = "recording.play";
+
+const PASS_OVER: ApiError =
+    ApiError::new(StatusCode::FORBIDDEN, "pass_over", "the time of this address is over: ask for another one");
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(addresses)).routes(routes!(file))
+}
+
+/// Gives passes and knows its own.
+pub(crate) struct PlaybackKeys(hmac::Key);
+
+impl PlaybackKeys {
+    /// Drawn from a secret that signs tokens, and no such secret itself: a pass is never a token, nor the other way round.
+    pub(crate) fn derive(secret: &str) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let drawn = hmac::sign(&root, b"sluice: playback of recordings");
+        Self(hmac::Key::new(hmac::HMAC_SHA256, drawn.as_ref()))
+    }
+
+    /// For one file, until then (seconds since 1970).
+    fn give(&self, recording: &str, file: &str, until_s: i64) -> String {
+        let signature = hmac::sign(&self.0, &signed(recording, file, until_s));
+        format!("{until_s}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// Whether this is a pass for the file, and now in its time.
+    fn opens(&self, pass: &str, recording: &str, file: &str, now_s: i64) -> bool {
+        let read = || {
+            let (until, signature) = Some(pass).filter(|pass| pass.len() <= PASS_BYTES)?.split_once('.')?;
+            let until_s: i64 = until.parse().ok()?;
+            let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+            hmac::verify(&self.0, &signed(recording, file, until_s), &signature).ok()?;
+            Some(until_s)
+        };
+        read().is_some_and(|until_s| now_s < until_s)
+    }
+}
+
+/// No two of these are the same bytes: a recording's id has neither spaces nor line ends, and the name comes last.
+fn signed(recording: &str, file: &str, until_s: i64) -> Vec<u8> {
+    format!("{until_s} {recording}\n{file}").into_bytes()
+}
+
+/// Where files can be had for some minutes.
+#[derive(Debug, Serialize, ToSchema)]
+struct Addresses {
+    /// Unix milliseconds.
+    expires_at: i64,
+    files: Vec<Address>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Address {
+    name: String,
+    url: String,
+}
+
+/// Play a recording
+///
+/// Answers with addresses that a `<video>` opens without a token, for five minutes. Ask again when one does not open any more.
+#[utoipa::path(post, operation_id = "play_recording", path = "/api/recordings/{id}/playback", tag = "recordings",
+    params(("id" = String, Path, description = "The recording")),
+    responses(
+        (status = 200, body = Addresses),
+        (status = 404, description = "`recording_not_found`"),
+        (status = 503, description = "`storage_unavailable`, `audit_unavailable`"),
+    ))]
+async fn addresses(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    whence: Whence,
+    Path(id): Path<String>,
+) -> Result<Json<Addresses>, ApiError> {
+    let (recording, _) = found(&app, &asker, &whence, &id, PLAY).await?;
+    tell(&app, &asker, whence, &recording).await?;
+    let until_s = moment().0 / 1000 + PASS_S;
+    let mut elsewhere = app.recordings.elsewhere(&recording).await;
+    let address = |file: KeptFile| {
+        if let Some(url) = elsewhere.remove(&file.name) {
+            return Address { name: file.name, url: url.reveal().to_owned() };
+        }
+        let pass = app.playback_keys.give(&id, &file.name, until_s);
+        Address { url: format!("/api/recordings/{id}/files/{}?pass={pass}", file.name), name: file.name }
+    };
+    let files = Recordings::files(&recording).into_iter().map(address).collect();
+    Ok(Json(Addresses { expires_at: until_s * 1000, files }))
+}
+
+async fn tell(app: &App, asker: &Asker, whence: Whence, recording: &sluice_store::Recording) -> Result<(), ApiError> {
+    let deed = Deed::new(asker.name(), PLAY, whence).to(&recording.id).in_room(recording.room.as_str());
+    Ok(app.trail.record(&deed, Outcome::Done).await?)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FileQuery {
+    /// From an address that was given.
+    pass: Option<String>,
+    /// `1`: to be kept rather than shown.
+    download: Option<String>,
+}
+
+/// A file of a recording
+///
+/// Whole, or the part that `Range` asks for. With a token, or the pass of an address.
+#[utoipa::path(get, operation_id = "file_of_recording", path = "/api/recordings/{id}/files/{name}", tag = "recordings",
+    params(FileQuery, ("id" = String, Path, description = "The recording"), ("name" = String, Path, description = "The file")),
+    responses(
+        (status = 200, description = "The file", content_type = "video/webm"),
+        (status = 206, description = "A part of it"),
+        (status = 304, description = "It is as it was"),
+        (status = 307, description = "It is in a bucket, at an address that opens for five minutes"),
+        (status = 401, description = "`no_token`"),
+        (status = 403, description = "`pass_over`"),
+        (status = 404, description = "`recording_not_found`"),
+        (status = 416, description = "It has no such part"),
+    ))]
+async fn file(
+    State(app): State<Arc<App>>,
+    asker: Option<Asker>,
+    whence: Whence,
+    Path((id, name)): Path<(String, String)>,
+    Query(FileQuery { pass, download }): Query<FileQuery>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let recording = match (pass, asker) {
+        (Some(pass), _) => {
+            if !app.playback_keys.opens(&pass, &id, &name, moment().0 / 1000) {
+                return Err(PASS_OVER);
+            }
+            app.recordings.find(&id).await?.ok_or(RECORDING_NOT_FOUND)?
+        }
+        (None, Some(asker)) => {
+            let (recording, _) = found(&app, &asker, &whence, &id, PLAY).await?;
+            tell(&app, &asker, whence, &recording).await?;
+            recording
+        }
+        (None, None) => return Err(NO_TOKEN),
+    };
+    // A name from outside is looked up, and never a path.
+    let kept = Recordings::files(&recording)
+        .into_iter()
+        .find(|file| file.name == name)
+        .ok_or(RECORDING_NOT_FOUND)?;
+    let path = app.recordings.path_of(&recording, &kept).ok_or(RECORDING_NOT_FOUND)?;
+    let Ok(served) = ServeFile::new(path).oneshot(request).await;
+    let mut response = served.into_response();
+    if response.status() == StatusCode::NOT_FOUND {
+        let url = app.recordings.elsewhere(&recording).await.remove(&name).ok_or(RECORDING_NOT_FOUND)?;
+        return Ok(Redirect::temporary(url.reveal()).into_response());
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kept.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
+    if download.is_some() {
+        // Our own names are plain letters.
+        let kind = HeaderValue::try_from(format!("attachment; filename=\"{id}-{name}\""));
+        headers.insert(header::CONTENT_DISPOSITION, kind.map_err(|_| RECORDING_NOT_FOUND)?);
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_opens_one_file_until_its_time_is_over() {
+        let keys = PlaybackKeys::derive("secret");
+        let pass = keys.give("EG_1", "recording.webm", 1_300);
+        assert!(keys.opens(&pass, "EG_1", "recording.webm", 1_299));
+        assert!(!keys.opens(&pass, "EG_1", "recording.webm", 1_300));
+        assert!(!keys.opens(&pass, "EG_2", "recording.webm", 1_000));
+        assert!(!keys.opens(&pass, "EG_1", "recording-2.webm", 1_000));
+        assert!(!PlaybackKeys::derive("another").opens(&pass, "EG_1", "recording.webm", 1_000));
+        let longer = pass.replacen("1300", "9300", 1);
+        assert!(!keys.opens(&longer, "EG_1", "recording.webm", 1_000));
+    }
+
+    #[test]
+    fn what_is_no_pass_opens_nothing() {
+        let keys = PlaybackKeys::derive("secret");
+        for bad in ["", ".", "1", "9999.", "9999.!", "-1.AAAA", "99999999999999999999.AAAA"] {
+            assert!(!keys.opens(bad, "EG_1", "x", 1), "{bad}");
+        }
+        assert!(!keys.opens(&"9".repeat(100_000), "EG_1", "x", 1));
+    }
+}

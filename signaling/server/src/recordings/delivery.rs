@@ -1,0 +1,431 @@
+//! Where a recording's files go when it is over: they stay here, or a bucket has them.
+//!
+//! A recording is over only when its files are where they belong. What the recording will be then (its `EgressInfo`)
+//! travels with the files, as the note of their parcel: so whoever comes after a killed server knows it, too.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use livekit_protocol::{EgressInfo, EgressStatus, Room};
+use serde::{Deserialize, Serialize};
+use sluice_objects::{
+    Destination, Item, Kept, LONGEST_LIFE, ObjectKey, Outbox, OutboxConfig, Outcome, Parcel, Patience, Receipt,
+    S3Settings, ShelfError, SignedUrl,
+};
+use sluice_recordings::{Destination as Asked, Facts, Order, Output, RecordingId, S3Target, Source, UnixSeconds};
+use sluice_rooms::{RecordingStep, RoomEvent, RoomEventKind};
+use sluice_store::Recording;
+
+use super::kept::content_type;
+use super::live::LIVE_PLAYLIST;
+use super::{RecordingsConfig, Shared, folder};
+use crate::clock::moment;
+use crate::outbound::is_public;
+use crate::random::random_secret;
+
+/// Most requests at once, to the configured bucket and to all others. One holds 8 MiB of a file.
+const PARALLEL: usize = 4;
+
+/// The way of files to buckets.
+pub(super) struct Delivery {
+    outbox: Outbox,
+    keep_local: bool,
+}
+
+impl Delivery {
+    pub(super) fn new(config: &RecordingsConfig) -> Result<Self, ShelfError> {
+        let outbox = Outbox::new(OutboxConfig {
+            ours: config.s3.clone(),
+            parallel: PARALLEL,
+            reach: (!config.allow_private).then_some(is_public),
+            patience: Patience::ENDLESS,
+            random: Arc::new(|| u64::from_le_bytes(random_secret())),
+        })?;
+        Ok(Self { outbox, keep_local: config.keep_local })
+    }
+
+    /// Where the files of an order go; `None`: they stay here.
+    ///
+    /// # Errors
+    /// A bucket of the order's own cannot be sent to.
+    pub(super) fn destination(&self, order: &Order) -> Result<Option<Destination>, ShelfError> {
+        // It is the same for all.
+        match order.outputs.iter().find_map(Output::destination) {
+            Some(Asked::S3(target)) => {
+                let destination = Destination::Theirs(Box::new(settings(target)));
+                self.outbox.check(&destination)?;
+                Ok(Some(destination))
+            }
+            _ => Ok(self.outbox.shelf().map(|_| Destination::Ours)),
+        }
+    }
+
+    /// Writes down the keys that came with an order, since nobody else has them after a crash.
+    pub(super) async fn remember(&self, folder: &Path, order: &Order, room: &Room) -> Result<(), std::io::Error> {
+        let Ok(Some(destination @ Destination::Theirs(_))) = self.destination(order) else { return Ok(()) };
+        let wish = Wish { name: name_at_start(order, room), with_manifest: with_manifest(order) };
+        self.outbox.remember(folder.to_owned(), destination, serde_json::to_string(&wish)?).await
+    }
+
+    /// What is to be sent of a recording's directory, and the address of each: files with the names they were asked for
+    /// under, and the manifest last.
+    ///
+    /// # Errors
+    /// A name that no bucket takes.
+    pub(super) fn pack(
+        &self,
+        id: &RecordingId,
+        destination: &Destination,
+        with_manifest: bool,
+        files: &[(String, String)],
+    ) -> Result<Vec<(Item, String)>, ShelfError> {
+        let mut packed: Vec<(Item, String)> = Vec::new();
+        for (file, name) in files {
+            let (key, location) = match destination {
+                Destination::Ours => self.our_key(id, file)?,
+                Destination::Theirs(theirs) => {
+                    let key = free_key(theirs, name, &packed)?;
+                    let location = theirs.location(&key);
+                    (key, location)
+                }
+            };
+            let item =
+                Item { name: file.clone(), key, content_type: content_type(file).to_owned(), stays: self.keep_local };
+            packed.push((item, location));
+        }
+        let Some((first, _)) = packed.first() else { return Ok(packed) };
+        let (key, location) = match destination {
+            Destination::Ours => self.our_key(id, folder::MANIFEST)?,
+            // Beside the first, named after the recording, as LiveKit's servers do.
+            Destination::Theirs(theirs) if with_manifest => {
+                let beside = first.key.as_str().rsplit_once('/').map_or(String::new(), |(path, _)| format!("{path}/"));
+                let key = theirs.key(&format!("{beside}{}.json", id.as_str()))?;
+                let location = theirs.location(&key);
+                (key, location)
+            }
+            Destination::Theirs(_) => return Ok(packed),
+        };
+        let (name, content_type) = (folder::MANIFEST.to_owned(), content_type(folder::MANIFEST).to_owned());
+        // It is small, and who plays the recording asks here.
+        packed.push((Item { name, key, content_type, stays: true }, location));
+        Ok(packed)
+    }
+
+    /// The key in our bucket: names that people choose name nothing there.
+    fn our_key(&self, id: &RecordingId, file: &str) -> Result<(ObjectKey, String), ShelfError> {
+        let shelf = self.outbox.shelf().ok_or(ShelfError::NoShelf)?;
+        let key = shelf.settings().key(&format!("{}/{file}", id.as_str()))?;
+        let location = shelf.location(&key);
+        Ok((key, location))
+    }
+
+    /// Sends files, and waits until they are where they belong. `after`: how the recording is then.
+    ///
+    /// # Errors
+    /// Why they are not, in a sentence. They are still here.
+    pub(super) async fn send(
+        &self,
+        folder: PathBuf,
+        destination: Destination,
+        items: Vec<Item>,
+        after: &EgressInfo,
+    ) -> Result<(), String> {
+        if items.is_empty() {
+            // Nothing came of it, and of its keys nothing is left.
+            return self
+                .outbox
+                .forget(folder)
+                .await
+                .map_err(|error| format!("the keys of a bucket stay: {error}"));
+        }
+        let is_ours = destination == Destination::Ours;
+        let note = serde_json::to_string(after).unwrap_or_default();
+        let parcel = Parcel::new(destination, note, Some(items));
+        let receipt = self.outbox.send(folder.clone(), parcel).await.map_err(|error| {
+            tracing::error!(%error, ?folder, "what is to be sent to a bucket cannot be written down");
+            "the recording could not be sent to its bucket: the directory cannot be written".to_owned()
+        })?;
+        match receipt.outcome().await {
+            Some(Outcome::Stored(_)) => Ok(()),
+            Some(Outcome::Refused(error)) => Err(self.refused(folder, is_ours, &error).await),
+            // Only who ends closes it, and waits for nobody.
+            None => Err("the server ended before the recording was where it belongs".to_owned()),
+        }
+    }
+
+    /// Addresses that open what our bucket alone has of a recording without keys, for five minutes.
+    ///
+    /// # Errors
+    /// What is kept cannot be read.
+    pub(super) async fn addresses(&self, folder: &Path) -> Result<BTreeMap<String, SignedUrl>, ShelfError> {
+        let at = folder.to_owned();
+        let read = move || {
+            let mut kept = Kept::read(&at)?.filter(|kept| kept.is_ours);
+            if let Some(kept) = &mut kept {
+                kept.files.retain(|(name, _)| !at.join(name).exists());
+            }
+            Ok(kept)
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let kept = read
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(ShelfError::Local)?;
+        let (Some(kept), Some(shelf)) = (kept, self.outbox.shelf()) else { return Ok(BTreeMap::new()) };
+        let mut addresses = BTreeMap::new();
+        for (name, stored) in kept.files {
+            addresses.insert(name, shelf.presign(&stored.key, LONGEST_LIFE).await?);
+        }
+        Ok(addresses)
+    }
+
+    /// Takes away what our bucket keeps of a recording. Its directory is somebody else's to remove, afterwards.
+    ///
+    /// # Errors
+    /// The bucket does not, or not now: asking again takes the rest.
+    pub(super) async fn discard(&self, folder: &Path) -> Result<(), ShelfError> {
+        self.outbox.discard(folder).await
+    }
+
+    /// Says so. Keys that are refused are of no use to keep; ours may be put right.
+    async fn refused(&self, folder: PathBuf, is_ours: bool, error: &ShelfError) -> String {
+        tracing::error!(%error, ?folder, "a recording stays here: its bucket does not take it");
+        if !is_ours && let Err(error) = self.outbox.forget(folder).await {
+            tracing::error!(%error, "the keys of a bucket stay");
+        }
+        format!("the recording is kept, but not in its bucket: {error}")
+    }
+}
+
+/// What of an order has to outlast a crash besides the keys, so that its files come to lie where they were asked for.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Wish {
+    /// The name, as far as it was known before there was a file; empty: none was asked for.
+    name: String,
+    with_manifest: bool,
+}
+
+impl Wish {
+    /// The name of a file that a killed server left.
+    fn name_of(&self, file: &str) -> String {
+        let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let beside = self.name.rsplit_once('/').map_or(String::new(), |(path, _)| format!("{path}/"));
+        match self.name.rsplit_once('.') {
+            _ if self.name.is_empty() => file.to_owned(),
+            // Playlists say where they are, and which playlist is asked for is known of one.
+            _ if ending == "ts" || file == LIVE_PLAYLIST => format!("{beside}{file}"),
+            Some((_, said)) if said.eq_ignore_ascii_case(ending) => self.name.clone(),
+            _ => format!("{}.{ending}", self.name),
+        }
+    }
+}
+
+/// Whether an order wants its manifest in its bucket, too.
+pub(super) fn with_manifest(order: &Order) -> bool {
+    order.outputs.iter().any(|output| match output {
+        Output::File { with_manifest, .. } | Output::Segments { with_manifest, .. } => *with_manifest,
+        Output::Tracks { .. } => true,
+        Output::Stream { .. } => false,
+    })
+}
+
+/// What a server before this one left on its way, or did not come to send.
+pub(super) enum Left {
+    /// Nothing is to go anywhere, or it is not known where to.
+    Nothing,
+    /// It is there; how the recording is now.
+    Arrived(Kept),
+    /// It is on its way again.
+    OnItsWay(Parcel, Receipt),
+    /// It was still recorded; where it is to go, and how.
+    NotSent(Destination, Wish),
+}
+
+impl Delivery {
+    pub(super) async fn left(&self, folder: &Path) -> std::io::Result<Left> {
+        let at = folder.to_owned();
+        let read = move || Ok::<_, std::io::Error>((Parcel::read(&at)?, Kept::read(&at)?));
+        let found = tokio::task::spawn_blocking(read).await;
+        let (parcel, kept) = found.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
+        match (parcel, kept) {
+            (Some(parcel), _) if parcel.items.is_some() => {
+                let receipt = self.outbox.resume(folder.to_owned()).await?;
+                Ok(receipt.map_or(Left::Nothing, |receipt| Left::OnItsWay(parcel, receipt)))
+            }
+            (None, Some(kept)) => Ok(Left::Arrived(kept)),
+            (Some(parcel), _) => {
+                let wish = serde_json::from_str(&parcel.note).unwrap_or_default();
+                Ok(Left::NotSent(parcel.destination, wish))
+            }
+            (None, None) if self.outbox.shelf().is_some() => Ok(Left::NotSent(Destination::Ours, Wish::default())),
+            (None, None) => Ok(Left::Nothing),
+        }
+    }
+}
+
+impl Shared {
+    /// Sends what a killed server did not come to send. `ended`: how it is without that.
+    pub(super) async fn send_left(
+        &self,
+        ended: Recording,
+        id: &RecordingId,
+        folder: PathBuf,
+        destination: Destination,
+        wish: Wish,
+    ) {
+        let mut after: EgressInfo = serde_json::from_str(&ended.info).unwrap_or_default();
+        let files = after
+            .file_results
+            .iter()
+            .map(|file| (file.filename.clone(), wish.name_of(&file.filename)));
+        let files: Vec<(String, String)> = files.collect();
+        // Nothing more is recorded, and it is not over.
+        let status = EgressStatus::EgressEnding.into();
+        let info = EgressInfo { status, error: String::new(), ended_at: 0, ..after.clone() };
+        let info = serde_json::to_string(&info).unwrap_or_else(|_| ended.info.clone());
+        let waiting = Recording { info, is_over: false, ended: None, ..ended.clone() };
+        if let Err(error) = self.store.put_recording(&waiting).await {
+            tracing::error!(%error, id = ended.id, "a recording's state cannot be kept");
+        }
+        let sent = match self.delivery.pack(id, &destination, wish.with_manifest, &files) {
+            Ok(packed) => {
+                for (file, (_, location)) in after.file_results.iter_mut().zip(&packed) {
+                    file.location.clone_from(location);
+                }
+                let items = packed.into_iter().map(|(item, _)| item).collect();
+                self.delivery.send(folder, destination, items, &after).await
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match sent {
+            Ok(()) => {
+                let note = serde_json::to_string(&after).unwrap_or_default();
+                self.over(ended, &note, None).await;
+            }
+            Err(error) => self.over(ended, "", Some(error)).await,
+        }
+    }
+
+    /// Waits for what is on its way again, and writes down what became of it.
+    pub(super) async fn settle(&self, recording: Recording, parcel: Parcel, receipt: Receipt) {
+        let Some(outcome) = receipt.outcome().await else { return };
+        let (note, error) = match outcome {
+            Outcome::Stored(kept) => (kept.note, None),
+            Outcome::Refused(error) if recording.is_over => {
+                tracing::error!(%error, id = recording.id, "a recording still stays here: its bucket does not take it");
+                return;
+            }
+            Outcome::Refused(error) => {
+                let is_ours = parcel.destination == Destination::Ours;
+                let Some(path) = &self.config.folder else { return };
+                let folder = path.join(&recording.id);
+                (parcel.note, Some(self.delivery.refused(folder, is_ours, &error).await))
+            }
+        };
+        // Somebody may have deleted it meanwhile: it must not come back.
+        if matches!(self.store.recording(&recording.id).await, Ok(None)) {
+            return;
+        }
+        self.over(recording, &note, error).await;
+    }
+
+    /// A recording of a server before this one is over. `note`: how it is; `error`: where its files are not.
+    pub(super) async fn over(&self, recording: Recording, note: &str, error: Option<String>) {
+        let now = moment();
+        let known = || serde_json::from_str(&recording.info).unwrap_or_default();
+        let mut info: EgressInfo = serde_json::from_str(note).unwrap_or_else(|_| known());
+        info.ended_at = now.0.saturating_mul(1_000_000);
+        info.updated_at = info.ended_at;
+        if let Some(error) = error {
+            info.status = EgressStatus::EgressFailed.into();
+            info.error = error;
+            info.file_results.clear();
+            info.result = None;
+        }
+        let text = serde_json::to_string(&info).unwrap_or_else(|_| recording.info.clone());
+        // One that was over before it came to be where it belongs is as old as it was.
+        let ended = recording.ended.unwrap_or(now);
+        let expires = recording.expires.or_else(|| self.config.expiry(ended));
+        let ended = Recording { info: text, is_over: true, ended: Some(ended), expires, ..recording };
+        tracing::info!(id = ended.id, bytes = ended.bytes, "a recording of a server before this one is over");
+        if let Err(error) = self.store.put_recording(&ended).await {
+            tracing::error!(%error, id = ended.id, "a recording's state cannot be kept");
+        }
+        let room = Room { sid: info.room_id.clone(), name: info.room_name.clone(), ..Room::default() };
+        let kind = RoomEventKind::Recording { step: RecordingStep::Ended, info: Box::new(info) };
+        self.rooms.note(Box::new(RoomEvent { sequence: 0, unix_ms: now.0, room, kind }));
+    }
+}
+
+fn settings(target: &S3Target) -> S3Settings {
+    let secret = |secret: &sluice_recordings::Secret| secret.reveal().to_owned().into();
+    S3Settings {
+        bucket: target.bucket.clone(),
+        region: target.region.clone(),
+        // Back ends say hosts, too.
+        endpoint: target.endpoint.as_ref().map(|endpoint| match endpoint.contains("://") {
+            true => endpoint.clone(),
+            false => format!("https://{endpoint}"),
+        }),
+        access_key: secret(&target.access_key),
+        secret_key: secret(&target.secret),
+        session_token: target.session_token.as_ref().map(secret),
+        path_style: target.path_style,
+        prefix: String::new(),
+    }
+}
+
+/// The name of an order's file, as far as it is known before there is any: what is under it after a crash.
+fn name_at_start(order: &Order, room: &Room) -> String {
+    let identity = match &order.source {
+        Source::Participant { identity, .. } => identity.as_str(),
+        _ => "",
+    };
+    let facts = Facts {
+        room_name: &room.name,
+        room_id: &room.sid,
+        time: UnixSeconds(moment().0.div_euclid(1000)),
+        publisher_identity: identity,
+        track_id: "",
+        track_type: "",
+        track_source: "",
+    };
+    order
+        .outputs
+        .iter()
+        .find_map(Output::name)
+        .map_or_else(String::new, |name| name.fill(&facts, "").to_string())
+}
+
+/// A key that no other file of the recording has.
+fn free_key(theirs: &S3Settings, name: &str, taken: &[(Item, String)]) -> Result<ObjectKey, ShelfError> {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let mut key = theirs.key(name)?;
+    // Of as many names as there are files, and one more, one is free.
+    for number in 2..=taken.len() + 2 {
+        if !taken.iter().any(|(item, _)| item.key == key) {
+            break;
+        }
+        key = theirs.key(&format!("{stem}-{number}.{ending}"))?;
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_server_left_is_named_so_that_its_playlist_plays() {
+        let wish = Wish { name: "lessons/call".to_owned(), with_manifest: false };
+        for (file, name) in [
+            ("playlist.m3u8", "lessons/call.m3u8"),
+            ("live.m3u8", "lessons/live.m3u8"),
+            ("EG_a-segment_00000.ts", "lessons/EG_a-segment_00000.ts"),
+            ("recording.webm", "lessons/call.webm"),
+        ] {
+            assert_eq!(wish.name_of(file), name);
+        }
+        assert_eq!(Wish::default().name_of("EG_a-segment_00000.ts"), "EG_a-segment_00000.ts");
+    }
+}

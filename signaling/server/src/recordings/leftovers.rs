@@ -1,0 +1,252 @@
+//! Finishes what a server that was killed left open: its files are made whole, brought to their bucket if they go to one,
+//! and the recordings are over. What was on its way to a bucket goes on.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use livekit_protocol::{EgressInfo, EgressStatus, FileInfo};
+use sluice_objects::{Kept, Parcel};
+use sluice_recorder::{NotRecoverable, recover};
+use sluice_recordings::{RecordingId, rfc3339};
+use sluice_store::{Recording, UnixMillis};
+
+use super::delivery::Left;
+use super::kept::KeptFile;
+use super::{RecordingsConfig, Shared, folder};
+use crate::clock::moment;
+
+/// No manifest is older when a server is killed: it is written every 5 s, by a disk that may be slow.
+const MANIFEST_AGE_US: u64 = 15_000_000;
+const END_OF_LIST: &[u8] = b"#EXT-X-ENDLIST";
+const REASON: &str = "the server was stopped in the middle; what it had written plays";
+
+/// One after the other, in the background: a server that starts serves calls first.
+pub(super) async fn finish(shared: Arc<Shared>, left_open: Vec<Recording>) {
+    for recording in left_open {
+        let (Some(path), Some(id)) = (&shared.config.folder, RecordingId::parse(&recording.id)) else { continue };
+        let (folder, began) = (folder::of(path, &id), recording.created);
+        let destination = match shared.delivery.left(&folder).await {
+            Ok(Left::Arrived(kept)) => {
+                shared.over(recording, &kept.note, None).await;
+                continue;
+            }
+            Ok(Left::OnItsWay(parcel, receipt)) => {
+                let shared = shared.clone();
+                tokio::spawn(async move { shared.settle(recording, parcel, receipt).await });
+                continue;
+            }
+            Ok(Left::NotSent(destination, wish)) => Some((destination, wish)),
+            Ok(Left::Nothing) => None,
+            Err(error) => {
+                tracing::error!(%error, id = recording.id, "it cannot be read where a recording is to go");
+                None
+            }
+        };
+        let at = folder.clone();
+        let made_whole = tokio::task::spawn_blocking(move || {
+            let files = repair_all(&at)?;
+            if let Err(error) = finish_manifest(&at, began, &files) {
+                tracing::warn!(%error, ?at, "the manifest of a recording that was cut off cannot be finished");
+            }
+            Ok::<_, std::io::Error>(files)
+        })
+        .await;
+        let files = match made_whole {
+            Ok(Ok(files)) => files,
+            Ok(Err(error)) => {
+                tracing::error!(%error, id = recording.id, "what was recorded cannot be looked through");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let ended = over(recording, &id, files, &shared.config);
+        tracing::info!(id = ended.id, bytes = ended.bytes, "finished a recording that was cut off");
+        if let Some((destination, wish)) = destination {
+            let shared = shared.clone();
+            // It may take as long as its bucket is away.
+            tokio::spawn(async move { shared.send_left(ended, &id, folder, destination, wish).await });
+            continue;
+        }
+        if let Err(error) = shared.store.put_recording(&ended).await {
+            tracing::error!(%error, id = ended.id, "a recording's state cannot be kept");
+        }
+    }
+    resume_refused(&shared).await;
+}
+
+/// Tries again what a bucket refused a server before this one: somebody may have put its keys right.
+async fn resume_refused(shared: &Arc<Shared>) {
+    let Some(path) = shared.config.folder.clone() else { return };
+    let with_parcel = move || -> std::io::Result<Vec<RecordingId>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            let id = entry.file_name().to_str().and_then(RecordingId::parse);
+            found.extend(id.filter(|_| Parcel::is_in(&entry.path())));
+        }
+        Ok(found)
+    };
+    let found = tokio::task::spawn_blocking(with_parcel).await;
+    let ids = found.unwrap_or_else(|error| Err(std::io::Error::other(error))).unwrap_or_else(|error| {
+        tracing::error!(%error, "the directory for recordings cannot be looked through");
+        Vec::new()
+    });
+    for id in ids {
+        let (Some(path), Ok(Some(recording))) = (&shared.config.folder, shared.store.recording(id.as_str()).await)
+        else {
+            continue;
+        };
+        // Those that are not over are on their way, or recorded.
+        if recording.is_over
+            && let Ok(Left::OnItsWay(parcel, receipt)) = shared.delivery.left(&folder::of(path, &id)).await
+        {
+            let shared = shared.clone();
+            tokio::spawn(async move { shared.settle(recording, parcel, receipt).await });
+        }
+    }
+}
+
+/// A file as it is now.
+struct Whole {
+    name: String,
+    bytes: u64,
+    duration_us: Option<u64>,
+}
+
+fn repair_all(folder: &Path) -> std::io::Result<Vec<Whole>> {
+    let mut files = Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !entry.file_type()?.is_file() || name == folder::MANIFEST || Kept::is_note(&name) {
+            continue;
+        }
+        let mut file = std::fs::OpenOptions::new().read(true).write(true).open(entry.path())?;
+        let duration_us = match recover(&mut file) {
+            Ok(None) => None,
+            Ok(Some(repair)) => {
+                file.set_len(repair.keep)?;
+                file.seek(SeekFrom::End(0))?;
+                file.write_all(&repair.append)?;
+                for patch in &repair.patches {
+                    file.seek(SeekFrom::Start(patch.offset))?;
+                    file.write_all(&patch.bytes)?;
+                }
+                file.sync_all()?;
+                Some(repair.duration_us)
+            }
+            Err(NotRecoverable::Io(error)) => return Err(error),
+            // Segments are whole, or not under their names yet.
+            Err(NotRecoverable::Foreign) if name.ends_with(".ts") => None,
+            Err(NotRecoverable::Foreign) if name.ends_with(".m3u8") => {
+                end_playlist(&mut file)?;
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, name, "a file is left as it is");
+                continue;
+            }
+        };
+        files.push(Whole { name, bytes: file.metadata()?.len(), duration_us });
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// Tells players that nothing more comes.
+fn end_playlist(file: &mut File) -> std::io::Result<()> {
+    let mut text = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut text)?;
+    if text.windows(END_OF_LIST.len()).any(|part| part == END_OF_LIST) {
+        return Ok(());
+    }
+    if text.last().is_some_and(|last| *last != b'\n') {
+        file.write_all(b"\n")?;
+    }
+    file.write_all(END_OF_LIST)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// The manifest was written while the recording went on, and is as old as that: what was still recorded then ends with its
+/// file.
+fn finish_manifest(folder: &Path, began: UnixMillis, files: &[Whole]) -> std::io::Result<()> {
+    let path = folder.join(folder::MANIFEST);
+    let Some(mut manifest) = folder::read_manifest(&path)? else { return Ok(()) };
+    manifest.tracks.retain_mut(|track| {
+        let Some(file) = files.iter().find(|file| file.name == track.file) else { return false };
+        if let Some(whole_us) = file.duration_us
+            && whole_us.saturating_sub(track.duration_us) <= MANIFEST_AGE_US
+        {
+            track.duration_us = whole_us;
+        }
+        true
+    });
+    let end_us = manifest
+        .tracks
+        .iter()
+        .map(|track| track.offset_us.saturating_add(track.duration_us))
+        .max()
+        .unwrap_or(0);
+    manifest.ended_at = Some(rfc3339(began.0.saturating_add(i64::try_from(end_us / 1000).unwrap_or(i64::MAX))));
+    manifest.reason = Some(REASON.to_owned());
+    folder::write_manifest(&path, &manifest)
+}
+
+fn over(recording: Recording, id: &RecordingId, files: Vec<Whole>, config: &RecordingsConfig) -> Recording {
+    let now: UnixMillis = moment();
+    let expires = config.expiry(now);
+    let mut info: EgressInfo = serde_json::from_str(&recording.info).unwrap_or_default();
+    info.status = if files.is_empty() { EgressStatus::EgressAborted } else { EgressStatus::EgressFailed }.into();
+    REASON.clone_into(&mut info.error);
+    info.ended_at = now.0.saturating_mul(1_000_000);
+    info.updated_at = info.ended_at;
+    let bytes = files.iter().map(|file| file.bytes).sum();
+    let kept: Vec<_> = files.iter().map(|file| KeptFile { name: file.name.clone(), bytes: file.bytes }).collect();
+    info.file_results = files
+        .into_iter()
+        .map(|file| FileInfo {
+            location: folder::location(id, &file.name),
+            filename: file.name,
+            started_at: info.started_at,
+            ended_at: info.ended_at,
+            duration: i64::try_from(file.duration_us.unwrap_or(0)).unwrap_or(i64::MAX).saturating_mul(1000),
+            size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+        })
+        .collect();
+    let info = serde_json::to_string(&info).unwrap_or_else(|_| recording.info.clone());
+    Recording { info, files: KeptFile::write(&kept), is_over: true, ended: Some(now), expires, bytes, ..recording }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_that_a_killed_server_wrote_play_to_their_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\nEG_a-segment_00000.ts\n";
+        for (name, text) in [
+            ("playlist.m3u8", playlist),
+            ("EG_a-segment_00000.ts", "\u{47}transport stream"),
+            ("EG_a-segment_00001.ts.tmp", "half of one"),
+            ("notes.txt", "somebody else's"),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        for _ in 0..2 {
+            let names: Vec<_> = repair_all(folder.path()).unwrap().into_iter().map(|whole| whole.name).collect();
+            assert_eq!(names, ["EG_a-segment_00000.ts", "playlist.m3u8"]);
+            let text = std::fs::read_to_string(folder.path().join("playlist.m3u8")).unwrap();
+            assert_eq!(text, format!("{playlist}#EXT-X-ENDLIST\n"), "once");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Recordings by the native API: who makes them, who sees them, and what becomes of them. What is in them is for tests with
+//! real media.
+
+use std::path::Path;
+
+use livekit_protocol::{EgressInfo, EgressStatus, signal_response};
+use livekit_token::{AccessToken, VideoGrants};
+use serde_json::{Value, json};
+use sluice_server::{RecordingsConfig, ServerConfig};
+use sluice_store::{Recording, Store, UnixMillis};
+use tempfile::TempDir;
+
+use crate::control::{ask, back_end, enter, production, refusal, room};
+use crate::fixture::{Client, Fixture, open_store, within};
+
+const MEDIA: &[u8] = b"0123456789";
+
+/// A server that records, its store, and where both lie.
+async fn recording(config: ServerConfig) -> (Fixture, Store, TempDir) {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let server = over(config, &store, &home).await;
+    (server, store, home)
+}
+
+async fn over(config: ServerConfig, store: &Store, home: &TempDir) -> Fixture {
+    let folder = Some(home.path().join("recordings"));
+    let recordings = RecordingsConfig { folder, ..RecordingsConfig::default() };
+    Fixture::over(store.clone(), ServerConfig { recordings, ..config }).await
+}
+
+/// A recording that is over, with a file.
+async fn keep(store: &Store, home: &Path, kept: Recording) {
+    let folder = home.join("recordings").join(&kept.id);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("recording.webm"), MEDIA).unwrap();
+    std::fs::write(folder.join("manifest.json"), r#"{"version":1}"#).unwrap();
+    store.put_recording(&kept).await.unwrap();
+}
+
+fn kept(id: &str, room: &str) -> Recording {
+    let mut info = EgressInfo { egress_id: id.into(), room_name: room.into(), ..EgressInfo::default() };
+    info.set_status(EgressStatus::EgressComplete);
+    Recording {
+        id: id.into(),
+        room: room.into(),
+        session: "RM_before".into(),
+        owner: None,
+        info: serde_json::to_string(&info).unwrap(),
+        files: json!([{ "name": "recording.webm", "bytes": 10 }]).to_string(),
+        is_over: true,
+        is_held: false,
+        created: UnixMillis(1_000),
+        ended: Some(UnixMillis(2_000)),
+        expires: None,
+        bytes: 10,
+    }
+}
+
+async fn is_recorded(client: &mut Client) -> bool {
+    let told = client.wait(|message| match message {
+        signal_response::Message::RoomUpdate(update) => update.room.as_ref().map(|room| room.active_recording),
+        _ => None,
+    });
+    told.await
+}
+
+async fn ended(server: &Fixture, id: &str, token: &str) -> Value {
+    within(async {
+        loop {
+            let seen = ask(server, "GET", &format!("/api/recordings/{id}"), token, Value::Null).await.json();
+            if !seen["ended_at"].is_null() {
+                return seen;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_host_records_everybody_is_told_and_whose_room_it_is_deletes_it() {
+    let (server, _store, home) = recording(production()).await;
+    let (id, host_key) = room(&server, json!({})).await;
+    let host = json!({ "name": "Ann", "identity": "ann", "host_key": host_key });
+    let (mut ann, ann_token) = enter(&server, &id, host).await;
+    let (mut bob, bob_token) = enter(&server, &id, json!({ "name": "Bob", "identity": "bob" })).await;
+    let start = format!("/api/rooms/{id}/recordings");
+    let everybody = json!({ "source": { "kind": "room" } });
+
+    assert_eq!(refusal(&ask(&server, "POST", &start, &bob_token, everybody.clone()).await).1, "not_permitted");
+    let nobody = json!({ "source": { "kind": "participant", "identity": "eve" } });
+    assert_eq!(refusal(&ask(&server, "POST", &start, &ann_token, nobody).await).1, "participant_not_found");
+
+    let begun = ask(&server, "POST", &start, &ann_token, everybody).await;
+    assert_eq!(begun.status, 201, "{}", begun.body);
+    let begun = begun.json();
+    let recording = begun["id"].as_str().unwrap().to_owned();
+    assert_eq!((&begun["state"], &begun["room"]), (&json!("starting"), &json!(id)));
+    assert!(is_recorded(&mut ann).await && is_recorded(&mut bob).await);
+    let of_room = format!("/api/recordings?room={id}");
+    let listed = ask(&server, "GET", &of_room, &ann_token, Value::Null).await.json();
+    assert_eq!(listed["recordings"].as_array().unwrap().len(), 1);
+    assert_eq!(refusal(&ask(&server, "GET", &of_room, &bob_token, Value::Null).await).1, "not_permitted");
+
+    // Who hosts sees and stops it, and no more.
+    let target = format!("/api/recordings/{recording}");
+    assert_eq!(
+        refusal(&ask(&server, "GET", &target, &bob_token, Value::Null).await),
+        (404, "recording_not_found".into())
+    );
+    assert_eq!(refusal(&ask(&server, "DELETE", &target, &ann_token, Value::Null).await), (403, "not_permitted".into()));
+    let owner = back_end(&id);
+    assert_eq!(refusal(&ask(&server, "DELETE", &target, &owner, Value::Null).await), (409, "going_on".into()));
+    let stop = format!("{target}/stop");
+    assert_eq!(ask(&server, "POST", &stop, &ann_token, Value::Null).await.status, 200);
+    assert!(!is_recorded(&mut bob).await);
+    let over = ended(&server, &recording, &ann_token).await;
+    assert_eq!(over["state"], "aborted", "nobody published anything");
+    assert_eq!(ask(&server, "POST", &stop, &ann_token, Value::Null).await.status, 200, "twice is as good as once");
+
+    assert!(home.path().join("recordings").join(&recording).is_dir());
+    let hold = ask(&server, "PATCH", &target, &owner, json!({ "is_held": true })).await.json();
+    assert_eq!(hold["is_held"], true);
+    assert_eq!(refusal(&ask(&server, "DELETE", &target, &owner, Value::Null).await), (409, "held".into()));
+    let change = json!({ "is_held": false, "keep_days": 1 });
+    let changed = ask(&server, "PATCH", &target, &owner, change).await.json();
+    let day_ms = changed["expires_at"].as_i64().unwrap() - changed["ended_at"].as_i64().unwrap();
+    assert_eq!(day_ms, 24 * 3_600_000);
+    assert_eq!(ask(&server, "DELETE", &target, &owner, Value::Null).await.status, 204);
+    assert_eq!(refusal(&ask(&server, "GET", &target, &owner, Value::Null).await), (404, "recording_not_found".into()));
+    assert!(!home.path().join("recordings").join(&recording).exists());
+
+    let trail = server.trail();
+    let written: Vec<_> = trail
+        .iter()
+        .map(|entry| (entry["what"].as_str().unwrap(), entry["result"].as_str()))
+        .collect();
+    for (what, result) in [
+        ("recording.start", "refused"),
+        ("recording.start", "done"),
+        ("recording.look", "refused"),
+        ("recording.delete", "refused"),
+        ("recording.delete", "failed"),
+        ("recording.stop", "done"),
+        ("recording.change", "done"),
+        ("recording.delete", "done"),
+    ] {
+        assert!(written.contains(&(what, Some(result))), "{what} {result}: {written:?}");
+    }
+}
+
+#[tokio::test]
+async fn to_others_there_is_no_recording_and_a_room_of_the_same_name_inherits_none() {
+    let (server, store, home) = recording(production()).await;
+    keep(&store, home.path(), kept("EG_aaaaaaaaaaaa", "math")).await;
+    let lister = AccessToken::with_api_key("devkey", "secret").with_identity("operator");
+    let grants = VideoGrants { room_create: true, room_list: true, ..VideoGrants::default() };
+    let operator = lister.with_grants(grants).to_jwt().unwrap();
+    let (other, host_key) = room(&server, json!({})).await;
+    let host = json!({ "name": "Eve", "identity": "eve", "host_key": host_key });
+    let (_eve, eve_token) = enter(&server, &other, host).await;
+    for (token, expected) in [(back_end("math"), 200), (operator, 200), (back_end("physics"), 404), (eve_token, 404)] {
+        for (method, target) in [
+            ("GET", "/api/recordings/EG_aaaaaaaaaaaa"),
+            ("GET", "/api/recordings/EG_aaaaaaaaaaaa/manifest"),
+            ("POST", "/api/recordings/EG_aaaaaaaaaaaa/playback"),
+            ("GET", "/api/recordings/EG_aaaaaaaaaaaa/files/recording.webm"),
+        ] {
+            assert_eq!(ask(&server, method, target, &token, Value::Null).await.status, expected, "{method} {target}");
+        }
+    }
+    let refused = |entry: &&Value| entry["result"] == "refused" && entry["whom"] == "EG_aaaaaaaaaaaa";
+    assert_eq!(server.trail().iter().filter(refused).count(), 8, "each is in the trail");
+    for target in ["/api/recordings/EG_aaaaaaaaaaaa/files/recording.webm", "/api/recordings/EG_aaaaaaaaaaaa"] {
+        assert_eq!(server.get(target).await.error_code(), "no_token");
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_read_in_parts_at_an_address_for_it_alone() {
+    let (server, store, home) = recording(production()).await;
+    keep(&store, home.path(), kept("EG_aaaaaaaaaaaa", "math")).await;
+    std::fs::write(home.path().join("recordings/secret.txt"), "not for you").unwrap();
+    let playback =
+        ask(&server, "POST", "/api/recordings/EG_aaaaaaaaaaaa/playback", &back_end("math"), Value::Null).await;
+    let playback = playback.json();
+    let url = playback["files"][0]["url"].as_str().unwrap();
+    assert_eq!(playback["files"][0]["name"], "recording.webm");
+
+    let whole = server.get(url).await;
+    assert_eq!(
+        (whole.status, whole.body.as_bytes(), whole.headers["content-type"].as_str()),
+        (200, MEDIA, "video/webm")
+    );
+    assert_eq!(whole.headers["accept-ranges"], "bytes");
+    let part = server.request("GET", url, &[("range", "bytes=2-4")], "").await;
+    assert_eq!((part.status, part.body.as_str(), part.headers["content-range"].as_str()), (206, "234", "bytes 2-4/10"));
+    assert_eq!(server.request("GET", url, &[("range", "bytes=50-")], "").await.status, 416);
+    let head = server.request("HEAD", url, &[], "").await;
+    assert_eq!((head.status, head.body.as_str(), head.headers["content-length"].as_str()), (200, "", "10"));
+    let unchanged = [("if-modified-since", whole.headers["last-modified"].as_str())];
+    assert_eq!(server.request("GET", url, &unchanged, "").await.status, 304);
+    let kept = server.get(&format!("{url}&download=1")).await;
+    assert_eq!(kept.headers["content-disposition"], r#"attachment; filename="EG_aaaaaaaaaaaa-recording.webm""#);
+
+    let pass = url.split_once("pass=").unwrap().1;
+    for (target, status) in [
+        (format!("/api/recordings/EG_aaaaaaaaaaaa/files/recording.webm?pass={pass}x"), 403),
+        (format!("/api/recordings/EG_aaaaaaaaaaaa/files/manifest.json?pass={pass}"), 403),
+        (format!("/api/recordings/EG_bbbbbbbbbbbb/files/recording.webm?pass={pass}"), 403),
+        ("/api/recordings/EG_aaaaaaaaaaaa/files/recording.webm".to_owned(), 401),
+    ] {
+        assert_eq!(server.get(&target).await.status, status, "{target}");
+    }
+    let token = back_end("math");
+    for climbing in ["..%2Fsecret.txt", "%2e%2e%2fsecret.txt", "..%5csecret.txt", "recording.webm%00", "manifest.json"]
+    {
+        let target = format!("/api/recordings/EG_aaaaaaaaaaaa/files/{climbing}");
+        assert_eq!(ask(&server, "GET", &target, &token, Value::Null).await.status, 404, "{climbing}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_for_long_enough_goes_and_what_is_held_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let over_at = Some(UnixMillis(3_000));
+    keep(&store, home.path(), Recording { expires: over_at, ..kept("EG_aaaaaaaaaaaa", "math") }).await;
+    keep(&store, home.path(), Recording { expires: over_at, is_held: true, ..kept("EG_bbbbbbbbbbbb", "math") }).await;
+    keep(&store, home.path(), kept("EG_cccccccccccc", "math")).await;
+    let server = over(production(), &store, &home).await;
+
+    let list = "/api/recordings?room=math";
+    let ids = within(async {
+        loop {
+            let listed = ask(&server, "GET", list, &back_end("math"), Value::Null).await.json();
+            let ids: Vec<_> = listed["recordings"].as_array().unwrap().iter().map(|seen| seen["id"].clone()).collect();
+            if ids.len() == 2 {
+                return ids;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(ids.await, [json!("EG_cccccccccccc"), json!("EG_bbbbbbbbbbbb")], "the newest first, or the later id");
+    let there = |id: &str| home.path().join("recordings").join(id).exists();
+    within(async {
+        while there("EG_aaaaaaaaaaaa") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(there("EG_bbbbbbbbbbbb") && there("EG_cccccccccccc"));
+
+    let first = ask(&server, "GET", &format!("{list}&limit=1"), &back_end("math"), Value::Null)
+        .await
+        .json();
+    assert_eq!(first["next"], "EG_cccccccccccc");
+    let second = format!("{list}&limit=1&before=EG_cccccccccccc");
+    let second = ask(&server, "GET", &second, &back_end("math"), Value::Null).await.json();
+    assert_eq!((&second["recordings"][0]["id"], &second["next"]), (&json!("EG_bbbbbbbbbbbb"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_delete_that_fails_half_way_is_finished_later() {
+    let (server, store, home) = recording(production()).await;
+    keep(&store, home.path(), kept("EG_aaaaaaaaaaaa", "math")).await;
+    let folder = home.path().join("recordings/EG_aaaaaaaaaaaa");
+    // It says that a bucket has something of it, and the server is configured for none.
+    let stored = json!({ "key": "a", "bytes": 1, "sha256": "00".repeat(32), "location": "https://s3.example/a" });
+    let stored = json!({
+        "version": 1, "is_ours": true, "note": "", "files": [{ "name": "recording.webm", "stored": stored }],
+    });
+    std::fs::write(folder.join("stored.json"), stored.to_string()).unwrap();
+    let (target, owner) = ("/api/recordings/EG_aaaaaaaaaaaa", back_end("math"));
+    let failed = ask(&server, "DELETE", target, &owner, Value::Null).await;
+    assert_eq!(refusal(&failed), (503, "storage_unavailable".into()));
+    assert!(folder.join("recording.webm").exists() && folder.join("stored.json").exists(), "nothing is lost track of");
+    assert_eq!(ask(&server, "GET", target, &owner, Value::Null).await.status, 404, "and nobody sees it any more");
+    let hold = ask(&server, "PATCH", target, &owner, json!({ "is_held": true })).await;
+    assert_eq!(hold.status, 404);
+
+    // The bucket is back.
+    std::fs::remove_file(folder.join("stored.json")).unwrap();
+    let _server = over(production(), &store, &home).await;
+    within(async {
+        while folder.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_recording_that_does_not_begin_nothing_stays_least_of_all_keys() {
+    let (server, _store, home) = recording(production()).await;
+    let (id, host_key) = room(&server, json!({})).await;
+    let host = json!({ "name": "Ann", "identity": "ann", "host_key": host_key });
+    let (_ann, _) = enter(&server, &id, host).await;
+    let grants = VideoGrants { room_record: true, ..VideoGrants::default() };
+    let back_end = AccessToken::with_api_key("devkey", "secret").with_identity("back end");
+    let token = back_end.with_grants(grants).to_jwt().unwrap();
+    let s3 = json!({ "accessKey": "AKIA-open", "secret": "s3cret", "bucket": "calls", "region": "eu-central-1" });
+    let asked = json!({
+        "roomName": id,
+        "fileOutputs": [{ "filepath": "call.mp4", "s3": s3 }],
+        // It asks to listen, not to be called.
+        "streamOutputs": [{ "protocol": "SRT", "urls": ["srt://127.0.0.1:9000?mode=listener"] }],
+    });
+    let answer = ask(&server, "POST", "/twirp/livekit.Egress/StartRoomCompositeEgress", &token, asked).await;
+    assert!(answer.body.contains("it cannot be sent there"), "{}", answer.body);
+    assert_eq!(std::fs::read_dir(home.path().join("recordings")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_may_not_record_says_so() {
+    let server = Fixture::with(production()).await;
+    let (id, host_key) = room(&server, json!({})).await;
+    let host = json!({ "name": "Ann", "identity": "ann", "host_key": host_key });
+    let (_ann, token) = enter(&server, &id, host).await;
+    let start = format!("/api/rooms/{id}/recordings");
+    let answer = ask(&server, "POST", &start, &token, json!({ "source": { "kind": "room" } })).await;
+    assert_eq!(refusal(&answer), (409, "recordings_off".into()));
+}
