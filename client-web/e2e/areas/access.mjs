@@ -1,35 +1,9 @@
 /** Pages for everybody: no rule of axe (WCAG 2.2 AA, and its own good practice) is broken, in light and in dark. */
-import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { afterEach, describe, it } from 'node:test';
 
+import { isOpenToAll, PHONE } from '../harness/axe.mjs';
 import { enter, hook } from '../harness/call.mjs';
 import { browser, closePages, server } from '../harness/suite.mjs';
-
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const PHONE = { width: 390, height: 844 };
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** @param {import('../harness/browsers.mjs').Page} page @param {string} what */
-async function isOpenToAll(page, what) {
-  await page.evaluate(AXE);
-  const broken = await page.evaluate(async (runOnly) => {
-    // Something that is just fading in has less contrast than it will have. Waiting for it may take for ever: a page that
-    // is not painted does not move either.
-    for (const one of document.getAnimations()) {
-      if (one.effect?.getComputedTiming().iterations !== Infinity) one.finish();
-    }
-    const { violations } = await window.axe.run(document, { runOnly });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-  }, RULES);
-  assert.deepEqual(broken, [], what);
-  const [wide, window] = await page.evaluate(() => [
-    document.documentElement.scrollWidth,
-    innerWidth,
-  ]);
-  assert.ok(wide <= window, `${what} is ${wide} pixels wide in a window of ${window}`);
-}
 
 describe('everybody can use', () => {
   afterEach(closePages);
@@ -38,6 +12,7 @@ describe('everybody can use', () => {
     ['/', hook('home-create')],
     ['/signin', hook('guest-path')],
     ['/sessions', hook('download-csv')],
+    ['/recordings', `${hook('recordings-empty')}, ${hook('recording-row')}`],
     ['/admin', hook('admin-figures')],
     ['/admin/rooms', hook('admin-rooms')],
     ['/admin/events', hook('admin-events')],

@@ -2,33 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
 
-import { Person, hook } from '../harness/call.mjs';
+import { hook } from '../harness/call.mjs';
 import { until } from '../harness/poll.mjs';
+import { hosted, knock } from '../harness/rooms.mjs';
 import { browser, closePages, server } from '../harness/suite.mjs';
-
-/** Makes a room on the home page, with options of the folded form, and enters it: its host. */
-async function hosted(name, { options = [], password } = {}) {
-  const page = await (await browser('chromium')).open((await server()).url);
-  await page.click(`${hook('home-options')} summary`);
-  for (const option of options) await page.click(hook(`home-${option}`));
-  if (password) await page.fill(hook('home-password'), password);
-  await page.click(hook('home-create'));
-  await page.fill(hook('prejoin-name'), name);
-  await page.click(hook('prejoin-join'));
-  const host = new Person(page, name);
-  await host.isInCall();
-  const room = await page.evaluate(() => location.pathname.split('/').at(-1));
-  return { host, room };
-}
-
-/** Opens a room's link and asks to be let in. */
-async function knock(room, name, { password } = {}) {
-  const page = await (await browser('chromium')).open(`${(await server()).url}/r/${room}`);
-  await page.fill(hook('prejoin-name'), name);
-  if (password) await page.fill(hook('prejoin-password'), password);
-  await page.click(hook('prejoin-join'));
-  return new Person(page, name);
-}
 
 /** A host and a guest in a room without a door. */
 async function pair(options) {

@@ -51,6 +51,12 @@ function SignedInMenu({ user }: { user: User }) {
   const name = displayName(user.name, user.login);
   const items: MenuItem[] = [
     { label: 'Sessions', icon: 'wait', onSelect: go('/sessions'), testId: 'menu-sessions' },
+    {
+      label: 'Recordings',
+      icon: 'record',
+      onSelect: go('/recordings'),
+      testId: 'menu-recordings',
+    },
     ...(user.roles.includes('admin')
       ? [
           {
@@ -134,6 +140,7 @@ function DeveloperLinks() {
       testId="developer-menu"
       items={[
         { label: 'Sessions', icon: 'wait', onSelect: go('/sessions') },
+        { label: 'Recordings', icon: 'record', onSelect: go('/recordings') },
         { label: 'Dashboard', icon: 'chart', onSelect: go('/admin') },
         { label: 'API', icon: 'code', onSelect: go('/docs/api') },
       ]}

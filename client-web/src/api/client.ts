@@ -20,6 +20,8 @@ export interface Visitor {
   password?: string | undefined;
   /** Who made the room has it, and is its host. */
   host_key?: string | undefined;
+  /** Agrees to be recorded, where the room asks. */
+  consents_to_recording?: true | undefined;
 }
 
 export const api = {

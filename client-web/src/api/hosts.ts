@@ -1,6 +1,8 @@
 /** What one may ask of a room one is in. The token is the participant's own; the room knows its role. */
 import { request } from './http';
 import { roomPath } from './client';
+import { ApiError } from './errors';
+import { isGoingOn, recordings, type RecordingInfo, type RecordingPage } from './recordings';
 
 export type Source = 'microphone' | 'camera' | 'screen_share';
 
@@ -38,6 +40,10 @@ export interface RoomDesk {
   muteAll(): Promise<unknown>;
   setEntry(change: Partial<Entry>): Promise<unknown>;
   end(): Promise<unknown>;
+  /** Everybody's sound and pictures, each as it comes. */
+  record(): Promise<unknown>;
+  /** Whatever records the room now, whoever began it. */
+  stopRecording(): Promise<unknown>;
   waiting(): Promise<Waiting[]>;
   admit(ticket: string): Promise<unknown>;
   refuse(ticket: string): Promise<unknown>;
@@ -51,6 +57,22 @@ const CHAT_PAGE = 500;
 /** Of a long talk the end matters: so many messages of it, from so many answers at most. */
 const CHAT_KEPT = 500;
 const CHAT_PAGES = 20;
+
+/** As many recordings as an answer holds. */
+const RECORDINGS_PAGE = 1000;
+
+/** One that began long ago may stand behind many that are over. */
+async function goingOnIn(room: string, token: () => string): Promise<RecordingInfo[]> {
+  const goingOn: RecordingInfo[] = [];
+  let before: string | null = null;
+  do {
+    const query = { room, limit: RECORDINGS_PAGE, ...(before === null ? {} : { before }) };
+    const answer: RecordingPage = await recordings.list(query, token());
+    goingOn.push(...answer.recordings.filter(isGoingOn));
+    before = answer.next;
+  } while (before !== null);
+  return goingOn;
+}
 
 /** `token` is asked for at each request: tokens are renewed during a call. */
 export function roomDesk(id: string, token: () => string): RoomDesk {
@@ -68,6 +90,15 @@ export function roomDesk(id: string, token: () => string): RoomDesk {
     muteAll: () => post('/mute-all'),
     setEntry: (change) => request('PATCH', path, { body: change, token: token() }),
     end: () => post('/end'),
+    record: () =>
+      recordings.start(id, { source: { kind: 'room', layout: 'grid' }, composite: false }, token()),
+    stopRecording: async () => {
+      const goingOn = await goingOnIn(id, token);
+      if (goingOn.length === 0) {
+        throw new ApiError(404, 'no_recording', 'there is no recording that you can stop.');
+      }
+      await Promise.all(goingOn.map((one) => recordings.stop(one.id, token())));
+    },
     waiting: async () =>
       (await request<{ waiting: Waiting[] }>('GET', `${path}/lobby`, { token: token() })).waiting,
     admit: (ticket) => post(`${ticketed(ticket)}/admit`),

@@ -40,6 +40,10 @@ export interface RoomInfo {
   created_by?: string | null;
   /** Somebody is in it now, or was a moment ago. */
   live?: boolean;
+  /** A recording goes on. */
+  is_recorded?: boolean;
+  /** Who comes in has to agree to be recorded. */
+  asks_consent?: boolean;
   session_id?: string | null;
   session_state?: string | null;
 }
@@ -52,6 +56,8 @@ export interface NewRoom {
   lasting?: boolean;
   guests?: boolean;
   keeps_chat?: boolean;
+  /** `auto`: recorded from the first person on; `consent`: who joins has to agree to be recorded. */
+  recording?: { auto: boolean; consent: boolean };
 }
 
 export interface RoomStatus extends RoomInfo {

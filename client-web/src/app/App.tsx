@@ -13,6 +13,8 @@ const RoomPage = lazy(() => import('../pages/RoomPage'));
 const SignIn = lazy(() => import('../pages/account/SignIn'));
 const Sessions = lazy(() => import('../pages/sessions/Sessions'));
 const Session = lazy(() => import('../pages/sessions/Session'));
+const Recordings = lazy(() => import('../pages/recordings/Recordings'));
+const Recording = lazy(() => import('../pages/recordings/Recording'));
 const Dashboard = lazy(() => import('../pages/admin/Dashboard'));
 const ApiPage = lazy(() => import('../pages/docs/ApiPage'));
 
@@ -42,6 +44,10 @@ function pageOf(route: Route, search: string, hash: string) {
       return <Sessions />;
     case 'session':
       return <Session key={route.id} id={route.id} />;
+    case 'recordings':
+      return <Recordings />;
+    case 'recording':
+      return <Recording key={route.id} id={route.id} />;
     case 'admin':
       return <Dashboard tab={route.tab} />;
     case 'api':

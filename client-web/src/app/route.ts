@@ -10,6 +10,8 @@ export type Route =
   | { page: 'signin' }
   | { page: 'sessions' }
   | { page: 'session'; id: string }
+  | { page: 'recordings' }
+  | { page: 'recording'; id: string }
   | { page: 'admin'; tab: AdminTab }
   | { page: 'api' }
   | { page: 'nowhere' };
@@ -24,13 +26,15 @@ export function parseRoute(pathname: string): Route {
       return { page: 'signin' };
     case '/sessions':
       return { page: 'sessions' };
+    case '/recordings':
+      return { page: 'recordings' };
     case '/admin':
       return { page: 'admin', tab: 'overview' };
     case '/docs/api':
       return { page: 'api' };
   }
-  const session = /^\/sessions\/([A-Za-z0-9_-]{1,128})$/.exec(path)?.[1];
-  if (session !== undefined) return { page: 'session', id: session };
+  const [, list, one] = /^\/(sessions|recordings)\/([A-Za-z0-9_-]{1,128})$/.exec(path) ?? [];
+  if (one !== undefined) return { page: list === 'sessions' ? 'session' : 'recording', id: one };
   const tab = ADMIN_TABS.find((name) => path === `/admin/${name}`);
   if (tab !== undefined) return { page: 'admin', tab };
   const id = roomIdFromPath(pathname);

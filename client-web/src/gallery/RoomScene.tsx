@@ -45,7 +45,7 @@ export function RoomScene({ query }: { query: URLSearchParams }) {
           onLayout={nothing}
           onCopy={nothing}
           locked={query.has('locked')}
-          session={query.has('recording') ? 'Recording' : undefined}
+          recording={query.has('recording')}
           onSettings={nothing}
           onHost={query.has('host') ? nothing : undefined}
         />

@@ -6,12 +6,16 @@ import { Room } from 'livekit-client';
 import { createRoot } from 'react-dom/client';
 import { HelpDialog } from '../room/HelpDialog';
 import { RoomView } from '../room/RoomView';
+import { createPreviewMedia } from '../media/browserMedia';
 import { RoomControl } from '../media/roomControl';
+import { PreJoin } from '../pages/prejoin/PreJoin';
+import { preferences } from '../state/preferences';
 import { failure, type FailureKind } from '../state/failure';
 import { Left } from '../pages/Left';
 import { FailureCard } from '../ui/FailureCard';
 import { PageShell } from '../ui/PageShell';
 import '../styles/index.css';
+import { answerFromHere, RecordingsScene } from './recordings';
 import { RoomScene } from './RoomScene';
 
 const OPENED = Date.now();
@@ -24,6 +28,7 @@ const ROOM = {
 };
 const room = new Room();
 const query = new URLSearchParams(window.location.search);
+if (query.get('scene')?.startsWith('recording') === true) answerFromHere(query);
 
 function Scene() {
   switch (query.get('scene')) {
@@ -51,6 +56,24 @@ function Scene() {
           roomInfo={ROOM}
           encryptionKey={undefined}
           onLeave={() => undefined}
+        />
+      );
+    case 'recordings':
+    case 'recording':
+      return <RecordingsScene query={query} />;
+    case 'prejoin':
+      return (
+        <PreJoin
+          room={{
+            ...ROOM,
+            is_recorded: query.has('recorded'),
+            asks_consent: query.has('consent'),
+          }}
+          encrypted={false}
+          media={createPreviewMedia(preferences, { camera: false, microphone: false })}
+          suggestedName="Ada Lovelace"
+          problem={undefined}
+          onJoin={() => undefined}
         />
       );
     case 'left':

@@ -19,7 +19,7 @@ describe('a call from beginning to end', () => {
 
     await controller.rejoin();
     expect(controller.get().phase).toBe('connected');
-    expect(parts.enter).toHaveBeenLastCalledWith('Ada', undefined);
+    expect(parts.enter).toHaveBeenLastCalledWith('Ada', {});
   });
 
   it('with join=1 goes straight in: no extra round trip before the first frame', async () => {
@@ -29,6 +29,24 @@ describe('a call from beginning to end', () => {
     expect(parts.room).not.toHaveBeenCalled();
     expect(parts.startMedia).toHaveBeenCalled();
   });
+});
+
+it('whoever is at the door learns that a recording began', async () => {
+  const room = vi.fn(() => Promise.resolve({ ...grant.room, full: false, is_recorded: false }));
+  const { controller } = setUp({ room });
+  await controller.look();
+  // Nobody is at the door yet: there is no question.
+  expect(room).not.toHaveBeenCalled();
+  await controller.start();
+  room.mockResolvedValue({ ...grant.room, full: false, is_recorded: true });
+  await controller.look();
+  expect(controller.get()).toMatchObject({ phase: 'prejoin', room: { is_recorded: true } });
+  // An answer on its way when they go in is late.
+  room.mockResolvedValue({ ...grant.room, full: false, is_recorded: false });
+  const look = controller.look();
+  await controller.join('Ada');
+  await look;
+  expect(controller.get()).toMatchObject({ phase: 'connected', room: grant.room });
 });
 
 describe('what goes wrong', () => {
@@ -111,7 +129,7 @@ describe('leaving at awkward moments', () => {
 });
 
 describe('a door that asks', () => {
-  const refusing = (kind: 'password_required' | 'wrong_password') =>
+  const refusing = (kind: 'password_required' | 'wrong_password' | 'consent_required') =>
     vi
       .fn<() => Promise<JoinAnswer>>()
       .mockRejectedValueOnce(new Refusal(failure(kind)))
@@ -120,23 +138,37 @@ describe('a door that asks', () => {
   it('for a password: it is typed where the name is, and remembered for a rejoin', async () => {
     const { parts, controller } = setUp({ enter: refusing('wrong_password') });
     await controller.start();
-    await controller.join('Ada', 'nope');
+    await controller.join('Ada', { password: 'nope' });
     expect(controller.get()).toMatchObject({
       phase: 'prejoin',
       problem: { kind: 'wrong_password' },
     });
-    await controller.join('Ada', 's3cret');
+    await controller.join('Ada', { password: 's3cret' });
     controller.leave();
     await controller.rejoin();
-    expect(parts.enter).toHaveBeenLastCalledWith('Ada', 's3cret');
+    expect(parts.enter).toHaveBeenLastCalledWith('Ada', { password: 's3cret' });
   });
 
   it('an emptied field is no password, also when there was one before', async () => {
     const { parts, controller } = setUp({ enter: refusing('wrong_password') });
     await controller.start();
-    await controller.join('Ada', 'nope');
-    await controller.join('Ada', undefined);
-    expect(parts.enter).toHaveBeenLastCalledWith('Ada', undefined);
+    await controller.join('Ada', { password: 'nope' });
+    await controller.join('Ada');
+    expect(parts.enter).toHaveBeenLastCalledWith('Ada', {});
+  });
+
+  it('for consent to a recording: one agrees, and has still agreed at a rejoin', async () => {
+    const { parts, controller } = setUp({ enter: refusing('consent_required') });
+    await controller.start();
+    await controller.join('Ada');
+    expect(controller.get()).toMatchObject({
+      phase: 'prejoin',
+      problem: { kind: 'consent_required' },
+    });
+    await controller.join('Ada', { consents: true });
+    controller.leave();
+    await controller.rejoin();
+    expect(parts.enter).toHaveBeenLastCalledWith('Ada', { consents: true });
   });
 
   it('a link that joins at once is brought to the page that asks', async () => {

@@ -4,7 +4,7 @@
  * server.
  */
 import type { JoinAnswer, JoinGrant, RoomInfo, RoomStatus } from '../api/types';
-import { isQuestion, reduceCall, type Call, type CallEvent } from '../state/call';
+import { isAtDoor, isQuestion, reduceCall, type Call, type CallEvent } from '../state/call';
 import { failure, type Failure } from '../state/failure';
 import type { Standing } from './lobby';
 
@@ -18,10 +18,17 @@ class NotLetIn extends Error {
   }
 }
 
+/** What the door of a room may ask, beside a name. */
+export interface Answers {
+  password?: string | undefined;
+  /** Agrees to be recorded. */
+  consents?: boolean | undefined;
+}
+
 export interface CallParts<Session> {
   room(): Promise<RoomStatus>;
   /** Asks for a pass, as the person this tab was before if it was somebody. */
-  enter(name: string, password: string | undefined): Promise<JoinAnswer>;
+  enter(name: string, answers: Answers): Promise<JoinAnswer>;
   /** What has become of a ticket of the lobby; `undefined` while the server does not answer. */
   standing(ticket: string): Promise<Standing | undefined>;
   /** Gives a place in the lobby back. */
@@ -44,7 +51,7 @@ export class CallController<Session> {
   /** Every new attempt outdates the answers still on their way to older ones. */
   private attempt = 0;
   private name = '';
-  private password: string | undefined;
+  private answers: Answers = {};
   private ticket: string | undefined;
 
   constructor(
@@ -75,14 +82,22 @@ export class CallController<Session> {
     }
   }
 
-  async join(name: string, password?: string): Promise<void> {
+  /** Looks again whether the room is as it was, such as whether it is being recorded, while one is at its door. */
+  look = async (): Promise<void> => {
+    if (!isAtDoor(this.call)) return;
+    const attempt = this.attempt;
+    const room = await this.parts.room();
+    if (attempt === this.attempt) this.handle({ type: 'news', room });
+  };
+
+  async join(name: string, answers: Answers = {}): Promise<void> {
     const attempt = ++this.attempt;
     this.name = name;
-    this.password = password;
+    this.answers = answers;
     this.handle({ type: 'join' });
     this.parts.startMedia();
     try {
-      const grant = await this.enter(attempt, name, password);
+      const grant = await this.enter(attempt);
       if (grant === undefined || attempt !== this.attempt) return;
       const session = await this.parts.connect(grant, (failure) => {
         if (attempt === this.attempt) this.handle({ type: 'disconnected', failure });
@@ -99,18 +114,15 @@ export class CallController<Session> {
   }
 
   /** A pass, at once or from the lobby; `undefined` when the person has left the line meanwhile. */
-  private async enter(
-    attempt: number,
-    name: string,
-    password: string | undefined,
-  ): Promise<JoinGrant | undefined> {
-    let answer = await this.parts.enter(name, password);
+  private async enter(attempt: number): Promise<JoinGrant | undefined> {
+    const { name, answers } = this;
+    let answer = await this.parts.enter(name, answers);
     // A computer that slept is forgotten: it knocks again by itself, but only once.
     for (let mayKnock = true; 'waiting' in answer; mayKnock = false) {
       const outcome = await this.wait(attempt, answer.waiting);
       if (outcome !== 'gone') return outcome;
       if (!mayKnock) throw new NotLetIn(failure('lobby_gone'));
-      answer = await this.parts.enter(name, password);
+      answer = await this.parts.enter(name, answers);
     }
     return answer;
   }
@@ -150,7 +162,7 @@ export class CallController<Session> {
 
   /** Back into the room under the same name, without another look in the mirror. */
   rejoin(): Promise<void> {
-    return this.name === '' ? this.check() : this.join(this.name, this.password);
+    return this.name === '' ? this.check() : this.join(this.name, this.answers);
   }
 
   leave(): void {

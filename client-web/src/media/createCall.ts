@@ -39,7 +39,7 @@ export function createCall(
   const controller = new CallController<CallSession>(
     {
       room: () => api.room(roomId),
-      async enter(name, password) {
+      async enter(name, { password, consents }) {
         const self = await tabIdentity.recall(roomId);
         const hostKey = new HostKeys(safeStorage('localStorage')).recall(roomId);
         const visitor = {
@@ -48,6 +48,7 @@ export function createCall(
           return_key: self?.returnKey,
           password,
           host_key: hostKey,
+          consents_to_recording: consents === true ? (true as const) : undefined,
         };
         const answer = await account.ask((token) =>
           visit((who) => api.join(roomId, who, token), visitor),

@@ -1,10 +1,11 @@
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useState, useSyncExternalStore, type ReactNode } from 'react';
 import { keyFromHash } from '../state/joinLink';
 import { parseJoinOptions } from '../state/joinOptions';
 import { createCall } from '../media/createCall';
 import { RoomView } from '../room/RoomView';
 import { FailureCard } from '../ui/FailureCard';
 import { PageShell } from '../ui/PageShell';
+import { usePolled } from '../ui/usePolled';
 import { rememberNext } from '../account/next';
 import { useAccount } from '../account/useAccount';
 import { navigate } from '../app/navigation';
@@ -53,27 +54,31 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
       return <OpeningPage text="Joining…" />;
     case 'prejoin':
       return (
-        <PreJoin
-          room={call.room}
-          encrypted={key !== undefined}
-          media={media}
-          suggestedName={options.name}
-          accountName={
-            who.status === 'signed_in' ? displayName(who.user.name, who.user.login) : undefined
-          }
-          problem={call.problem}
-          onJoin={(name, password) => void controller.join(name, password)}
-        />
+        <AtDoor look={controller.look}>
+          <PreJoin
+            room={call.room}
+            encrypted={key !== undefined}
+            media={media}
+            suggestedName={options.name}
+            accountName={
+              who.status === 'signed_in' ? displayName(who.user.name, who.user.login) : undefined
+            }
+            problem={call.problem}
+            onJoin={(name, answers) => void controller.join(name, answers)}
+          />
+        </AtDoor>
       );
     case 'waiting':
       return (
-        <Waiting
-          room={call.room}
-          position={call.position}
-          name={options.name ?? preferences.get().name}
-          media={media}
-          onWithdraw={() => void controller.withdraw()}
-        />
+        <AtDoor look={controller.look}>
+          <Waiting
+            room={call.room}
+            position={call.position}
+            name={options.name ?? preferences.get().name}
+            media={media}
+            onWithdraw={() => void controller.withdraw()}
+          />
+        </AtDoor>
       );
     case 'connected':
       return (
@@ -100,6 +105,15 @@ export default function RoomPage({ roomId, search, hash }: RoomPageProps) {
         </PageShell>
       );
   }
+}
+
+/** Often enough that nobody comes into a recording without having been told. */
+const LOOK_EVERY_MS = 5000;
+
+/** Asks how the room is while somebody looks at its door. */
+function AtDoor({ look, children }: { look: () => Promise<void>; children: ReactNode }) {
+  usePolled(look, LOOK_EVERY_MS);
+  return children;
 }
 
 function OpeningPage({ text }: { text: string }) {

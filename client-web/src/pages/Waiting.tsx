@@ -3,6 +3,7 @@ import type { RoomInfo } from '../api/types';
 import type { PreviewMedia } from '../media/browserMedia';
 import { Button } from '../ui/Button';
 import { PageShell } from '../ui/PageShell';
+import { RecordedNote } from './prejoin/Consent';
 import { Preview } from './prejoin/Preview';
 
 interface WaitingProps {
@@ -33,6 +34,7 @@ export function Waiting({ room, position, name, media, onWithdraw }: WaitingProp
             <span className="spinner" aria-hidden="true" />
             {placeInLine(position)}
           </p>
+          {room?.is_recorded === true && <RecordedNote />}
           <p className="empty">
             Keep this page open. You come in by yourself, with camera and microphone as they are set
             here.

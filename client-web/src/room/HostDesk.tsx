@@ -20,12 +20,14 @@ interface HostDialogsProps {
   roomControl: RoomControl;
   desk: Desk;
   controls: Controls;
+  recording: boolean;
+  encrypted: boolean;
   onClose: () => void;
 }
 
 /** The dialogs of being steered and of steering. One at a time; a request to unmute comes first. */
 export function HostDialogs(props: HostDialogsProps) {
-  const { question, control, roomControl, desk, controls, onClose } = props;
+  const { question, control, roomControl, desk, controls, recording, encrypted, onClose } = props;
   const room = useRoomContext();
   if (control.request) {
     const { source, by } = control.request;
@@ -54,6 +56,10 @@ export function HostDialogs(props: HostDialogsProps) {
           onEntry={(change) => {
             desk.act(desk.setEntry(change));
           }}
+          recording={recording}
+          recordable={!encrypted}
+          onRecord={() => desk.record()}
+          onStopRecording={() => desk.stopRecording()}
           onMuteAll={() => {
             desk.act(desk.muteAll(), 'Everybody but the hosts is muted');
           }}

@@ -33,6 +33,7 @@ import { useControls } from './useControls';
 import { useRoomShape } from './useRoomShape';
 import { useDesk } from './useDesk';
 import { useReactions } from './useReactions';
+import { useRecording } from './useRecording';
 import { useLobbyNotices, useRoomNotices } from './useRoomNotices';
 import { useShortcuts } from './useShortcuts';
 import { useStanding } from './useStanding';
@@ -71,6 +72,7 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
   const me = useRoomContext().localParticipant.identity;
   const desk = useDesk(roomInfo.id, session.token, notify);
   const [standing, control] = useStanding(session.control);
+  const recording = useRecording(control, notify);
   const waiting = standing.moderates ? (control.waiting ?? 0) : 0;
   const keepsChat = roomInfo.keeps_chat === true && !session.encrypted;
   const chat = useChatLines({
@@ -143,7 +145,7 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
             onLayout={arrange.switchLayout}
             onCopy={() => void copy()}
             locked={control.entry?.locked ?? roomInfo.locked === true}
-            session={control.session}
+            recording={recording}
             onSettings={() => {
               setDialog('settings');
             }}
@@ -232,6 +234,8 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
         roomControl={session.control}
         desk={desk}
         controls={controls}
+        recording={recording}
+        encrypted={session.encrypted}
         onClose={() => {
           setQuestion({ type: 'none' });
         }}

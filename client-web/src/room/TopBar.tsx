@@ -8,8 +8,7 @@ interface TopBarProps {
   roomName: string;
   encrypted: boolean;
   locked: boolean;
-  /** What the session does beside being there, such as being recorded. */
-  session: string | undefined;
+  recording: boolean;
   joinedAt: number;
   layout: 'grid' | 'stage';
   onLayout: () => void;
@@ -41,9 +40,15 @@ export function TopBar(props: TopBarProps) {
             Locked
           </span>
         )}
-        {props.session === 'Recording' && (
-          <span className="tag tag-recording" data-testid="room-recording">
-            Recording
+        {props.recording && (
+          <span
+            className="tag tag-recording"
+            title="What is said and shown is being recorded"
+            data-testid="room-recording"
+          >
+            <span>
+              Rec<span className="topbar-rest">ording</span>
+            </span>
           </span>
         )}
         <Elapsed since={props.joinedAt} />

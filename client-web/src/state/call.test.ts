@@ -19,6 +19,23 @@ const found: CallEvent<string> = { type: 'found', room };
 const connected: CallEvent<string> = { type: 'connected', session: 'S', room };
 
 describe('one tab and one room', () => {
+  it('news of the room is for who is at its door', () => {
+    const news: CallEvent<string> = { type: 'news', room: { ...room, is_recorded: true } };
+    const told = { room: { is_recorded: true } };
+    expect(play(found, news)).toMatchObject({ phase: 'prejoin', ...told });
+    const join: CallEvent<string> = { type: 'join' };
+    const waiting: CallEvent<string> = { type: 'waiting', position: 2 };
+    expect(play(found, join, waiting, news)).toMatchObject({
+      phase: 'waiting',
+      position: 2,
+      ...told,
+    });
+    // A link with `join=1` knew nothing of it.
+    expect(play(join, waiting, news)).toMatchObject(told);
+    expect(play(found, join, connected, news)).toEqual(play(found, join, connected));
+    expect(play(news)).toEqual({ phase: 'checking' });
+  });
+
   it('looks, asks, joins, talks, leaves', () => {
     expect(play(found).phase).toBe('prejoin');
     expect(play(found, { type: 'join' }).phase).toBe('joining');

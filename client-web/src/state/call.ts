@@ -18,6 +18,8 @@ export type Call<Session> =
 
 export type CallEvent<Session> =
   | { type: 'found'; room: RoomStatus }
+  /** What is to be known before one comes in may change while one is at the door. */
+  | { type: 'news'; room: RoomInfo }
   | { type: 'join' }
   | { type: 'waiting'; position: number }
   | { type: 'connected'; session: Session; room: RoomInfo }
@@ -35,6 +37,8 @@ export function reduceCall<S>(call: Call<S>, event: CallEvent<S>): Call<S> {
       return event.room.full
         ? { phase: 'failed', room: event.room, failure: failure('room_full') }
         : { phase: 'prejoin', room: event.room, problem: undefined };
+    case 'news':
+      return isAtDoor(call) ? { ...call, room: event.room } : call;
     case 'join':
       return call.phase === 'connected' ? call : { phase: 'joining', room: roomOf(call) };
     case 'waiting':
@@ -62,9 +66,21 @@ export function reduceCall<S>(call: Call<S>, event: CallEvent<S>): Call<S> {
   }
 }
 
-/** The door asks for something that can be typed. */
+/** The door asks for something that can be typed or chosen. */
 export function isQuestion({ kind }: Failure): boolean {
-  return kind === 'bad_name' || kind === 'password_required' || kind === 'wrong_password';
+  return (
+    kind === 'bad_name' ||
+    kind === 'password_required' ||
+    kind === 'wrong_password' ||
+    kind === 'consent_required'
+  );
+}
+
+/** On the page before the call, or in the lobby. */
+export function isAtDoor<S>(
+  call: Call<S>,
+): call is Extract<Call<S>, { phase: 'prejoin' } | { phase: 'waiting' }> {
+  return call.phase === 'prejoin' || call.phase === 'waiting';
 }
 
 function roomOf<S>(call: Call<S>): RoomInfo | undefined {

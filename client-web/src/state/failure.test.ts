@@ -32,6 +32,12 @@ describe('what the native API refuses', () => {
     expect(inWords(error)).toBe('That name does not work. A name has 1 to 64 letters');
   });
 
+  it('what a server does not offer is no fault of its', () => {
+    const error = new ApiError(501, 'not_offered', 'nothing is encoded anew here');
+    expect(inWords(error)).toBe('Nothing is encoded anew here');
+    expect(inWords(new ApiError(500, 'internal', 'why'))).toMatch(/^Something went wrong/);
+  });
+
   it('silence is not a refusal', () => {
     expect(failureFromApi(new UnreachableError('x'))?.kind).toBe('server_unreachable');
   });

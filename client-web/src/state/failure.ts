@@ -17,6 +17,7 @@ export type FailureKind =
   | 'bad_link'
   | 'password_required'
   | 'wrong_password'
+  | 'consent_required'
   | 'room_locked'
   | 'banned'
   | 'sign_in_required'
@@ -107,6 +108,11 @@ const TABLE: Record<FailureKind, Omit<Failure, 'kind'>> = {
   wrong_password: {
     title: 'That is not the password',
     advice: 'That is not the password of this room. Check it and try again.',
+    retry: 'check',
+  },
+  consent_required: {
+    title: 'This room asks whether you agree to be recorded',
+    advice: 'Say whether you agree before you join.',
     retry: 'check',
   },
   room_locked: {
@@ -209,6 +215,7 @@ const API_CODES: Record<string, FailureKind> = {
   bad_name: 'bad_name',
   password_required: 'password_required',
   wrong_password: 'wrong_password',
+  consent_required: 'consent_required',
   room_locked: 'room_locked',
   banned: 'banned',
   sign_in_required: 'sign_in_required',
@@ -234,11 +241,16 @@ export function failureFromApi(error: unknown): Failure | undefined {
 /** Any error of the API as one line, for where a page has room for no more. */
 export function inWords(error: unknown): string {
   // Refusals of a form are about what was typed: the server's own sentence says what.
-  if (error instanceof ApiError && error.status < 500 && API_CODES[error.code] === undefined) {
+  if (error instanceof ApiError && isAboutTheWish(error)) {
     return sentence(error.message);
   }
   const { title, advice } = failureFromApi(error) ?? failure('unknown');
   return `${title}. ${advice}`;
+}
+
+/** What was asked for cannot be had, or not here: nothing is wrong with the server. */
+function isAboutTheWish({ status, code }: ApiError): boolean {
+  return (status < 500 || status === 501) && API_CODES[code] === undefined;
 }
 
 /** The server says things to be put into a line of a log; on a page they begin with a capital. */

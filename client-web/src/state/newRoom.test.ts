@@ -18,8 +18,23 @@ it('says what was chosen, to the server and in the folded form', () => {
   expect(wishesInWords(wishes)).toBe('password, lobby, accounts only, room kept');
 });
 
-it('an encrypted room keeps no chat, whatever was chosen before', () => {
-  const wishes = { ...NO_WISHES, keepsChat: true, lobby: true };
+it.each([
+  [{ recorded: true }, { auto: true, consent: false }, 'recorded'],
+  [{ asksConsent: true }, { auto: false, consent: true }, 'consent asked'],
+])('says how it is recorded: %j', (wish, recording, words) => {
+  const wishes = { ...NO_WISHES, ...wish };
+  expect(toNewRoom('', wishes)).toEqual({ name: '', recording });
+  expect(wishesInWords(wishes)).toBe(words);
+});
+
+it('an encrypted room keeps nothing, whatever was chosen before', () => {
+  const wishes = {
+    ...NO_WISHES,
+    keepsChat: true,
+    lobby: true,
+    recorded: true,
+    asksConsent: true,
+  };
   expect(possible(wishes, true)).toEqual({ ...NO_WISHES, lobby: true });
   expect(possible(wishes, false)).toEqual(wishes);
 });

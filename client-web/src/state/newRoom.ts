@@ -7,6 +7,10 @@ export interface RoomWishes {
   keepsChat: boolean;
   membersOnly: boolean;
   lasting: boolean;
+  /** From the first person on, without anybody asking for it. */
+  recorded: boolean;
+  /** Who joins has to agree to be recorded. */
+  asksConsent: boolean;
 }
 
 export const NO_WISHES: RoomWishes = {
@@ -15,16 +19,19 @@ export const NO_WISHES: RoomWishes = {
   keepsChat: false,
   membersOnly: false,
   lasting: false,
+  recorded: false,
+  asksConsent: false,
 };
 
-/** Messages the server cannot read it cannot keep: of those wishes, what can be had. */
+/** What the server cannot read it cannot keep: of those wishes, what can be had. */
 export function possible(wishes: RoomWishes, encrypted: boolean): RoomWishes {
-  return encrypted ? { ...wishes, keepsChat: false } : wishes;
+  if (!encrypted) return wishes;
+  return { ...wishes, keepsChat: false, recorded: false, asksConsent: false };
 }
 
 /** Only what differs from a plain room is said, so that the server's own defaults count. */
 export function toNewRoom(name: string, wishes: RoomWishes): NewRoom {
-  const { password, lobby, keepsChat, membersOnly, lasting } = wishes;
+  const { password, lobby, keepsChat, membersOnly, lasting, recorded, asksConsent } = wishes;
   return {
     name,
     ...(password === '' ? {} : { password }),
@@ -32,6 +39,7 @@ export function toNewRoom(name: string, wishes: RoomWishes): NewRoom {
     ...(keepsChat ? { keeps_chat: true } : {}),
     ...(membersOnly ? { guests: false } : {}),
     ...(lasting ? { lasting } : {}),
+    ...(recorded || asksConsent ? { recording: { auto: recorded, consent: asksConsent } } : {}),
   };
 }
 
@@ -43,6 +51,8 @@ export function wishesInWords(wishes: RoomWishes): string {
     wishes.keepsChat && 'chat kept',
     wishes.membersOnly && 'accounts only',
     wishes.lasting && 'room kept',
+    wishes.recorded && 'recorded',
+    wishes.asksConsent && 'consent asked',
   ]
     .filter(Boolean)
     .join(', ');

@@ -38,6 +38,8 @@ const PATHS = {
     'M12 9v4.5 M12 16.8v.2 M10.3 4.2L2.8 17.5A2 2 0 0 0 4.5 20.5h15a2 2 0 0 0 1.7-3L13.7 4.2a2 2 0 0 0-3.4 0Z',
   arrow: 'M4.5 12h15 M13.5 6l6 6-6 6',
   plus: 'M12 5v14 M5 12h14',
+  play: 'M8 5l11 7-11 7Z',
+  pause: 'M8.5 5v14 M15.5 5v14',
   speaker: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5Z M15.5 9a4 4 0 0 1 0 6 M18 6.5a7.5 7.5 0 0 1 0 11',
   keyboard:
     'M3.5 6.5h17a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1h-17a1 1 0 0 1-1-1v-9a1 1 0 0 1 1-1Z M6.5 10h.01 M10 10h.01 M14 10h.01 M17.5 10h.01 M8 14h8',
@@ -61,11 +63,17 @@ const PATHS = {
   trash:
     'M4.500 6.500h15 M9.500 6.500V4h5v2.500 M6.500 6.500l.8 13.500h9.400l.8-13.500 M10.300 10.500v5.500 M13.700 10.500v5.500',
   star: 'M12 3.500l2.600 5.300 5.900.85-4.250 4.150 1 5.850L12 16.900l-5.250 2.750 1-5.850L3.500 9.650l5.900-.85Z',
+  back: 'M11.500 6l-6 6 6 6 M18.500 6l-6 6 6 6',
+  ahead: 'M5.500 6l6 6-6 6 M12.500 6l6 6-6 6',
+  record: 'M12 20.500a8.500 8.500 0 1 0 0-17 8.500 8.500 0 0 0 0 17Z',
+  stop: 'M12 20.500a8.500 8.500 0 1 0 0-17 8.500 8.500 0 0 0 0 17Z',
 } as const;
 
 /** Parts that are filled rather than drawn. */
 const FILLS: Partial<Record<keyof typeof PATHS, string>> = {
   system: 'M12 3.5a8.5 8.5 0 0 1 0 17Z',
+  record: 'M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8Z',
+  stop: 'M9 9h6v6H9Z',
 };
 
 export type IconName = keyof typeof PATHS;

@@ -53,6 +53,18 @@ describe('a page that asks again and again', () => {
     },
   );
 
+  it('asks as often as the last answer wants, and no more when it wants none', async () => {
+    const ask = vi
+      .fn<() => Promise<string>>()
+      .mockRejectedValueOnce(new UnreachableError('x'))
+      .mockResolvedValueOnce('soon')
+      .mockResolvedValue('done');
+    const pace = (last: string | undefined) => (last === 'done' ? undefined : 1000);
+    renderHook(() => usePolled(ask, pace));
+    await pass(60_000);
+    expect(ask).toHaveBeenCalledTimes(3);
+  });
+
   it('asks nothing while nobody looks, and at once when somebody does', async () => {
     const ask = vi.fn(() => Promise.resolve('good'));
     const { unmount } = renderHook(() => usePolled(ask, 1000));

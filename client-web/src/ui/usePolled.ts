@@ -7,16 +7,21 @@ export type Polled<T> =
   | { status: 'ready'; value: T; problem?: unknown }
   | { status: 'failed'; error: unknown };
 
+/** How long until the next question, in milliseconds; `last` is the last answer, `problem` why there is no newer one. */
+export type Pace<T> = (last: T | undefined, problem?: unknown) => number | undefined;
+
 /**
  * Asks again and again while somebody looks: `every` milliseconds after each answer, so that a slow server
- * is not asked faster than it answers. Who may not know is not told more by asking again. `ask` must be
- * stable.
+ * is not asked faster than it answers. Who may not know is not told more by asking again. Where `every` depends on
+ * what was answered last, `undefined` is enough of it. Both must be stable.
  */
-export function usePolled<T>(ask: () => Promise<T>, every: number): Polled<T> {
+export function usePolled<T>(ask: () => Promise<T>, every: number | Pace<T>): Polled<T> {
   const [polled, setPolled] = useState<Polled<T>>({ status: 'waiting' });
   useEffect(() => {
     let state: 'idle' | 'asking' | 'over' = 'idle';
     let timer: number | undefined;
+    let last: T | undefined;
+    let problem: unknown;
     const isOver = () => state === 'over';
     const poll = async () => {
       // A hidden page asks when it is looked at again.
@@ -26,9 +31,12 @@ export function usePolled<T>(ask: () => Promise<T>, every: number): Polled<T> {
       try {
         const value = await ask();
         if (isOver()) return;
+        last = value;
+        problem = undefined;
         setPolled({ status: 'ready', value });
       } catch (error) {
         if (isOver()) return;
+        problem = error;
         if (isDenied(error)) {
           state = 'over';
           setPolled({ status: 'failed', error });
@@ -39,7 +47,8 @@ export function usePolled<T>(ask: () => Promise<T>, every: number): Polled<T> {
         );
       }
       state = 'idle';
-      timer = window.setTimeout(look, every);
+      const pause = typeof every === 'number' ? every : every(last, problem);
+      if (pause !== undefined) timer = window.setTimeout(look, pause);
     };
     const look = () => void poll();
     document.addEventListener('visibilitychange', look);

@@ -7,7 +7,7 @@ interface RoomOptionsProps {
   /** There are accounts, so a room can be for those who have one. */
   accounts: boolean;
   lasting: boolean;
-  /** Messages the server cannot read it cannot keep. */
+  /** What the server cannot read it cannot keep. */
   encrypted: boolean;
   onChange: (wishes: RoomWishes) => void;
 }
@@ -58,6 +58,28 @@ export function RoomOptions({ wishes, accounts, lasting, encrypted, onChange }: 
             }}
             testId="home-keeps-chat"
           />
+        )}
+        {!encrypted && (
+          <>
+            <Switch
+              label="Record every call"
+              hint="From the first person on. Everybody sees that it is recorded."
+              checked={wishes.recorded}
+              onChange={(recorded) => {
+                set({ recorded });
+              }}
+              testId="home-recorded"
+            />
+            <Switch
+              label="Ask for consent to recordings"
+              hint="Who does not agree to be recorded does not join."
+              checked={wishes.asksConsent}
+              onChange={(asksConsent) => {
+                set({ asksConsent });
+              }}
+              testId="home-asks-consent"
+            />
+          </>
         )}
         {accounts && (
           <Switch

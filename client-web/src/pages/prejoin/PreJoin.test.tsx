@@ -1,6 +1,7 @@
 import { render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { RoomInfo } from '../../api/types';
 import type { PreviewMedia } from '../../media/browserMedia';
 import { failureFromDevice } from '../../media/livekitFailure';
 import { LocalMedia } from '../../media/localMedia';
@@ -63,7 +64,7 @@ describe('before joining', () => {
     await userEvent.clear(name);
     expect(name).toHaveValue('');
     await userEvent.type(name, 'Countess{Enter}');
-    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Countess', undefined);
+    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Countess', {});
   });
 
   it('somebody without camera and microphone is told why, once, and may still watch', async () => {
@@ -73,7 +74,7 @@ describe('before joining', () => {
     expect(note).toHaveTextContent('Camera and microphone access is blocked');
     expect(screen.getByTestId('prejoin-join')).toHaveTextContent('Join to watch and listen');
     await userEvent.type(name, '  Ada {Enter}');
-    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', undefined);
+    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', {});
   });
 
   it('asks for a name rather than joining as nobody', async () => {
@@ -116,7 +117,60 @@ describe('before joining', () => {
     const field = screen.getByTestId('prejoin-password');
     expect(field).toHaveAccessibleDescription(/not the password/);
     await userEvent.type(field, 's3cret{Enter}');
-    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', 's3cret');
+    expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', { password: 's3cret' });
+  });
+
+  describe('who may be recorded', () => {
+    function showRoom(change: Partial<RoomInfo>, problem?: Failure) {
+      const onJoin = vi.fn();
+      render(
+        <PreJoin
+          room={{ ...room, ...change }}
+          encrypted={false}
+          media={refusing('x', { camera: false, microphone: false })}
+          suggestedName="Ada"
+          problem={problem}
+          onJoin={onJoin}
+        />,
+      );
+      return onJoin;
+    }
+    const join = () => userEvent.click(screen.getByTestId('prejoin-join'));
+
+    it('is told of a recording that goes on', async () => {
+      const onJoin = showRoom({ is_recorded: true });
+      expect(screen.getByTestId('prejoin-recorded')).toBeVisible();
+      await join();
+      expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', {});
+    });
+
+    it.each([
+      ['where the room says so', { asks_consent: true }, undefined],
+      // It was turned on while one was on this page.
+      ['where the door says so', {}, failure('consent_required')],
+    ])('has to agree %s', async (_, change, problem) => {
+      const onJoin = showRoom(change, problem);
+      await join();
+      expect(onJoin).not.toHaveBeenCalled();
+      expect(screen.getByRole('alert')).toHaveTextContent(/Choose first/);
+      await userEvent.click(screen.getByRole('radio', { name: 'I agree to be recorded' }));
+      expect(screen.queryByRole('alert')).toBeNull();
+      await join();
+      expect(onJoin).toHaveBeenCalledExactlyOnceWith('Ada', { consents: true });
+    });
+
+    it('may decline, and is not asked why', async () => {
+      window.history.replaceState(null, '', '/r/k3m9x2qa');
+      const onJoin = showRoom({ asks_consent: true, is_recorded: true });
+      await userEvent.click(screen.getByTestId('consent-declines'));
+      expect(screen.getByText(/nothing of you is recorded/)).toHaveAttribute('role', 'status');
+      expect(screen.queryByTestId('prejoin-join')).toBeNull();
+      // By the key that sends the form as well.
+      await userEvent.type(screen.getByTestId('prejoin-name'), '{Enter}');
+      expect(onJoin).not.toHaveBeenCalled();
+      await userEvent.click(screen.getByTestId('prejoin-home'));
+      expect(window.location.pathname).toBe('/');
+    });
   });
 
   it('the switches ask for the device again', async () => {

@@ -1,6 +1,8 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import type { RoomInfo } from '../../api/types';
 import type { PreviewMedia } from '../../media/browserMedia';
+import type { Answers } from '../../media/callController';
+import { navigate } from '../../app/navigation';
 import type { Failure } from '../../state/failure';
 import { Button } from '../../ui/Button';
 import { FailureNote } from '../../ui/FailureNote';
@@ -8,6 +10,7 @@ import { Field } from '../../ui/Field';
 import { Icon } from '../../ui/Icon';
 import { PageShell } from '../../ui/PageShell';
 import { usePreferences } from '../../ui/usePreferences';
+import { ConsentForm, RecordedNote, type Consent } from './Consent';
 import { DeviceForm } from './DeviceForm';
 import { Preview } from './Preview';
 
@@ -20,7 +23,7 @@ interface PreJoinProps {
   accountName?: string | undefined;
   /** What the server found wrong with the last attempt. */
   problem: Failure | undefined;
-  onJoin: (name: string, password: string | undefined) => void;
+  onJoin: (name: string, answers: Answers) => void;
 }
 
 export function PreJoin(props: PreJoinProps) {
@@ -31,6 +34,10 @@ export function PreJoin(props: PreJoinProps) {
   const name = typed ?? suggestedName ?? (preferences.name || accountName);
   const [nameMissing, setNameMissing] = useState(false);
   const [password, setPassword] = useState('');
+  const [consent, setConsent] = useState<Consent>();
+  const [consentMissing, setConsentMissing] = useState(false);
+  // It may have been turned on since this page was opened.
+  const asksConsent = room.asks_consent === true || problem?.kind === 'consent_required';
   const asksPassword = room.has_password === true || isAboutPassword(problem);
   const state = useSyncExternalStore(media.subscribe, media.get);
 
@@ -42,8 +49,16 @@ export function PreJoin(props: PreJoinProps) {
       setNameMissing(true);
       return;
     }
+    if (asksConsent && consent === 'declines') return;
+    if (asksConsent && consent === undefined) {
+      setConsentMissing(true);
+      return;
+    }
     setPreferences({ name: trimmed });
-    onJoin(trimmed, password === '' ? undefined : password);
+    onJoin(trimmed, {
+      ...(password === '' ? {} : { password }),
+      ...(asksConsent && consent === 'agrees' ? { consents: true } : {}),
+    });
   };
 
   const failures = deviceFailures(state.camera, state.microphone);
@@ -83,9 +98,9 @@ export function PreJoin(props: PreJoinProps) {
             error={
               nameMissing
                 ? 'Tell the others who you are.'
-                : isAboutPassword(problem)
-                  ? undefined
-                  : problem?.advice
+                : problem?.kind === 'bad_name'
+                  ? problem.advice
+                  : undefined
             }
             data-testid="prejoin-name"
             onChange={(event) => {
@@ -109,9 +124,41 @@ export function PreJoin(props: PreJoinProps) {
             />
           )}
           <DeviceForm media={media} state={state} />
-          <Button look="primary" type="submit" className="prejoin-join" data-testid="prejoin-join">
-            {joinLabel(state.camera.status === 'on', state.microphone.status === 'on')}
-          </Button>
+          {asksConsent ? (
+            <ConsentForm
+              recorded={room.is_recorded === true}
+              keepsChat={room.keeps_chat === true}
+              value={consent}
+              missing={consentMissing}
+              onChange={(choice) => {
+                setConsent(choice);
+                setConsentMissing(false);
+              }}
+            />
+          ) : (
+            room.is_recorded === true && <RecordedNote />
+          )}
+          {asksConsent && consent === 'declines' ? (
+            <Button
+              look="primary"
+              className="prejoin-join"
+              data-testid="prejoin-home"
+              onClick={() => {
+                navigate('/');
+              }}
+            >
+              Go to home page
+            </Button>
+          ) : (
+            <Button
+              look="primary"
+              type="submit"
+              className="prejoin-join"
+              data-testid="prejoin-join"
+            >
+              {joinLabel(state.camera.status === 'on', state.microphone.status === 'on')}
+            </Button>
+          )}
         </form>
       </div>
     </PageShell>

@@ -13,6 +13,7 @@ import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
 import { Downloads } from './Downloads';
 import { QualityCharts } from './QualityCharts';
+import { SessionRecordings } from './SessionRecordings';
 import '../../styles/tables.css';
 import '../../styles/charts.css';
 
@@ -66,6 +67,7 @@ function Detail({ session }: { session: SessionDetail }) {
           data={(one) => ({ 'data-testid': 'stay-row', 'data-identity': one.identity })}
         />
       </section>
+      <SessionRecordings room={session.room_id} session={session.session_id} />
       <section className="block" aria-labelledby="quality-heading">
         <header className="page-title">
           <h2 id="quality-heading">Quality</h2>

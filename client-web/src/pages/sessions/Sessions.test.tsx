@@ -1,6 +1,7 @@
 import { render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { recordingOf } from '../../test/recording';
 import { respond } from '../../test/respond';
 import Session from './Session';
 import Sessions from './Sessions';
@@ -121,6 +122,13 @@ it('a session says who was there, and how it went for each', async () => {
       status: 200,
       body: { samples: [sample('ada', 0), sample('ada', 10_000)], more: true },
     },
+    'GET /api/recordings?room=k3m9x2qa&limit=100': {
+      status: 200,
+      body: {
+        recordings: [recordingOf(), recordingOf({ id: 'EG_0', session: 'RM_0' })],
+        next: null,
+      },
+    },
     // The answers meet in one moment, which counts once.
     'GET /api/sessions/RM_1/quality?from=10000': {
       status: 200,
@@ -129,6 +137,10 @@ it('a session says who was there, and how it went for each', async () => {
   });
   render(<Session id="RM_1" />);
   expect(await screen.findByTestId('stay-row')).toHaveTextContent(/Ada Lovelace.*client initiated/);
+  expect(await screen.findByTestId('session-recording')).toHaveAttribute(
+    'href',
+    '/recordings/EG_1',
+  );
   expect(await screen.findByRole('img', { name: /Connection: from Good to Good/ })).toBeVisible();
   await userEvent.selectOptions(screen.getByLabelText('Whose quality'), 'gone');
   expect(screen.getByRole('img', { name: /Received: .*last 1 Mbit/ })).toBeVisible();

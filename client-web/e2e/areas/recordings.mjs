@@ -1,0 +1,229 @@
+/** A host records a call; everybody sees it; it plays as soon as it is over, in step, and can be taken away. */
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+
+import { isOpenToAll, PHONE } from '../harness/axe.mjs';
+import { hook, Person } from '../harness/call.mjs';
+import { advances, until } from '../harness/poll.mjs';
+import { hosted, knock } from '../harness/rooms.mjs';
+import { browser, closePages, server } from '../harness/suite.mjs';
+
+/** Farther than this apart, people see that lips and voice are not of one moment. */
+const IN_STEP_S = 0.1;
+
+const open = async (path) => (await browser('chromium')).open((await server()).url + path);
+
+/** Begins or stops recording as a host does. */
+async function switchRecording(host) {
+  await host.page.click(hook('control-host'));
+  await host.page.click(hook('host-record'));
+  await host.page.click(hook('record-confirm'));
+}
+
+/** More pictures of the other, so many that there is something to look at. */
+const watchesLong = (person, other) =>
+  advances(
+    `${person.name} watches ${other.name}`,
+    async () => (await person.track(other, 'camera'))?.framesDecoded,
+    { by: 75, limitMs: 60_000 },
+  );
+
+/** The recordings of a room, as the API has them. */
+const recordingsOf = async (room) =>
+  (await (await server()).api(`/recordings?room=${room}`)).body.recordings;
+
+/** A call of two that was recorded and is over: its room and its recording. */
+async function recorded(meanwhile = async () => undefined) {
+  const { host, room } = await hosted('Ada', { options: ['keeps-chat'] });
+  const guest = await knock(room, 'Ben');
+  await guest.isInCall();
+  await host.watches(guest);
+  await switchRecording(host);
+  for (const { page } of [host, guest]) await page.sees(hook('room-recording'));
+  await meanwhile({ host, guest, room });
+  await watchesLong(host, guest);
+  await switchRecording(host);
+  for (const { page } of [host, guest]) await page.losesSight(hook('room-recording'));
+  const [recording] = await recordingsOf(room);
+  return { host, guest, room, id: recording.id };
+}
+
+/** Where each picture of the page stands on the clock of the recording, in seconds, by the names of its people. */
+async function positions(page, manifest) {
+  const offsets = Object.fromEntries(
+    manifest.tracks.filter(({ kind }) => kind === 'video').map((one) => [one.file, one.offset_us]),
+  );
+  return page.evaluate(
+    (offsets) =>
+      [...document.querySelectorAll('[data-testid="playback-picture"]:not([hidden]) video')].map(
+        (video) => {
+          const file = new URL(video.src).pathname.split('/').at(-1);
+          return video.currentTime + offsets[file] / 1e6;
+        },
+      ),
+    offsets,
+  );
+}
+
+/** Two pictures, at the same moment of the recording. */
+async function inStep(page, manifest, isThere, what) {
+  return until(what, async () => {
+    const at = await positions(page, manifest);
+    if (at.length === 2 && at.every(isThere) && Math.abs(at[0] - at[1]) < IN_STEP_S) return at;
+    throw new Error(`they stand at ${at.join(' and ')} s`);
+  });
+}
+
+const manifestOf = async (id) => (await (await server()).api(`/recordings/${id}/manifest`)).body;
+
+describe('a recorded call', () => {
+  afterEach(closePages);
+
+  it('plays in step when it is over, and what was written beside it', async () => {
+    const { id } = await recorded(async ({ host }) => {
+      await host.page.click(hook('control-chat'));
+      await host.page.fill(hook('chat-input'), 'Can you all see this?');
+      await host.page.click(hook('chat-send'));
+      await host.page.sees(hook('chat-message'));
+    });
+
+    const page = await open('/recordings');
+    await page.click(`${hook('recording-row')}[data-recording="${id}"] a`);
+    await page.sees(hook('playback'));
+    const manifest = await manifestOf(id);
+    assert.equal(manifest.tracks.filter(({ kind }) => kind === 'video').length, 2);
+
+    await page.click(hook('playback-toggle'));
+    const moved = (at) => at > 1;
+    await inStep(page, manifest, moved, 'both pictures play, at one moment');
+    await page.sees(`${hook('playback-toggle')}[aria-label="Pause"]`);
+    await page.click(hook('playback-toggle'));
+
+    // Everything that was written is there at the end, and nothing of it at the beginning.
+    await page.raw.keyboard.press('End');
+    await page.sees(hook('playback-line'));
+    assert.match(await page.text(hook('playback-line')), /Can you all see this/);
+    await page.raw.keyboard.press('Home');
+    await page.losesSight(hook('playback-line'));
+
+    await page.fill(hook('playback-position'), '2000');
+    const isThere = (at) => Math.abs(at - 2) < IN_STEP_S;
+    await inStep(page, manifest, isThere, 'both pictures go where one points');
+    await until('there are pictures, and not only times', () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll('.playback video')].every(
+          ({ videoWidth, readyState }) => videoWidth > 0 && readyState >= 2,
+        ),
+      ),
+    );
+  });
+
+  it('becomes one video when somebody wants that', async () => {
+    const { id } = await recorded();
+    const page = await open(`/recordings/${id}`);
+    await page.click(hook('composite-order'));
+    await page.sees(hook('composite-video'), 120_000);
+    const seconds = await until('the video can be played', () =>
+      page.evaluate(() => document.querySelector('[data-testid="composite-video"]').duration),
+    );
+    assert.ok(seconds > 2, `it is ${seconds} s long`);
+    await isOpenToAll(page, 'a recording and its video');
+    await page.raw.emulateMedia({ colorScheme: 'dark' });
+    await isOpenToAll(page, 'in dark');
+    await page.resize(PHONE);
+    await isOpenToAll(page, 'on a phone');
+  });
+
+  it('goes on with new addresses when the old ones are refused', async () => {
+    const { id } = await recorded();
+    const page = await open('/recordings');
+    let asked = 0;
+    await page.raw.route('**/playback', async (route) => {
+      const response = await route.fetch();
+      const answer = await response.json();
+      // Passes whose time is over: the server itself refuses them.
+      if (asked++ === 0) {
+        for (const file of answer.files) file.url = file.url.replace(/pass=.*/, 'pass=1.AAAA');
+      }
+      await route.fulfill({ response, json: answer });
+    });
+    await page.click(`${hook('recording-row')}[data-recording="${id}"] a`);
+    await page.sees(hook('playback'));
+    await page.click(hook('playback-toggle'));
+    await inStep(page, await manifestOf(id), (at) => at > 1, 'both pictures play after all');
+    assert.equal(asked, 2);
+  });
+
+  it('opens by itself on a page that waited for its end', async () => {
+    const { host, room } = await hosted('Ada');
+    await switchRecording(host);
+    await host.page.sees(hook('room-recording'));
+    const [{ id }] = await recordingsOf(room);
+    const page = await open(`/recordings/${id}`);
+    await page.sees(hook('recording-going-on'));
+    await until('something was recorded', async () => (await manifestOf(id)).tracks?.length > 0);
+    await page.click(hook('recording-stop'));
+    await page.click(hook('recording-stop-confirm'));
+    await page.sees(hook('playback'));
+    await host.page.losesSight(hook('room-recording'));
+  });
+
+  it('is taken away, held, and deleted', async () => {
+    const { id } = await recorded();
+    const page = await open(`/recordings/${id}`);
+    await page.sees(hook('playback'));
+    const [{ name }] = (await (await server()).api(`/recordings/${id}`)).body.files;
+    const download = page.raw.waitForEvent('download');
+    await page.click(`[data-file="${name}"] button`);
+    assert.ok((await download).suggestedFilename().endsWith(name));
+
+    await page.click(hook('recording-hold'));
+    await page.losesSight(hook('recording-delete'));
+    await page.click(hook('recording-hold'));
+    await page.click(hook('recording-delete'));
+    await page.click(hook('recording-delete-confirm'));
+    await until('the list is shown', () =>
+      page.evaluate(() => location.pathname === '/recordings'),
+    );
+    await page.losesSight(`[data-recording="${id}"]`);
+    assert.equal((await (await server()).api(`/recordings/${id}`)).status, 404);
+  });
+});
+
+describe('who comes to a recorded call', () => {
+  afterEach(closePages);
+
+  it('is told before', async () => {
+    const { host, room } = await hosted('Ada');
+    await switchRecording(host);
+    await host.page.sees(hook('room-recording'));
+    const late = await open(`/r/${room}`);
+    await late.sees(hook('prejoin-recorded'));
+  });
+
+  it('is asked where the room asks, and joins only with an answer', async () => {
+    const { status, body } = await (
+      await server()
+    ).api('/rooms', { name: 'Asking', recording: { consent: true } });
+    assert.equal(status, 201);
+    const page = await open(`/r/${body.id}`);
+    await page.fill(hook('prejoin-name'), 'Ben');
+    await page.click(hook('prejoin-join'));
+    await until('an answer is asked for', async () =>
+      /Choose first/.test((await page.text('.field-error')) ?? ''),
+    );
+    await page.click(hook('consent-declines'));
+    await page.sees(hook('prejoin-home'));
+    await page.click(hook('consent-agrees'));
+    await page.click(hook('prejoin-join'));
+    await new Person(page, 'Ben').isInCall();
+  });
+
+  it('is brought to the question by a link that joins at once', async () => {
+    const { body } = await (
+      await server()
+    ).api('/rooms', { name: 'Asking', recording: { consent: true } });
+    const page = await open(`/r/${body.id}?join=1&name=Ben`);
+    await page.sees(hook('prejoin-consent'));
+  });
+});
