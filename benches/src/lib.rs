@@ -14,6 +14,7 @@ pub mod media;
 pub mod network;
 pub mod peer;
 pub mod pieces;
+pub mod recording;
 pub mod report;
 pub mod room;
 pub mod rooms;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use sluice_benches::report::{Options, Report};
 use sluice_benches::room::{Room, Shape};
-use sluice_benches::{engine, network, pieces, rooms, send_side};
+use sluice_benches::{engine, network, pieces, recording, rooms, send_side};
 use sluice_net::Io;
 use sluice_rtp::srtp::Profile;
 
@@ -28,6 +28,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     report.measure("dependency descriptor, read and renumbered", pieces::dependency_descriptor);
     report.measure("ingest, a packet of VP8 read", |effort| pieces::ingest(1100, effort));
+    report.measure("recorder, a second of a camera of 720 lines and a microphone", recording::second);
     for (is_check, word) in [(false, "packet"), (true, "connectivity check")] {
         report.measure(format!("demux, a stranger's {word} refused among 10"), |effort| {
             Room::open(Shape::camera_for(10)).refuse(is_check, effort)
