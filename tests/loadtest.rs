@@ -72,6 +72,15 @@ fn a_webinar_loses_nothing_and_says_all_that_scripts_read() {
 }
 
 #[test]
+fn who_is_recorded_has_a_file_when_the_call_is_over() {
+    let report = load(&["webinar", "--publishers", "3", "--subscribers", "1", "--duration", "2s", "--recordings", "2"]);
+    assert_eq!((count(&report, "/recordings/begun"), count(&report, "/recordings/complete")), (2, 2), "{report:#}");
+    assert_eq!(count(&report, "/recordings/until_there_ms/count"), 2);
+    // Three seconds of 1.7 Mbit/s and more, for each.
+    assert!(count(&report, "/recordings/bytes") > 800_000, "{report:#}");
+}
+
+#[test]
 fn two_peer_connections_carry_the_same() {
     let report = load(&["meeting", "--participants", "3", "--duration", "1s", "--signal", "v0"]);
     assert_eq!(report["signal_protocol"], "v0");

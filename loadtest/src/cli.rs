@@ -204,6 +204,9 @@ struct Flags {
     /// Cameras without microphones
     #[arg(long)]
     no_audio: bool,
+    /// So many of those with a camera are recorded while it is measured, each into a file of its own
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    recordings: usize,
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -334,6 +337,7 @@ impl Flags {
             video: self.pps.map_or(Content::CAMERA, packets),
             has_sound: !self.no_audio && self.pps.is_none(),
             room: self.target.room.clone(),
+            recordings: self.recordings,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::participant::TrackPlan;
 use crate::plan::{Plan, Visit};
 use crate::process::{self, Reading};
 use crate::progress::{Progress, Stage};
+use crate::recordings::{Recorded, Recordings};
 use crate::server::Server;
 use crate::signal::SignalVersion;
 use crate::tally::Live;
@@ -63,6 +64,8 @@ pub(crate) struct Observed {
     pub(crate) server: Vec<ServerSample>,
     pub(crate) version: SignalVersion,
     pub(crate) flowing: u64,
+    /// Where anybody was to be recorded.
+    pub(crate) recorded: Option<Recorded>,
 }
 
 /// Runs a plan.
@@ -112,6 +115,13 @@ impl Conductor<'_> {
         let mut attendances = Vec::new();
 
         self.gather(&mut people, &mut attendances, progress).await;
+        let recordings = match self.plan.recordings {
+            0 => None,
+            _ => Some(Recordings::begin(&self.setup.server, self.plan).await?),
+        };
+        if !people.is_empty() {
+            sleep(SETTLE).await;
+        }
         let begin = Instant::now() + Duration::from_millis(20);
         let end = begin + self.plan.duration;
         let window = Window { begin_ns: self.clock.nanos(begin), end_ns: self.clock.nanos(end) };
@@ -123,6 +133,10 @@ impl Conductor<'_> {
             server = self.measure(begin, end, progress).await?;
             sleep(DRAIN).await;
         }
+        let recorded = match recordings {
+            None => None,
+            Some(recordings) => Some(recordings.end().await?),
+        };
         phase.send_replace(Phase::Over);
         progress.stage(Stage::Leaving);
         let goodbye = async {
@@ -142,7 +156,7 @@ impl Conductor<'_> {
         let threads = threads.into_iter().map(JoinHandle::join).collect::<Result<_, _>>();
         let threads = threads.map_err(|_| LoadError::Bug("a media thread panicked"))?;
         let version = venue.version();
-        Ok(Observed { window, attendances, threads, server, version, flowing })
+        Ok(Observed { window, attendances, threads, server, version, flowing, recorded })
     }
 
     fn invite(&self, venue: &Arc<Venue>, phases: &watch::Receiver<Phase>) -> Result<JoinSet<Attendance>, LoadError> {
@@ -221,9 +235,6 @@ impl Conductor<'_> {
                 break;
             }
             sleep(LOOK).await;
-        }
-        if !people.is_empty() {
-            sleep(SETTLE).await;
         }
     }
 

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol::{Ping, signal_request as ask, signal_response as told};
 use serde::Serialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::api;
 use crate::error::{LoadError, PeerError};
 use crate::histogram::Histogram;
 use crate::livekit::Connection;
@@ -19,9 +19,7 @@ use crate::server::Server;
 
 /// In each room.
 const ROOM: usize = 10;
-/// What an answer of the API may be at most.
-const ANSWER_BYTES: u64 = 64 * 1024;
-/// For one request, and for one answer on a signal connection.
+/// For one answer on a signal connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two requests of the same kind: a user is not a flood, and the server's bounds on those stay out of sight.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -319,18 +317,8 @@ impl Api {
 /// A request on a connection of its own, which is part of the time it takes; `None` when it failed.
 async fn timed(server: &Server, method: &str, path: &str, body: &str) -> (Option<serde_json::Value>, Duration) {
     let began = Instant::now();
-    let answer = tokio::time::timeout(PATIENCE, request(server, method, path, body)).await;
-    (answer.ok().flatten(), began.elapsed())
-}
-
-async fn request(server: &Server, method: &str, path: &str, body: &str) -> Option<serde_json::Value> {
-    let (mut stream, _) = server.open().await.ok()?;
-    stream.write_all(server.request(method, path, body).as_bytes()).await.ok()?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES).read_to_string(&mut answer).await.ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let is_good = head.split(' ').nth(1).is_some_and(|status| status.starts_with('2'));
-    is_good.then(|| serde_json::from_str(body).ok()).flatten()
+    let answer = api::ask(server, method, path, None, body).await;
+    (answer.ok(), began.elapsed())
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub enum LoadError {
     /// The server does not list its rooms.
     #[error("cannot read the list of rooms at {0}")]
     NoRooms(String),
+    /// The server does not record.
+    #[error("cannot record as --recordings asks: {0}\n  does the server record, and may its --api-key?")]
+    NotRecorded(String),
     /// The server's process cannot be read.
     #[error("--server-pid {0}: cannot read its processor time: {1}\n  is it the server's process, on this machine?")]
     Process(u32, std::io::Error),
@@ -41,7 +44,7 @@ pub enum LoadError {
 pub(crate) enum PeerError {
     #[error("cannot reach the server: {0}")]
     Unreachable(String),
-    #[error("the server refused the connection with HTTP status {0}")]
+    #[error("the server refused with HTTP status {0}")]
     Refused(u16),
     #[error("the server did not answer in time")]
     Late,

@@ -8,6 +8,7 @@
 //! `stamp` with the time it was sent; a subscriber's `reception` reads it, and the [`report`] is made of that. [`control`]
 //! is apart: clients without media, and how long the server takes to answer them.
 
+mod api;
 mod attendance;
 pub mod capacity;
 pub mod cli;
@@ -29,6 +30,7 @@ mod process;
 mod progress;
 mod publication;
 mod reception;
+mod recordings;
 pub mod report;
 pub mod scenario;
 mod server;

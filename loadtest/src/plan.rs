@@ -46,6 +46,8 @@ pub struct Plan {
     pub parameters: Vec<(&'static str, String)>,
     /// In the order they come.
     pub visits: Vec<Visit>,
+    /// So many of those who are seen are recorded while it is measured.
+    pub recordings: usize,
     /// How long is measured.
     pub duration: Duration,
     /// Decides every size and pause.

@@ -21,11 +21,18 @@ pub struct Common {
     pub has_sound: bool,
     /// Before the names of all rooms, so that runs at one server do not meet.
     pub room: String,
+    /// So many of those who are seen are recorded.
+    pub recordings: usize,
 }
 
 impl Common {
     fn plan(&self, scenario: &'static str, parameters: &[(&'static str, String)], visits: Vec<Visit>) -> Plan {
-        Plan { scenario, parameters: parameters.to_vec(), visits, duration: self.duration, seed: self.seed }
+        let mut parameters = parameters.to_vec();
+        if self.recordings > 0 {
+            parameters.push(("recordings", self.recordings.to_string()));
+        }
+        let Self { duration, seed, recordings, .. } = *self;
+        Plan { scenario, parameters, visits, recordings, duration, seed }
     }
 
     /// One after the other at the join rate.
@@ -187,6 +194,7 @@ mod tests {
             video: Content::CAMERA,
             has_sound: true,
             room: "test-".into(),
+            recordings: 0,
         }
     }
 

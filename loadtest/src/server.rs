@@ -100,28 +100,35 @@ impl Server {
 
     /// A request for one of its paths, whose answer ends with the connection.
     pub(crate) fn get(&self, path: &str) -> String {
-        self.request("GET", path, "")
+        self.request("GET", path, None, "")
     }
 
-    /// The same with a method and a body of JSON.
-    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> String {
+    /// The same with a method, whoever asks, and a body of JSON.
+    pub(crate) fn request(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> String {
         let (base, host, length) = (&self.path, &self.authority, body.len());
+        let token = token.map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n"));
         let body = match length {
             0 => String::from("\r\n"),
             _ => format!("content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"),
         };
-        format!("{method} {base}{path} HTTP/1.0\r\nhost: {host}\r\n{body}")
+        format!("{method} {base}{path} HTTP/1.0\r\nhost: {host}\r\n{token}{body}")
     }
 
     /// Lets somebody into a room; `name` is what others see.
     pub(crate) fn token(&self, room: &str, identity: &str, name: &str) -> Result<String, LoadError> {
         let grants = VideoGrants { room_join: true, room: room.to_owned(), ..Default::default() };
-        let token = AccessToken::with_api_key(&self.api_key, &self.api_secret)
-            .with_identity(identity)
-            .with_name(name)
+        Ok(self.signed(grants).with_identity(identity).with_name(name).to_jwt()?)
+    }
+
+    /// For whoever records rooms.
+    pub(crate) fn recording_token(&self) -> Result<String, LoadError> {
+        Ok(self.signed(VideoGrants { room_record: true, ..Default::default() }).to_jwt()?)
+    }
+
+    fn signed(&self, grants: VideoGrants) -> AccessToken {
+        AccessToken::with_api_key(&self.api_key, &self.api_secret)
             .with_ttl(TOKEN_TTL)
-            .with_grants(grants);
-        Ok(token.to_jwt()?)
+            .with_grants(grants)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::{Freezes, Latency, Machine, Own, Participants, Percentile, Report, SeriesPoint, Spread, Subscriptions};
+use super::{
+    Freezes, Latency, Machine, Own, Participants, Percentile, Recordings, Report, SeriesPoint, Spread, Subscriptions,
+};
 use crate::conductor::{Observed, ServerSample};
 use crate::histogram::Histogram;
 use crate::media_thread::MediaOutcome;
@@ -76,6 +78,12 @@ pub(crate) fn build(plan: &Plan, observed: &Observed) -> Report {
         server_cpu_us_per_packet: server_cpu_ns.and_then(per_packet),
         server_cpu_cores: server_cpu_ns.map(|ns| float(ns) / 1e9 / duration_s),
         server_rss_bytes: observed.server.iter().map(|sample| sample.reading.rss_bytes).max(),
+        recordings: observed.recorded.as_ref().map(|recorded| Recordings {
+            begun: recorded.begun,
+            complete: recorded.complete,
+            bytes: recorded.bytes,
+            until_there_ms: spread(&recorded.until_there),
+        }),
         loadtest: Own {
             threads: observed.threads.len(),
             busiest_thread,

@@ -75,6 +75,9 @@ pub struct Report {
     /// Most memory the server held.
     pub server_rss_bytes: Option<u64>,
 
+    /// Who was recorded meanwhile; null where nobody was to be.
+    pub recordings: Option<Recordings>,
+
     /// Whether the load tester itself kept up.
     pub loadtest: Own,
     /// What went wrong, and how often.
@@ -144,6 +147,19 @@ pub struct Spread {
     pub max: Option<f64>,
     /// How many there were.
     pub count: u64,
+}
+
+/// Recordings while it was measured. They end all at once.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Recordings {
+    /// Begun.
+    pub begun: u64,
+    /// Ended with their files.
+    pub complete: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+    /// From asking for the end to files that are there.
+    pub until_there_ms: Spread,
 }
 
 /// Pictures that stood still for 150 ms more than their interval, and three times as long.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Latency, Report, Spread};
+use super::{Latency, Recordings, Report, Spread};
 
 /// Writes it.
 pub(super) fn write(report: &Report) -> String {
@@ -49,6 +49,14 @@ pub(super) fn write(report: &Report) -> String {
         let each = report.server_cpu_us_per_packet.map_or("-".to_owned(), |us| format!("{us:.2} us"));
         let rss = crate::number::float(rss) / f64::from(1 << 20);
         line("server", format!("{each} of processor time a packet, {cores:.2} cores, {rss:.1} MiB"));
+    }
+    if let Some(recordings) = &report.recordings {
+        let mib = crate::number::float(recordings.bytes) / f64::from(1 << 20);
+        let Recordings { begun, complete, until_there_ms, .. } = recordings;
+        line(
+            "recordings",
+            format!("{complete} of {begun} complete, {mib:.1} MiB, there after {}", spread(until_there_ms)),
+        );
     }
     let own = &report.loadtest;
     let each = own.cpu_us_per_packet.map_or("-".to_owned(), |us| format!("{us:.2} us"));
