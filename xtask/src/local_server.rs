@@ -36,6 +36,15 @@ pub(crate) fn program(built: Option<&str>) -> anyhow::Result<PathBuf> {
     workspace::release_server()
 }
 
+/// The one of a verb's only flag.
+pub(crate) fn asked_for(arguments: &[String]) -> anyhow::Result<PathBuf> {
+    match arguments {
+        [] => program(None),
+        [flag, file] if flag == "--sluice" => program(Some(file)),
+        _ => bail!("unknown arguments\n  accepted: --sluice FILE"),
+    }
+}
+
 impl LocalServer {
     /// Starts one in development mode, with these variables besides those it needs to be found. What it says goes to a file
     /// of that name.

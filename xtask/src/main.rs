@@ -1,5 +1,5 @@
-//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | soak | bystanders | hostile |
-//! bench | compare`.
+//! The verbs, the same for people and for CI: `cargo xtask run | build | test | check | fuzz | sim | soak | bystanders | recordings |
+//! hostile | bench | compare`.
 //!
 //! Each prepares what it needs on a machine that has only Rust and Node, or names what to install. Knows the
 //! layout of the workspace; nothing of the product depends on it.
@@ -13,9 +13,11 @@ mod compare;
 mod fuzz;
 mod hostile;
 mod local_server;
+mod measured;
 mod npm;
 mod postgres;
 mod python;
+mod recordings;
 mod report;
 mod run;
 mod running;
@@ -48,6 +50,8 @@ Usage: cargo xtask <VERB>
                               people come and go in waves for so long (30); what the server holds when
                               nobody is there must not grow; --sluice FILE is a server built already
   bystanders [--sluice FILE]  what slow and dead viewers cost the others: latency with and without them
+  recordings [--sluice FILE]  what recording people costs: latency and processor time with 0, 10 and 50 who
+                              are recorded, and how soon their files are there
   hostile [--only ROW]... [--sluice FILE | --server ADDRESS:PORT --key KEY --secret SECRET [--media ADDRESS:PORT]]
                               hostile inputs against a server of its own, or a running one that speaks plain
                               HTTP, while an honest call goes on; a line for each row
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Some("sim") => sim::sim(&rest),
         Some("soak") => soak::soak(&rest),
         Some("bystanders") => bystanders::bystanders(&rest),
+        Some("recordings") => recordings::recordings(&rest),
         Some("hostile") => hostile::hostile(&rest),
         Some("bench") => bench::bench(&rest),
         Some("compare") => compare::compare(&rest),
