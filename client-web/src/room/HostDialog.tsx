@@ -2,7 +2,7 @@ import { useState } from 'react';
 import type { Entry } from '../api/hosts';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
-import { Switch } from '../ui/Switch';
+import { Switches } from '../ui/Switches';
 import { RecordDialog } from './RecordDialog';
 
 interface HostDialogProps {
@@ -55,24 +55,7 @@ export function HostDialog(props: HostDialogProps) {
   }
   return (
     <Dialog title="Host controls" onClose={onClose}>
-      <Switch
-        label="Lock the room"
-        hint="Nobody new comes in. Who is here stays."
-        checked={entry.locked}
-        onChange={(locked) => {
-          onEntry({ locked });
-        }}
-        testId="host-lock"
-      />
-      <Switch
-        label="Lobby"
-        hint="People wait until a host lets them in."
-        checked={entry.lobby}
-        onChange={(lobby) => {
-          onEntry({ lobby });
-        }}
-        testId="host-lobby"
-      />
+      <Switches choices={ENTRY} values={entry} onChange={onEntry} />
       <Button icon="micOff" onClick={onMuteAll} data-testid="host-mute-all">
         Mute everybody
       </Button>
@@ -104,3 +87,18 @@ export function HostDialog(props: HostDialogProps) {
     </Dialog>
   );
 }
+
+const ENTRY = [
+  {
+    of: 'locked',
+    label: 'Lock the room',
+    hint: 'Nobody new comes in. Who is here stays.',
+    testId: 'host-lock',
+  },
+  {
+    of: 'lobby',
+    label: 'Lobby',
+    hint: 'People wait until a host lets them in.',
+    testId: 'host-lobby',
+  },
+] as const;

@@ -1,6 +1,6 @@
 import { wishesInWords, type RoomWishes } from '../../state/newRoom';
 import { Field } from '../../ui/Field';
-import { Switch } from '../../ui/Switch';
+import { Switches } from '../../ui/Switches';
 
 interface RoomOptionsProps {
   wishes: RoomWishes;
@@ -39,70 +39,63 @@ export function RoomOptions({ wishes, accounts, lasting, encrypted, onChange }: 
             set({ password: event.target.value });
           }}
         />
-        <Switch
-          label="Lobby"
-          hint="People wait until you let them in."
-          checked={wishes.lobby}
-          onChange={(lobby) => {
-            set({ lobby });
-          }}
-          testId="home-lobby"
+        <Switches
+          choices={CHOICES.filter(({ of }) => isOffered(of, { accounts, lasting, encrypted }))}
+          values={wishes}
+          onChange={set}
         />
-        {!encrypted && (
-          <Switch
-            label="Keep the chat"
-            hint="Who comes later can read what was written before."
-            checked={wishes.keepsChat}
-            onChange={(keepsChat) => {
-              set({ keepsChat });
-            }}
-            testId="home-keeps-chat"
-          />
-        )}
-        {!encrypted && (
-          <>
-            <Switch
-              label="Record every call"
-              hint="From the first person on. Everybody sees that it is recorded."
-              checked={wishes.recorded}
-              onChange={(recorded) => {
-                set({ recorded });
-              }}
-              testId="home-recorded"
-            />
-            <Switch
-              label="Ask for consent to recordings"
-              hint="Who does not agree to be recorded does not join."
-              checked={wishes.asksConsent}
-              onChange={(asksConsent) => {
-                set({ asksConsent });
-              }}
-              testId="home-asks-consent"
-            />
-          </>
-        )}
-        {accounts && (
-          <Switch
-            label="Only people with an account"
-            checked={wishes.membersOnly}
-            onChange={(membersOnly) => {
-              set({ membersOnly });
-            }}
-            testId="home-members-only"
-          />
-        )}
-        {lasting && (
-          <Switch
-            label="Keep the room"
-            hint="The link works again tomorrow, and you are its host."
-            checked={wishes.lasting}
-            onChange={(keep) => {
-              set({ lasting: keep });
-            }}
-            testId="home-lasting"
-          />
-        )}
       </div>
     </details>
   );
+}
+
+const CHOICES = [
+  {
+    of: 'lobby',
+    label: 'Lobby',
+    hint: 'People wait until you let them in.',
+    testId: 'home-lobby',
+  },
+  {
+    of: 'keepsChat',
+    label: 'Keep the chat',
+    hint: 'Who comes later can read what was written before.',
+    testId: 'home-keeps-chat',
+  },
+  {
+    of: 'recorded',
+    label: 'Record every call',
+    hint: 'From the first person on. Everybody sees that it is recorded.',
+    testId: 'home-recorded',
+  },
+  {
+    of: 'asksConsent',
+    label: 'Ask for consent to recordings',
+    hint: 'Who does not agree to be recorded does not join.',
+    testId: 'home-asks-consent',
+  },
+  { of: 'membersOnly', label: 'Only people with an account', testId: 'home-members-only' },
+  {
+    of: 'lasting',
+    label: 'Keep the room',
+    hint: 'The link works again tomorrow, and you are its host.',
+    testId: 'home-lasting',
+  },
+] as const;
+
+type Offer = Pick<RoomOptionsProps, 'accounts' | 'lasting' | 'encrypted'>;
+
+function isOffered(choice: (typeof CHOICES)[number]['of'], offer: Offer): boolean {
+  switch (choice) {
+    case 'lobby':
+      return true;
+    case 'keepsChat':
+    case 'recorded':
+    case 'asksConsent':
+      return !offer.encrypted;
+    case 'membersOnly':
+      return offer.accounts;
+    case 'lasting':
+      return offer.lasting;
+  }
 }

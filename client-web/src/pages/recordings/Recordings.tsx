@@ -7,13 +7,13 @@ import { bytes, dateTime } from '../../state/measures';
 import { isOver, keptUntil, lengthOf } from '../../state/recordings';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
-import { Field } from '../../ui/Field';
 import { Icon } from '../../ui/Icon';
 import { Link } from '../../ui/Link';
 import { Menu, type MenuItem } from '../../ui/Menu';
 import { PageShell } from '../../ui/PageShell';
 import { Table, type Column } from '../../ui/Table';
 import { Opening } from '../Opening';
+import { RoomFilter } from '../RoomFilter';
 import { DeleteDialog, FilesDialog, StopDialog } from './recordingDialogs';
 import { HeldTag, StateTag } from './tags';
 import { useRecordingList } from './useRecordingList';
@@ -27,18 +27,7 @@ export default function Recordings() {
     <PageShell title="Recordings" wide>
       <header className="page-title">
         <h1>Recordings</h1>
-        <form
-          className="filter"
-          role="search"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const typed = new FormData(event.currentTarget).get('room');
-            setRoom(typeof typed === 'string' ? typed.trim() : '');
-          }}
-        >
-          <Field label="Room id" name="room" placeholder="All rooms" autoComplete="off" />
-          <Button type="submit">Show</Button>
-        </form>
+        <RoomFilter onRoom={setRoom} />
       </header>
       <RecordingTable key={room} room={room} />
     </PageShell>

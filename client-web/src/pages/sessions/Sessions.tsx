@@ -5,13 +5,13 @@ import { count, dateTime } from '../../state/measures';
 import { lasted, roomName } from '../../state/sessions';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
-import { Field } from '../../ui/Field';
 import { Link } from '../../ui/Link';
 import { PageShell } from '../../ui/PageShell';
 import { saveFile } from '../../ui/saveFile';
 import { Table, type Column } from '../../ui/Table';
 import { useLoad } from '../../ui/useLoad';
 import { Opening } from '../Opening';
+import { RoomFilter } from '../RoomFilter';
 import { Downloads } from './Downloads';
 import '../../styles/tables.css';
 
@@ -24,18 +24,7 @@ export default function Sessions() {
     <PageShell title="Sessions" wide>
       <header className="page-title">
         <h1>Sessions</h1>
-        <form
-          className="filter"
-          role="search"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const typed = new FormData(event.currentTarget).get('room');
-            setRoom(typeof typed === 'string' ? typed.trim() : '');
-          }}
-        >
-          <Field label="Room id" name="room" placeholder="All rooms" autoComplete="off" />
-          <Button type="submit">Show</Button>
-        </form>
+        <RoomFilter onRoom={setRoom} />
         <Downloads
           holds="all sessions of the list"
           save={async (format: Format) => {
