@@ -232,3 +232,22 @@ it('all wait for a file that is on its way, though not for ever', () => {
   expect(screen.getByText('0:05 / 1:00')).toBeVisible();
   expect(screen.queryByText('Loading…')).toBeNull();
 });
+
+it('all wait for a file that is on its way to another place, though its data is long here', () => {
+  render(<Shown />);
+  fireEvent.change(screen.getByRole('slider', { name: 'Position' }), {
+    target: { value: '30000' },
+  });
+  fireEvent.click(screen.getByRole('button', { name: 'Play' }));
+  expect(sources()).toEqual(['a', 'b', 's']);
+  const [a, b] = [element('a'), element('b')];
+  Object.defineProperty(a, 'networkState', { value: HTMLMediaElement.NETWORK_IDLE });
+  Object.defineProperty(a, 'seeking', { value: true, configurable: true });
+  pass(2000);
+  expect(screen.getByText('0:30 / 1:00')).toBeVisible();
+  expect(plays).not.toContain(b);
+  Object.defineProperty(a, 'seeking', { value: false });
+  pass(2000);
+  expect(plays).toContain(b);
+  expect(screen.getByText('0:32 / 1:00')).toBeVisible();
+});

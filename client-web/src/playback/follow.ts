@@ -5,8 +5,15 @@ import type { Track } from './manifest';
 export const IN_STEP_MS = 40;
 /** Above this, going faster takes longer than anybody waits. */
 const TOO_FAR_MS = 500;
-/** Nobody hears a voice that is so much faster, with its pitch kept. */
-const NUDGE = 0.05;
+/**
+ * How much faster one that is behind goes: as many parts of its speed as it is seconds behind, so that it is there in two
+ * or three seconds. At least so much that it arrives, which nobody hears with the pitch kept; at most so much that people
+ * still understand what is said. With the least alone two files that began 400 ms apart, as on a busy machine, needed
+ * seven seconds, and a short recording was over before they met.
+ */
+const NUDGE_PER_S = 1;
+const LEAST_NUDGE = 0.05;
+const MOST_NUDGE = 0.25;
 
 export interface Order {
   /** Outside of its time a track is silent and not shown. */
@@ -33,5 +40,9 @@ export function follow(
   const near = head.playing ? TOO_FAR_MS : IN_STEP_MS;
   if (Math.abs(behind) > near) return { ...order, seekTo: wanted / 1000 };
   if (!head.playing || Math.abs(behind) <= IN_STEP_MS) return order;
-  return { ...order, rate: head.speed * (1 + Math.sign(behind) * NUDGE) };
+  const nudge = Math.min(
+    MOST_NUDGE,
+    Math.max(LEAST_NUDGE, (Math.abs(behind) / 1000) * NUDGE_PER_S),
+  );
+  return { ...order, rate: head.speed * (1 + Math.sign(behind) * nudge) };
 }

@@ -108,8 +108,13 @@ export function usePlayback({ tracks, durationMs }: Recording): Playback {
   };
 }
 
-/** Its data is on the way: not at its end, and not given up. */
+/**
+ * It has nothing to show yet, and will have: it is on its way to where it was sent, be it from data that is long here, or
+ * its data is on the way. Not at its end, and not given up.
+ */
 function isComing(element: HTMLMediaElement): boolean {
+  if (element.error) return false;
+  if (element.seeking) return true;
   return (
     element.readyState < HTMLMediaElement.HAVE_FUTURE_DATA &&
     element.networkState === HTMLMediaElement.NETWORK_LOADING &&
