@@ -222,6 +222,37 @@ async fn a_file_is_read_in_parts_at_an_address_for_it_alone() {
 }
 
 #[tokio::test]
+async fn a_player_that_names_no_end_gets_a_piece_and_who_takes_a_file_home_all_the_rest() {
+    const BYTES: usize = 2 * 1024 * 1024 + 10;
+    let (server, store, home) = recording(production()).await;
+    keep(&store, home.path(), kept("EG_aaaaaaaaaaaa", "math")).await;
+    let file = home.path().join("recordings/EG_aaaaaaaaaaaa/recording.webm");
+    std::fs::write(file, "x".repeat(BYTES)).unwrap();
+    let back_end = back_end("math");
+    let playback = ask(&server, "POST", "/api/recordings/EG_aaaaaaaaaaaa/playback", &back_end, Value::Null).await;
+    let playback = playback.json();
+    let url = playback["files"][0]["url"].as_str().unwrap();
+    let download = format!("{url}&download=1");
+    for (target, range, bytes, shown) in [
+        (url, "bytes=5-", 1 << 20, "bytes 5-1048580/2097162"),
+        (url, "bytes=2097152-", 10, "bytes 2097152-2097161/2097162"),
+        (url, "bytes=0-2097151", 2 << 20, "bytes 0-2097151/2097162"),
+        (&download, "bytes=5-", BYTES - 5, "bytes 5-2097161/2097162"),
+    ] {
+        let part = server.request("GET", target, &[("range", range)], "").await;
+        let seen = (part.status, part.body.len(), part.headers["content-range"].as_str());
+        assert_eq!(seen, (206, bytes, shown), "{range}");
+    }
+    assert_eq!(server.get(url).await.body.len(), BYTES, "who asks for all of it gets all of it");
+    // What a browser kept it would fill up by a range with an end.
+    assert_eq!(server.get(url).await.headers["cache-control"], "no-store");
+    let bearer = format!("Bearer {back_end}");
+    let with_token = [("range", "bytes=5-"), ("authorization", bearer.as_str())];
+    let target = "/api/recordings/EG_aaaaaaaaaaaa/files/recording.webm";
+    assert_eq!(server.request("GET", target, &with_token, "").await.body.len(), BYTES - 5);
+}
+
+#[tokio::test]
 async fn what_was_kept_for_long_enough_goes_and_what_is_held_stays() {
     let home = tempfile::tempdir().unwrap();
     let store = open_store(&home).await;

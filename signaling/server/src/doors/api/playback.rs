@@ -32,6 +32,10 @@ use crate::trail::{Deed, Whence};
 const PASS_S: i64 = 300;
 /// Longest pass that is looked at: twenty digits and a signature.
 const PASS_BYTES: usize = 80;
+/// Most that a player gets at once of a file whose end it left open. A browser has six connections to a host of HTTP/1.1,
+/// and a player that has read enough for now keeps its own until it needs more: of a call of nine, three were never shown.
+/// One that gets pieces lets go in between. A MiB is eight seconds of a camera at 1 Mbit/s.
+const PIECE_BYTES: u64 = 1 << 20;
 const PLAY: &str = "recording.play";
 
 const PASS_OVER: ApiError =
@@ -135,9 +139,19 @@ struct FileQuery {
     download: Option<String>,
 }
 
+/// The beginning of a range that has no end (`bytes=N-`), which is how players ask. The answer says how much it is, and they
+/// go on (RFC 9110, 15.3.7). A range that names its end is answered whole: who does, as Safari, may count on it.
+fn piece(range: &HeaderValue) -> Option<HeaderValue> {
+    let from = range.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?;
+    let first: u64 = from.parse().ok()?;
+    let last = first.checked_add(PIECE_BYTES - 1)?;
+    HeaderValue::try_from(format!("bytes={first}-{last}")).ok()
+}
+
 /// A file of a recording
 ///
-/// Whole, or the part that `Range` asks for. With a token, or the pass of an address.
+/// Whole, or the part that `Range` asks for. With a token, or the pass of an address: then, unless it is a download, at most
+/// the first MiB of a range that has no end.
 #[utoipa::path(get, operation_id = "file_of_recording", path = "/api/recordings/{id}/files/{name}", tag = "recordings",
     params(FileQuery, ("id" = String, Path, description = "The recording"), ("name" = String, Path, description = "The file")),
     responses(
@@ -156,8 +170,10 @@ async fn file(
     whence: Whence,
     Path((id, name)): Path<(String, String)>,
     Query(FileQuery { pass, download }): Query<FileQuery>,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response, ApiError> {
+    // Who takes a file home and goes on after a break means all the rest.
+    let is_player = pass.is_some() && download.is_none();
     let recording = match (pass, asker) {
         (Some(pass), _) => {
             if !app.playback_keys.opens(&pass, &id, &name, moment().0 / 1000) {
@@ -178,6 +194,9 @@ async fn file(
         .find(|file| file.name == name)
         .ok_or(RECORDING_NOT_FOUND)?;
     let path = app.recordings.path_of(&recording, &kept).ok_or(RECORDING_NOT_FOUND)?;
+    if is_player && let Some(piece) = request.headers().get(header::RANGE).and_then(piece) {
+        request.headers_mut().insert(header::RANGE, piece);
+    }
     let Ok(served) = ServeFile::new(path).oneshot(request).await;
     let mut response = served.into_response();
     if response.status() == StatusCode::NOT_FOUND {
@@ -186,7 +205,9 @@ async fn file(
     }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kept.content_type()));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
+    // Chromium's cache would ask for the rest as a range with an end.
+    let cache = if is_player { "no-store" } else { "private, max-age=300" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     if download.is_some() {
         // Our own names are plain letters.
         let kind = HeaderValue::try_from(format!("attachment; filename=\"{id}-{name}\""));
@@ -210,6 +231,20 @@ mod tests {
         assert!(!PlaybackKeys::derive("another").opens(&pass, "EG_1", "recording.webm", 1_000));
         let longer = pass.replacen("1300", "9300", 1);
         assert!(!keys.opens(&longer, "EG_1", "recording.webm", 1_000));
+    }
+
+    #[test]
+    fn an_open_end_is_a_piece_and_all_else_is_as_it_was_asked_for() {
+        let asked = |range| piece(&HeaderValue::from_static(range));
+        for (open, first) in [("bytes=0-", "bytes=0-1048575"), ("bytes=1048576-", "bytes=1048576-2097151")] {
+            assert_eq!(asked(open), Some(HeaderValue::from_static(first)));
+        }
+        for as_it_is in
+            ["bytes=0-1", "bytes=5-99999999", "bytes=-500", "bytes=0-1,5-", "bytes=-", "bytes", "", "lines=0-"]
+        {
+            assert_eq!(asked(as_it_is), None, "{as_it_is}");
+        }
+        assert_eq!(asked("bytes=18446744073709551615-"), None);
     }
 
     #[test]
