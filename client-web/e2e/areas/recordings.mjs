@@ -1,11 +1,16 @@
 /** A host records a call; everybody sees it; it plays as soon as it is over, in step, and can be taken away. */
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { spawnSync } from 'node:child_process';
+import { linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
 
 import { isOpenToAll, PHONE } from '../harness/axe.mjs';
 import { hook, Person } from '../harness/call.mjs';
 import { advances, until } from '../harness/poll.mjs';
 import { hosted, knock } from '../harness/rooms.mjs';
+import { Server } from '../harness/server.mjs';
 import { browser, closePages, server } from '../harness/suite.mjs';
 
 /** Farther than this apart, people see that lips and voice are not of one moment. */
@@ -219,6 +224,97 @@ describe('a recorded call', () => {
     assert.equal((await (await server()).api(`/recordings/${id}`)).status, 404);
   });
 });
+
+describe('a recorded call of nine', () => {
+  const PEOPLE = 9;
+  /** Of each file: more than any browser reads ahead, so that a player keeps the connection it has. */
+  const FILM_S = 120;
+  let own, folder, id;
+
+  /** Nobody could afford to film nine people here for so long: their files are real, and each is given the same film. */
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'sluice-recordings-'));
+    own = await Server.start({ env: { SLUICE_RECORDINGS__PATH: folder } });
+    await own.api('/rooms', { id: 'nine-webinar', recording: { auto: true } });
+    const people = `--publishers ${PEOPLE} --subscribers 0 --duration 1s --room nine-`.split(' ');
+    own.command(['loadtest', 'webinar', ...people, '--url', own.wsUrl]);
+    // Asked again where the first answer is that the connection was idle for too long.
+    [{ id }] = await until('it was recorded', async () => {
+      const { recordings } = (await own.api('/recordings?room=nine-webinar')).body;
+      return recordings.length > 0 && recordings;
+    });
+    await own.api(`/recordings/${id}/stop`, {});
+    await until('the recording is over', async () => {
+      const { state } = (await own.api(`/recordings/${id}`)).body;
+      return state === 'complete';
+    });
+    const film = join(folder, 'film.webm');
+    makeFilm(film, FILM_S);
+    const manifest = join(folder, id, 'manifest.json');
+    const said = JSON.parse(readFileSync(manifest, 'utf8'));
+    const filmed = { kind: 'video', offset_us: 0, duration_us: FILM_S * 1e6, gaps: [] };
+    said.tracks = said.tracks
+      .filter(({ kind }) => kind === 'video')
+      .map((one) => ({ ...one, ...filmed }));
+    said.ended_at = new Date(Date.parse(said.started_at) + FILM_S * 1000).toISOString();
+    assert.equal(said.tracks.length, PEOPLE);
+    writeFileSync(manifest, JSON.stringify(said));
+    for (const { file } of said.tracks) {
+      rmSync(join(folder, id, file));
+      linkSync(film, join(folder, id, file));
+    }
+  });
+  afterEach(closePages);
+  after(async () => {
+    await own?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  for (const kind of ['chromium', 'firefox']) {
+    it(`shows all of them, over six connections (${kind})`, async () => {
+      const page = await (await browser(kind)).open(`${own.url}/recordings/${id}`);
+      await page.click(hook('playback-toggle'));
+      await allPlayBeyond(page, 1);
+      // To where nothing was read ahead, and on from there, at double speed, beyond what is read ahead at once.
+      for (const key of 'lllllll>>>') await page.raw.keyboard.press(key);
+      await allPlayBeyond(page, 95);
+    });
+  }
+
+  const allPlayBeyond = (page, seconds) =>
+    until(
+      `all ${PEOPLE} pictures play beyond ${seconds} s`,
+      async () => {
+        // A time alone says nothing: a picture has the one it was sent to, before anything of it is there.
+        const seen = await page.evaluate(() =>
+          [...document.querySelectorAll('.playback video')].map((video) => ({
+            at: video.currentTime,
+            plays: !video.paused && !video.seeking && video.readyState > 2,
+          })),
+        );
+        if (seen.length === PEOPLE && seen.every(({ at, plays }) => plays && at > seconds))
+          return true;
+        throw new Error(`they stand at ${JSON.stringify(seen)}`);
+      },
+      90_000,
+    );
+});
+
+/** A film of 1.4 Mbit/s in a small picture, the same ten seconds again and again: it costs little to make and to play. */
+function makeFilm(file, seconds) {
+  const scene = `${file}.scene.webm`;
+  const source = 'testsrc2=size=320x180:rate=10:duration=10,noise=alls=60:allf=t';
+  const rate = ['-b:v', '1400k', '-minrate', '1400k', '-maxrate', '1400k'];
+  const codec = ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '16', '-g', '20'];
+  ffmpeg('-f', 'lavfi', '-i', source, ...codec, ...rate, scene);
+  const again = ['-stream_loop', String(seconds / 10 - 1)];
+  ffmpeg(...again, '-i', scene, '-c', 'copy', '-cues_to_front', '1', file);
+}
+
+function ffmpeg(...args) {
+  const { status, stderr } = spawnSync('ffmpeg', ['-v', 'error', ...args]);
+  assert.equal(status, 0, stderr?.toString());
+}
 
 describe('who comes to a recorded call', () => {
   afterEach(closePages);
