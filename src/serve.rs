@@ -286,6 +286,7 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
                 RecordingsPath::Temporary | RecordingsPath::Off => None,
             },
             at_once: count(config.recordings.at_once),
+            at_once_in_room: count(config.recordings.at_once_in_room),
             max_time: Duration::from_secs(u64::from(config.recordings.max_hours.get()) * 3600),
             max_bytes: u64::from(config.recordings.max_file_gib.get()) << 30,
             ffmpeg: match config.recordings.ffmpeg {

@@ -16,6 +16,8 @@ pub struct Recordings {
     pub path: RecordingsPath,
     /// Most that go on at once.
     pub at_once: NonZeroU32,
+    /// Most of them that are of one room, where a back end does not ask for more.
+    pub at_once_in_room: NonZeroU32,
     /// Longest, in hours.
     pub max_hours: NonZeroU32,
     /// Largest file, in GiB.
@@ -37,6 +39,7 @@ impl Default for Recordings {
         Self {
             path: RecordingsPath::default(),
             at_once: const { count(100) },
+            at_once_in_room: const { count(25) },
             max_hours: const { count(12) },
             max_file_gib: const { count(64) },
             keep_days: 0,

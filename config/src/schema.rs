@@ -109,6 +109,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("audit.path", Form::Text, "the path of a file, or \"temporary\""),
     key("recordings.path", Form::Text, "the path of a directory, \"temporary\" or \"off\""),
     key("recordings.at_once", Form::Integer, COUNT),
+    key("recordings.at_once_in_room", Form::Integer, COUNT),
     key("recordings.max_hours", Form::Integer, COUNT),
     key("recordings.max_file_gib", Form::Integer, COUNT),
     key("recordings.keep_days", Form::Integer, DAYS),

@@ -14,7 +14,7 @@ use sluice_recordings::{RecordingId, Request};
 use sluice_rooms::{RecordingStep, RoomEvent, RoomEventKind, RoomSnapshot};
 use sluice_store::{RoomName, SessionId};
 
-use super::{RecordingError, Recordings};
+use super::{RecordingError, Recordings, WishOf};
 use crate::clock::moment;
 use crate::random::random_secret;
 use crate::room::{Automatic, RoomHandle, Watched, Witnessed};
@@ -204,7 +204,7 @@ async fn carry_out(recordings: &Recordings, duties: &mut Duties, room: &Room, du
         }
     };
     let begun = match asked.order {
-        Ok(order) => recordings.start(order, asked.request.clone()).await,
+        Ok(order) => recordings.start(order, asked.request.clone(), WishOf::Room).await,
         Err(refusal) => Err(refusal.into()),
     };
     match &begun {

@@ -9,6 +9,7 @@ use livekit_protocol::{
 use sluice_recordings::{Refusal, Source};
 
 use super::*;
+use crate::recordings::NoPlace;
 
 fn duties(egress: RoomEgress, everybody: bool) -> Duties {
     Duties::new("math".into(), Automatic { egress, everybody })
@@ -168,7 +169,10 @@ fn what_is_refused_is_not_asked_for_again_and_what_fails_is() {
     let (first, second): (Vec<_>, Vec<_>) =
         due.into_iter().partition(|duty| matches!(duty, Duty::Begin(Subject::Track(_), _)));
     assert_eq!(fail(&mut duties, first, &refused), [Subject::Track("TR_1".into())]);
-    assert_eq!(fail(&mut duties, second, &RecordingError::TooMany), [Subject::Participant("PA_1".into())]);
+    assert_eq!(
+        fail(&mut duties, second, &RecordingError::NoPlace(NoPlace::InRoom)),
+        [Subject::Participant("PA_1".into())]
+    );
     let due = duties.handle(&published(&ann, "TR_2", TrackSource::Microphone));
     assert_eq!(fail(&mut duties, due, &refused), [Subject::Participant("PA_1".into())]);
     assert_eq!(duties.handle(&published(&person("PA_2", "bob"), "TR_3", TrackSource::Microphone)), []);

@@ -29,7 +29,7 @@ use super::files::{Files, INPUTS, Sharing, Slot, input_of};
 use super::kept::KeptFile;
 use super::ledger::{Ledger, source_name};
 use super::live::{Health, LIVE_PLAYLIST, Live, NotLive};
-use super::{Ask, RecordingError, Shared, automatic, folder};
+use super::{Ask, Place, RecordingError, Shared, automatic, folder};
 use crate::clock::moment;
 use crate::room::{Watched, Witnessed};
 
@@ -65,6 +65,8 @@ pub(super) struct Course {
     files: Files,
     /// What composes it while it goes on, and its place among those that do.
     live: Option<(Live, OwnedSemaphorePermit)>,
+    /// Its place among those that go on, until nothing more is written.
+    place: Option<Place>,
     /// All parts are closed: when all files are, too, what was asked for is made of them.
     is_to_deliver: bool,
     /// The files there are, once it is over.
@@ -84,7 +86,7 @@ impl Course {
         (id, owner, request): (RecordingId, Option<String>, Request),
         order: Order,
         watched: Watched,
-        (folder, live): (PathBuf, Option<(Live, OwnedSemaphorePermit)>),
+        (folder, live, place): (PathBuf, Option<(Live, OwnedSemaphorePermit)>, Place),
     ) -> (Self, watch::Receiver<EgressInfo>) {
         let now_ms = moment().0;
         let recording = Recording::new(order, now_ms);
@@ -106,6 +108,7 @@ impl Course {
             ledger,
             files: Files::default(),
             live,
+            place: Some(place),
             is_to_deliver: false,
             kept: Vec::new(),
             written_at: None,
@@ -622,6 +625,7 @@ impl Course {
     /// Its state is another: whoever asks sees it, the store has it, the log says it.
     async fn change(&mut self) {
         if matches!(self.recording.state(), State::Ending(_)) {
+            self.place = None;
             self.tell_room(false).await;
         }
         let info = self.info();

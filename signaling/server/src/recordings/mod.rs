@@ -18,6 +18,7 @@ mod kept;
 mod ledger;
 mod leftovers;
 mod live;
+mod places;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ use delivery::Delivery;
 use expiry::NotDeleted;
 pub(crate) use kept::KeptFile;
 use live::Live;
+use places::{Place, Places};
+pub(crate) use places::{NoPlace, WishOf};
 
 /// How recordings are kept.
 #[derive(Debug, Clone)]
@@ -54,6 +57,8 @@ pub struct RecordingsConfig {
     pub folder: Option<PathBuf>,
     /// Most that go on at once.
     pub at_once: usize,
+    /// Most of them that are of one room, where a back end does not ask for more.
+    pub at_once_in_room: usize,
     /// Longest.
     pub max_time: Duration,
     /// Largest, of each file.
@@ -83,6 +88,7 @@ impl Default for RecordingsConfig {
         Self {
             folder: None,
             at_once: 100,
+            at_once_in_room: 25,
             max_time: Duration::from_secs(12 * 3600),
             max_bytes: 64 << 30,
             keep: None,
@@ -137,8 +143,8 @@ pub(crate) enum RecordingError {
     NotLive,
     #[error("it cannot be sent there: {0}")]
     NotSent(String),
-    #[error("as many recordings go on as may at once")]
-    TooMany,
+    #[error(transparent)]
+    NoPlace(#[from] NoPlace),
     #[error("the directory for recordings cannot be written")]
     Folder(#[source] std::io::Error),
     #[error(transparent)]
@@ -165,6 +171,7 @@ pub(crate) struct Recordings {
 struct Shared {
     config: RecordingsConfig,
     recorder: Option<Recorder>,
+    places: Arc<Places>,
     composites: Composites,
     delivery: Delivery,
     rooms: Arc<Rooms>,
@@ -228,7 +235,9 @@ impl Recordings {
         let delivery = Delivery::new(&config).map_err(RecordingsError::Bucket)?;
         let left_open = store.recordings_left_open().await?;
         let (files, going_on) = (AtomicU64::new(0), DashMap::new());
-        let shared = Arc::new(Shared { config, recorder, composites, delivery, rooms, store, files, going_on });
+        let places = Places::new(config.at_once, config.at_once_in_room);
+        let shared =
+            Arc::new(Shared { config, recorder, places, composites, delivery, rooms, store, files, going_on });
         tokio::spawn(leftovers::finish(shared.clone(), left_open));
         tokio::spawn(expiry::sweep(Arc::downgrade(&shared)));
         // The rooms are not to keep alive what keeps them.
@@ -246,8 +255,9 @@ impl Recordings {
         &self,
         order: Order,
         request: egress_info::Request,
+        wish: WishOf,
     ) -> Result<EgressInfo, RecordingError> {
-        self.start_and_compose(order, request, None).await
+        self.start_and_compose(order, request, wish, None).await
     }
 
     /// The same; when it is over, one video is made of it as well.
@@ -255,11 +265,12 @@ impl Recordings {
         &self,
         order: Order,
         request: egress_info::Request,
+        wish: WishOf,
         then: Option<Composition>,
     ) -> Result<EgressInfo, RecordingError> {
         // Who asked may leave meanwhile: what is in the store has to go on, too.
         let recordings = self.clone();
-        let started = tokio::spawn(async move { recordings.begin(order, request, then).await });
+        let started = tokio::spawn(async move { recordings.begin(order, request, wish, then).await });
         started
             .await
             .unwrap_or_else(|error| Err(RecordingError::Folder(std::io::Error::other(error))))
@@ -269,6 +280,7 @@ impl Recordings {
         &self,
         order: Order,
         request: egress_info::Request,
+        wish: WishOf,
         then: Option<Composition>,
     ) -> Result<EgressInfo, RecordingError> {
         let shared = &self.shared;
@@ -284,11 +296,7 @@ impl Recordings {
             return Err(Refusal::NotOffered(reason).into());
         }
         shared.delivery.destination(&order).map_err(RecordingError::Bucket)?;
-        // Those that wait for their bucket keep nobody from being recorded.
-        let is_recorded = |handle: &Handle| handle.seen.borrow().status < EgressStatus::EgressEnding as i32;
-        if shared.going_on.iter().filter(|going_on| is_recorded(going_on)).count() >= shared.config.at_once {
-            return Err(RecordingError::TooMany);
-        }
+        let place = shared.places.take(&order.room, wish)?;
         for output in &order.outputs {
             if let Output::Stream { urls } = output {
                 shared.reachable(urls).await?;
@@ -312,7 +320,7 @@ impl Recordings {
             let (ask, asks) = mpsc::channel(ASKS);
             let by = (id.clone(), owner, Request::without_secrets(request));
             let (course, seen) =
-                Course::new(shared.clone(), recorder.clone(), by, order, watched, (folder.clone(), live));
+                Course::new(shared.clone(), recorder.clone(), by, order, watched, (folder.clone(), live, place));
             let info = seen.borrow().clone();
             // What is in the store can be stopped.
             shared.going_on.insert(id.clone(), Handle { ask, seen });

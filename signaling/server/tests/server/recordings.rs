@@ -25,7 +25,7 @@ async fn recording(config: ServerConfig) -> (Fixture, Store, TempDir) {
 
 async fn over(config: ServerConfig, store: &Store, home: &TempDir) -> Fixture {
     let folder = Some(home.path().join("recordings"));
-    let recordings = RecordingsConfig { folder, ..RecordingsConfig::default() };
+    let recordings = RecordingsConfig { folder, ..config.recordings };
     Fixture::over(store.clone(), ServerConfig { recordings, ..config }).await
 }
 
@@ -148,6 +148,44 @@ async fn a_host_records_everybody_is_told_and_whose_room_it_is_deletes_it() {
     ] {
         assert!(written.contains(&(what, Some(result))), "{what} {result}: {written:?}");
     }
+}
+
+#[tokio::test]
+async fn a_room_records_as_often_as_its_share_and_a_back_end_more_often() {
+    let recordings = RecordingsConfig { at_once: 3, at_once_in_room: 1, ..RecordingsConfig::default() };
+    let (server, _store, _home) = recording(ServerConfig { recordings, ..production() }).await;
+    let mut rooms = Vec::new();
+    for _ in 0..2 {
+        let (id, host_key) = room(&server, json!({})).await;
+        let host = json!({ "name": "Ann", "identity": "ann", "host_key": host_key });
+        let (ann, token) = enter(&server, &id, host).await;
+        rooms.push((id, token, ann));
+    }
+    let start = async |(id, token, _): &(String, String, Client)| {
+        let everybody = json!({ "source": { "kind": "room" } });
+        ask(&server, "POST", &format!("/api/rooms/{id}/recordings"), token, everybody).await
+    };
+    let first = start(&rooms[0]).await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let refused = start(&rooms[0]).await;
+    assert_eq!(refusal(&refused), (429, "too_many_recordings".into()));
+    assert!(refused.body.contains("of this room"), "{}", refused.body);
+
+    let grants = VideoGrants { room_record: true, ..VideoGrants::default() };
+    let back_end = AccessToken::with_api_key("devkey", "secret").with_identity("back end");
+    let back_end = back_end.with_grants(grants).to_jwt().unwrap();
+    let of_ann = json!({ "roomName": rooms[0].0, "identity": "ann", "fileOutputs": [{ "filepath": "ann" }] });
+    let ask_for_ann =
+        async || ask(&server, "POST", "/twirp/livekit.Egress/StartParticipantEgress", &back_end, of_ann.clone()).await;
+    assert_eq!(ask_for_ann().await.status, 200, "who has the server's key may record every room anyway");
+    assert_eq!(start(&rooms[1]).await.status, 201, "the other room has its share");
+    assert_eq!(ask_for_ann().await.json()["code"], "resource_exhausted", "and the server no more");
+
+    // What nothing is written into any more takes no place.
+    let stop = format!("/api/recordings/{}/stop", first.json()["id"].as_str().unwrap());
+    assert_eq!(ask(&server, "POST", &stop, &rooms[0].1, Value::Null).await.status, 200);
+    assert_eq!(refusal(&start(&rooms[0]).await).1, "too_many_recordings", "the back end's is one of the room");
+    assert_eq!(ask_for_ann().await.status, 200);
 }
 
 #[tokio::test]

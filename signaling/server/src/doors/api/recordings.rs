@@ -24,7 +24,7 @@ use super::body;
 use super::place::{Host, Rank, rank};
 use crate::App;
 use crate::doors::error::ApiError;
-use crate::recordings::{KeptFile, Making, NotBegun, RecordingError, Recordings, is_composite};
+use crate::recordings::{KeptFile, Making, NoPlace, NotBegun, RecordingError, Recordings, WishOf, is_composite};
 use crate::trail::{Deed, Whence};
 
 /// Recordings in an answer when nobody says how many, and the most.
@@ -285,7 +285,9 @@ async fn start(
     let app = &host.app;
     let begun = app
         .trail
-        .carry_out(deed, async { Ok::<_, ApiError>(app.recordings.start_and_compose(order, request, then).await?) })
+        .carry_out(deed, async {
+            Ok::<_, ApiError>(app.recordings.start_and_compose(order, request, WishOf::Room, then).await?)
+        })
         .await?;
     let recording = app.recordings.find(&begun.egress_id).await?.ok_or(RECORDING_NOT_FOUND)?;
     Ok((StatusCode::CREATED, Json(Recording::of(app, &recording, &begun))))
@@ -616,7 +618,11 @@ impl From<RecordingError> for ApiError {
                 let message = "as many videos wait to be made as may";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_recordings", message)
             }
-            RecordingError::TooMany | RecordingError::TooManyLive => {
+            RecordingError::NoPlace(NoPlace::InRoom) => {
+                let message = "as many recordings of this room go on as one room may have at once: stop one first";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_recordings", message)
+            }
+            RecordingError::NoPlace(NoPlace::OnServer) | RecordingError::TooManyLive => {
                 let message = "as many recordings go on as this server makes at once";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_recordings", message)
             }

@@ -10,7 +10,7 @@ use sluice_recordings::{Layout, Order, Refusal, StreamUrl, request};
 
 use super::error::{Code, TwirpError};
 use super::{Call, Caller};
-use crate::recordings::{RecordingError, Wanted};
+use crate::recordings::{RecordingError, Wanted, WishOf};
 
 /// Addresses in one request.
 const STREAMS: usize = 32;
@@ -70,7 +70,7 @@ async fn start(
     caller.may_record()?;
     let order = order?;
     let deed = caller.deed("recording.start", &order.room);
-    let act = async { Ok(caller.app.recordings.start(order, request).await?) };
+    let act = async { Ok(caller.app.recordings.start(order, request, WishOf::BackEnd).await?) };
     caller.app.trail.carry_out(deed, act).await
 }
 
@@ -126,7 +126,7 @@ impl From<RecordingError> for TwirpError {
             | RecordingError::NotLive
             | RecordingError::NotSent(_)
             | RecordingError::NotComposed(_) => Code::FailedPrecondition,
-            RecordingError::TooMany | RecordingError::TooManyLive => Code::ResourceExhausted,
+            RecordingError::NoPlace(_) | RecordingError::TooManyLive => Code::ResourceExhausted,
             RecordingError::Folder(_) | RecordingError::Store(_) => {
                 tracing::error!(error = ?error, "a recording cannot be begun");
                 Code::Unavailable
