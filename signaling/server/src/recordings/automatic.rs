@@ -181,7 +181,7 @@ pub(super) async fn follow(recordings: Recordings, room: RoomHandle, automatic: 
             }
             due = match events.recv().await {
                 None => break,
-                Some(Witnessed::Speakers { .. }) => Vec::new(),
+                Some(Witnessed::Speakers { .. } | Witnessed::LeftBehind) => Vec::new(),
                 Some(Witnessed::Event(event)) => {
                     let due = duties.handle(&event.kind);
                     known.clone_from(&event.room);

@@ -31,7 +31,7 @@ use super::ledger::{Ledger, source_name};
 use super::live::{Health, LIVE_PLAYLIST, Live, NotLive};
 use super::{Ask, Place, RecordingError, Shared, automatic, folder};
 use crate::clock::moment;
-use crate::room::{Watched, Witnessed};
+use crate::room::{Events, Watched, Witnessed};
 
 /// News of files that may wait: two of each, and there are as many files as parts at most.
 const NEWS: usize = 2048;
@@ -39,6 +39,8 @@ const NEWS: usize = 2048;
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// How often it is looked how those fare whom it is sent to.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// It may have missed whose tracks came, so that nobody could rely on what it went on with.
+const LEFT_BEHIND: &str = "the server could not follow all that happened in the room";
 const UNAVAILABLE: &str = "the recorder does not keep up";
 
 /// Something that was made.
@@ -58,7 +60,7 @@ pub(super) struct Course {
     recording: Recording,
     /// The room as it was.
     seen: RoomSnapshot,
-    events: mpsc::Receiver<Witnessed>,
+    events: Events,
     folder: PathBuf,
     began: Instant,
     ledger: Ledger,
@@ -147,6 +149,9 @@ impl Course {
                         if let Some((live, _)) = &mut self.live {
                             live.heard(&changed, |sid| self.ledger.identity_of(sid));
                         }
+                    }
+                    Some(Witnessed::LeftBehind) => {
+                        self.handle(Happened::Failed(LEFT_BEHIND.to_owned()), None).await;
                     }
                     None => {
                         is_room_there = false;

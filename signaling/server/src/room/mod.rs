@@ -34,7 +34,7 @@ use crate::random::random_id;
 pub(crate) use explain::Picture;
 pub(crate) use explain::{Asker, ExplainError, Explained, Fared, code, kind_name};
 pub(crate) use task::{Show, ToRoom};
-pub(crate) use watchers::{Watched, Witnessed};
+pub(crate) use watchers::{Events, Watched, Witnessed};
 
 /// The version clients are told. SDKs compare it with those of LiveKit's server to know what they may use (RPC
 /// wants 1.8.0), and unwrap its parse; so it is the version whose signaling this server speaks, with our own
