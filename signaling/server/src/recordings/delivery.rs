@@ -300,9 +300,9 @@ impl Shared {
         match sent {
             Ok(()) => {
                 let note = serde_json::to_string(&after).unwrap_or_default();
-                self.over(ended, &note, None).await;
+                self.over(ended, &note, None, RecordingStep::Ended).await;
             }
-            Err(error) => self.over(ended, "", Some(error)).await,
+            Err(error) => self.over(ended, "", Some(error), RecordingStep::Ended).await,
         }
     }
 
@@ -326,16 +326,21 @@ impl Shared {
         if matches!(self.store.recording(&recording.id).await, Ok(None)) {
             return;
         }
-        self.over(recording, &note, error).await;
+        // It ends once, and who counts was told: this is news of one that has ended.
+        let step = if recording.is_over { RecordingStep::Updated } else { RecordingStep::Ended };
+        self.over(recording, &note, error, step).await;
     }
 
-    /// A recording of a server before this one is over. `note`: how it is; `error`: where its files are not.
-    pub(super) async fn over(&self, recording: Recording, note: &str, error: Option<String>) {
+    /// A recording of a server before this one is over. `note`: how it is; `error`: where its files are not; `step`: what that is
+    /// to those who heard of it before.
+    pub(super) async fn over(&self, recording: Recording, note: &str, error: Option<String>, step: RecordingStep) {
         let now = moment();
+        // One that was over before it came to be where it belongs is as old as it was.
+        let ended = recording.ended.unwrap_or(now);
         let known = || serde_json::from_str(&recording.info).unwrap_or_default();
         let mut info: EgressInfo = serde_json::from_str(note).unwrap_or_else(|_| known());
-        info.ended_at = now.0.saturating_mul(1_000_000);
-        info.updated_at = info.ended_at;
+        info.ended_at = ended.0.saturating_mul(1_000_000);
+        info.updated_at = now.0.saturating_mul(1_000_000);
         if let Some(error) = error {
             info.status = EgressStatus::EgressFailed.into();
             info.error = error;
@@ -343,8 +348,6 @@ impl Shared {
             info.result = None;
         }
         let text = serde_json::to_string(&info).unwrap_or_else(|_| recording.info.clone());
-        // One that was over before it came to be where it belongs is as old as it was.
-        let ended = recording.ended.unwrap_or(now);
         let expires = recording.expires.or_else(|| self.config.expiry(ended));
         let ended = Recording { info: text, is_over: true, ended: Some(ended), expires, ..recording };
         tracing::info!(id = ended.id, bytes = ended.bytes, "a recording of a server before this one is over");
@@ -352,7 +355,7 @@ impl Shared {
             tracing::error!(%error, id = ended.id, "a recording's state cannot be kept");
         }
         let room = Room { sid: info.room_id.clone(), name: info.room_name.clone(), ..Room::default() };
-        let kind = RoomEventKind::Recording { step: RecordingStep::Ended, info: Box::new(info) };
+        let kind = RoomEventKind::Recording { step, info: Box::new(info) };
         self.rooms.note(Box::new(RoomEvent { sequence: 0, unix_ms: now.0, room, kind }));
     }
 }

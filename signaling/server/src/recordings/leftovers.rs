@@ -10,6 +10,7 @@ use livekit_protocol::{EgressInfo, EgressStatus, FileInfo};
 use sluice_objects::{Kept, Parcel};
 use sluice_recorder::{NotRecoverable, recover};
 use sluice_recordings::{RecordingId, rfc3339};
+use sluice_rooms::RecordingStep;
 use sluice_store::{Recording, UnixMillis};
 
 use super::delivery::Left;
@@ -29,7 +30,7 @@ pub(super) async fn finish(shared: Arc<Shared>, left_open: Vec<Recording>) {
         let (folder, began) = (folder::of(path, &id), recording.created);
         let destination = match shared.delivery.left(&folder).await {
             Ok(Left::Arrived(kept)) => {
-                shared.over(recording, &kept.note, None).await;
+                shared.over(recording, &kept.note, None, RecordingStep::Ended).await;
                 continue;
             }
             Ok(Left::OnItsWay(parcel, receipt)) => {
@@ -69,9 +70,7 @@ pub(super) async fn finish(shared: Arc<Shared>, left_open: Vec<Recording>) {
             tokio::spawn(async move { shared.send_left(ended, &id, folder, destination, wish).await });
             continue;
         }
-        if let Err(error) = shared.store.put_recording(&ended).await {
-            tracing::error!(%error, id = ended.id, "a recording's state cannot be kept");
-        }
+        shared.over(ended, "", None, RecordingStep::Ended).await;
     }
     resume_refused(&shared).await;
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use livekit_protocol::{EgressInfo, EgressStatus, signal_response};
 use livekit_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
+use sluice_objects::S3Settings;
 use sluice_server::{RecordingsConfig, ServerConfig};
 use sluice_store::{Recording, Store, UnixMillis};
 use tempfile::TempDir;
@@ -358,6 +359,81 @@ async fn a_delete_that_fails_half_way_is_finished_later() {
         }
     })
     .await;
+}
+
+/// What the log tells of a recording, once it says this last.
+async fn told(server: &Fixture, room: &str, last: &str) -> Vec<(String, Value)> {
+    let grants = VideoGrants { room_list: true, ..VideoGrants::default() };
+    let token = AccessToken::with_api_key("devkey", "secret").with_identity("operator");
+    let token = token.with_grants(grants).to_jwt().unwrap();
+    within(async {
+        loop {
+            let page = ask(server, "GET", &format!("/api/events?room={room}"), &token, Value::Null).await.json();
+            // Who asks all the time is told to wait.
+            let mut events: Vec<_> = page["events"].as_array().into_iter().flatten().collect();
+            events.sort_by_key(|event| event["sequence"].as_i64());
+            let told: Vec<_> = events
+                .into_iter()
+                .map(|event| (event["kind"].as_str().unwrap().to_owned(), event["event"]["egressInfo"].clone()))
+                .collect();
+            if told.last().is_some_and(|(kind, _)| kind == last) {
+                return told;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_recording_ends_once_also_when_its_bucket_is_put_right_later() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let id = "EG_aaaaaaaaaaaa";
+    let whole = kept(id, "math");
+    // The server before this one was refused, said so, and was killed when all had arrived all the same.
+    let mut refused: EgressInfo = serde_json::from_str(&whole.info).unwrap();
+    refused.set_status(EgressStatus::EgressFailed);
+    refused.error = "the recording is kept, but not in its bucket".to_owned();
+    let refused = serde_json::to_string(&refused).unwrap();
+    keep(&store, home.path(), Recording { info: refused, ..whole.clone() }).await;
+    let stored =
+        json!({ "key": "a", "bytes": 10, "sha256": "00".repeat(32), "location": "https://s3.example/calls/a" });
+    let item = json!({ "name": "recording.webm", "key": "a", "content_type": "video/webm", "stays": true });
+    let parcel = json!({ "version": 1, "note": whole.info, "s3": null, "items": [item], "stored": [stored] });
+    std::fs::write(home.path().join("recordings").join(id).join("outbox.json"), parcel.to_string()).unwrap();
+
+    let s3 = Some(S3Settings {
+        bucket: "calls".into(),
+        region: String::new(),
+        endpoint: Some("https://s3.example".into()),
+        access_key: "AKIA-open".to_owned().into(),
+        secret_key: "s3cret".to_owned().into(),
+        session_token: None,
+        path_style: true,
+        prefix: String::new(),
+    });
+    let recordings = RecordingsConfig { s3, ..RecordingsConfig::default() };
+    let server = over(ServerConfig { recordings, ..production() }, &store, &home).await;
+    let told = told(&server, "math", "egress_updated").await;
+    let kinds: Vec<_> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds, ["egress_updated"], "who counts what ended was told");
+    assert_eq!((&told[0].1["status"], &told[0].1["endedAt"]), (&json!("EGRESS_COMPLETE"), &json!("2000000000")));
+    let target = format!("/api/recordings/{id}");
+    let seen = ask(&server, "GET", &target, &back_end("math"), Value::Null).await.json();
+    assert_eq!((&seen["state"], &seen["reason"], &seen["ended_at"]), (&json!("complete"), &Value::Null, &json!(2_000)));
+}
+
+#[tokio::test]
+async fn a_recording_that_was_cut_off_is_told_to_have_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let goes_on = Recording { is_over: false, ended: None, ..kept("EG_aaaaaaaaaaaa", "math") };
+    store.put_recording(&goes_on).await.unwrap();
+    let server = over(production(), &store, &home).await;
+    let told = told(&server, "math", "egress_ended").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].1["status"], "EGRESS_ABORTED", "nothing was written");
 }
 
 #[tokio::test]
