@@ -39,8 +39,12 @@ pub struct Recording {
 pub struct RecordingFilter {
     /// Those of a room.
     pub room: Option<RoomName>,
+    /// Those of a session.
+    pub session: Option<SessionId>,
     /// Those of the rooms of an account.
     pub owner: Option<UserId>,
+    /// Those that are not over.
+    pub going_on: bool,
 }
 
 impl Store {
@@ -97,12 +101,15 @@ impl Store {
     ) -> Result<Vec<Recording>, StoreError> {
         let query = Query::new(
             "SELECT * FROM recordings
-             WHERE ($1 = '' OR room = $1) AND ($2 = '' OR owner = $2) AND NOT is_deleting
-                 AND (created_ms < $3 OR created_ms = $3 AND id < $4)
-             ORDER BY created_ms DESC, id DESC LIMIT $5",
+             WHERE ($1 = '' OR room = $1) AND ($2 = '' OR session_id = $2) AND ($3 = '' OR owner = $3)
+                 AND NOT ($4 AND is_over) AND NOT is_deleting
+                 AND (created_ms < $5 OR created_ms = $5 AND id < $6)
+             ORDER BY created_ms DESC, id DESC LIMIT $7",
         )
         .bind(filter.room.as_ref().map_or("", RoomName::as_str))
+        .bind(filter.session.as_ref().map_or("", SessionId::as_str))
         .bind(filter.owner.as_ref().map_or("", UserId::as_str))
+        .bind(filter.going_on)
         .bind(before.map_or(UnixMillis(i64::MAX), |before| before.created))
         .bind(before.map_or("", |before| before.id.as_str()))
         .bind(limit);

@@ -60,6 +60,48 @@ async fn what_somebody_began_to_delete_nobody_sees_or_holds_until_it_is_finished
 }
 
 #[tokio::test]
+async fn a_page_is_full_as_long_as_there_are_more_of_what_is_meant() {
+    let mine = RecordingFilter { owner: Some("ann".into()), ..RecordingFilter::default() };
+    let of_math = RecordingFilter { room: Some("math".into()), ..RecordingFilter::default() };
+    let of_session = RecordingFilter { session: Some("RM_1".into()), ..of_math.clone() };
+    let going_on = RecordingFilter { going_on: true, ..RecordingFilter::default() };
+    for database in Database::all().await {
+        let store = database.open().await;
+        // What is not meant is newer, and more than a page.
+        for number in 0_i64..40 {
+            let is_meant = number < 10;
+            let mut kept = Recording { created: UnixMillis(number / 2), ..recording(&format!("EG_{number:02}")) };
+            if is_meant {
+                (kept.is_over, kept.ended) = (false, None);
+            } else {
+                (kept.room, kept.session, kept.owner) = ("art".into(), "RM_2".into(), Some("bob".to_owned()));
+            }
+            store.put_recording(&kept).await.unwrap();
+        }
+        let other_session = Recording { session: "RM_0".into(), created: UnixMillis(99), ..recording("EG_other") };
+        store.put_recording(&other_session).await.unwrap();
+        for (filter, first, others) in
+            [(&mine, "EG_other", 10), (&of_math, "EG_other", 10), (&of_session, "EG_09", 9), (&going_on, "EG_09", 9)]
+        {
+            let mut pages: Vec<Vec<Recording>> = Vec::new();
+            loop {
+                let before = pages.last().and_then(|page| page.last());
+                let page = store.recordings(filter, before, 4).await.unwrap();
+                let is_last = page.len() < 4;
+                pages.push(page);
+                if is_last {
+                    break;
+                }
+            }
+            let seen: Vec<_> = pages.iter().flatten().map(|seen| seen.id.as_str()).collect();
+            let (is_first, is_all) = (seen.first() == Some(&first), seen.len() == 1 + others);
+            assert!(is_first && is_all, "{filter:?} on {}: {seen:?}", database.name);
+        }
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn who_says_how_long_a_recording_is_kept_is_heard_from_its_end_on() {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let configured = Some(ENDED.plus(30 * DAY));

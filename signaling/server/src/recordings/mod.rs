@@ -408,19 +408,21 @@ impl Recordings {
 
     /// Those that are wanted, the newest first.
     pub(crate) async fn list(&self, wanted: &Wanted) -> Result<Vec<EgressInfo>, RecordingError> {
-        let found = match &wanted.id {
-            Some(id) => self.shared.store.recording(id).await?.into_iter().collect(),
+        let found: Vec<_> = match &wanted.id {
+            Some(id) => {
+                let is_wanted = |recording: &sluice_store::Recording| {
+                    wanted.room.as_deref().is_none_or(|room| recording.room.as_str() == room)
+                        && (!wanted.going_on || !recording.is_over)
+                };
+                self.shared.store.recording(id).await?.filter(is_wanted).into_iter().collect()
+            }
             None => {
                 let room = wanted.room.as_deref().map(RoomName::from);
-                let filter = RecordingFilter { room, owner: None };
+                let filter = RecordingFilter { room, going_on: wanted.going_on, ..RecordingFilter::default() };
                 self.shared.store.recordings(&filter, None, LISTED).await?
             }
         };
-        let is_wanted = |recording: &&sluice_store::Recording| {
-            wanted.room.as_deref().is_none_or(|room| recording.room.as_str() == room)
-                && (!wanted.going_on || !recording.is_over)
-        };
-        Ok(found.iter().filter(is_wanted).filter_map(|recording| self.info(recording)).collect())
+        Ok(found.iter().filter_map(|recording| self.info(recording)).collect())
     }
 
     /// How it is, as it is kept and at this moment.

@@ -361,9 +361,7 @@ async fn list(
     if !(1..=MOST).contains(&limit) || room.as_ref().is_some_and(|room| room.contains('\0')) {
         return Err(BAD_QUERY);
     }
-    let mut filter = RecordingFilter { room: room.as_deref().map(RoomName::from), owner: None };
-    // Of a room that a host is in: those of this session alone, as everywhere else.
-    let mut session = None;
+    let mut filter = RecordingFilter { room: room.as_deref().map(RoomName::from), ..RecordingFilter::default() };
     if !asker.governs() {
         filter.owner = asker.plain_account().cloned();
         if filter.owner.is_none() {
@@ -373,8 +371,9 @@ async fn list(
                     Rank::Host(rights) if rights.room_record => {}
                     _ => return Err(NOT_PERMITTED),
                 }
-                // It may have ended meanwhile.
-                session = Some(app.rooms.look(room, |room| room.sid().to_string()).await.ok_or(NOT_PERMITTED)?);
+                // Of a room that a host is in: those of this session alone, as everywhere else. It may have ended meanwhile.
+                let session = app.rooms.look(room, |room| room.sid().to_string()).await.ok_or(NOT_PERMITTED)?;
+                filter.session = Some(session.into());
             }
         }
     }
@@ -388,14 +387,11 @@ async fn list(
     let is_more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = found.last().filter(|_| is_more).map(|last| last.id.clone());
-    let is_meant = |recording: &&sluice_store::Recording| {
-        session.as_ref().is_none_or(|session| recording.session.as_str() == session)
-    };
     let shown = |recording: &sluice_store::Recording| {
         let info = app.recordings.info(recording)?;
         Some(Recording::of(&app, recording, &info))
     };
-    Ok(Json(RecordingList { recordings: found.iter().filter(is_meant).filter_map(shown).collect(), next }))
+    Ok(Json(RecordingList { recordings: found.iter().filter_map(shown).collect(), next }))
 }
 
 /// Look at a recording
