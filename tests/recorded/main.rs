@@ -6,5 +6,6 @@ mod calls;
 mod disks;
 mod killed;
 mod many;
+mod outputs;
 #[path = "../serving/mod.rs"]
 mod serving;

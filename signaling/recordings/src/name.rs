@@ -105,6 +105,16 @@ impl ObjectPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name for another of the same name: `call-2.webm` for `call.webm`.
+    #[must_use]
+    pub fn numbered(&self, number: usize) -> Self {
+        let file = self.0.rfind('/').map_or(0, |slash| slash + 1);
+        let ending = self.0.get(file..).and_then(|name| name.rfind('.')).map_or(self.0.len(), |dot| file + dot);
+        let mut path = self.0.clone();
+        path.insert_str(ending, &format!("-{number}"));
+        Self(path)
+    }
 }
 
 impl fmt::Display for ObjectPath {

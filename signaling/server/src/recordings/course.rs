@@ -25,6 +25,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::composites::{self, Made, Wish};
 use super::delivery::with_manifest;
+use super::filed::{Filed, distinct};
 use super::files::{Files, INPUTS, Sharing, Slot, input_of};
 use super::kept::KeptFile;
 use super::ledger::{Ledger, source_name};
@@ -42,13 +43,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// It may have missed whose tracks came, so that nobody could rely on what it went on with.
 const LEFT_BEHIND: &str = "the server could not follow all that happened in the room";
 const UNAVAILABLE: &str = "the recorder does not keep up";
-
-/// Something that was made.
-struct Filed {
-    product: Product,
-    /// Its files: the name in the recording's directory, and that which was asked for. The product is known by the first.
-    names: Vec<(String, String)>,
-}
 
 pub(super) struct Course {
     shared: Arc<Shared>,
@@ -453,24 +447,37 @@ impl Course {
         }
         let (mut made, cut_off) = self.finish_live().await;
         failed = failed.or(cut_off);
+        // Composites of one recording differ in their kind alone: each is made once, whatever it is called.
+        let mut composed: Vec<(sluice_composer::FileKind, Result<Made, String>)> = Vec::new();
         for output in self.recording.order().outputs.clone() {
             let Some(name) = output.name() else { continue };
             match composites::wish(self.recording.order(), &output) {
                 // Nothing came of which it could be made.
                 Some(_) if sizes.is_empty() => {}
-                Some(wish) => match self.compose(wish, name).await {
-                    Ok(composed) => made.push(composed),
-                    // The tracks are there, and belong to who asked.
-                    Err(reason) => {
-                        failed.get_or_insert(reason);
-                        made.extend(self.as_they_came(&manifest, &sizes, name));
+                Some(wish) => {
+                    let known = composed.iter().find(|(kind, _)| *kind == wish.kind);
+                    let one = match known.map(|(_, one)| one.clone()) {
+                        Some(one) => one,
+                        None => {
+                            let one = self.compose(wish).await;
+                            composed.push((wish.kind, one.clone()));
+                            one
+                        }
+                    };
+                    match one {
+                        Ok(one) => made.push(self.composite(&one, name)),
+                        // The tracks are there, and belong to who asked.
+                        Err(reason) => {
+                            failed.get_or_insert(reason);
+                            made.extend(self.as_they_came(&manifest, &sizes, name));
+                        }
                     }
-                },
+                }
                 None if is_live(&output) => {}
                 None => made.extend(self.as_they_came(&manifest, &sizes, name)),
             }
         }
-        self.send(made, failed).await
+        self.send(distinct(made), failed).await
     }
 
     /// Ends what was composed meanwhile: what there is of it, and why there is no more.
@@ -534,14 +541,8 @@ impl Course {
             let ending = track.file.rsplit_once('.').map_or("", |(_, ending)| ending);
             let facts = self.facts(&track.participant);
             let name = name.fill(&facts, &format!(".{ending}"));
-            let names = vec![(track.file.clone(), name.to_string())];
-            let product = Product::File {
-                name,
-                location: folder::location(&self.id, &track.file),
-                bytes,
-                duration_ms: end_us.saturating_sub(begin_us) / 1000,
-            };
-            made.push(Filed { product, names });
+            let file = KeptFile { name: track.file.clone(), bytes };
+            made.push(Filed::file(&self.id, &file, end_us.saturating_sub(begin_us) / 1000, name));
         }
         made
     }
@@ -595,21 +596,19 @@ impl Course {
     }
 
     /// Makes one file of all there is.
-    async fn compose(&mut self, wish: Wish, name: &Template) -> Result<Filed, String> {
+    async fn compose(&mut self, wish: Wish) -> Result<Made, String> {
         let composites = &self.shared.composites;
         composites.begin(&self.id).map_err(|error| error.to_string())?;
-        let Made { file, duration } = composites.make(&self.id, self.folder.clone(), wish).await?;
-        let ending = file.name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let made = composites.make(&self.id, self.folder.clone(), wish).await?;
+        self.kept.push(made.file.clone());
+        Ok(made)
+    }
+
+    fn composite(&self, made: &Made, name: &Template) -> Filed {
+        let ending = made.file.name.rsplit_once('.').map_or("", |(_, ending)| ending);
         let name = name.fill(&self.facts(""), &format!(".{ending}"));
-        let names = vec![(file.name.clone(), name.to_string())];
-        let product = Product::File {
-            name,
-            location: folder::location(&self.id, &file.name),
-            bytes: file.bytes,
-            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        };
-        self.kept.push(file);
-        Ok(Filed { product, names })
+        let duration_ms = u64::try_from(made.duration.as_millis()).unwrap_or(u64::MAX);
+        Filed::file(&self.id, &made.file, duration_ms, name)
     }
 
     /// What the words of a file's name stand for.

@@ -2,9 +2,9 @@
 //!
 //! [`Recordings`] begins, finds and stops them. Each is a task of its own ([`course`]): it follows its room, lets the
 //! node's recorder write what `sluice_recordings` decides, and tells the log and the store how far it has come.
-//! [`automatic`] begins those that nobody asks for. [`files`] knows which tracks share a file, [`delivery`] which bucket
+//! [`automatic`] begins those that nobody asks for, [`places`] says how many there may be. [`files`] knows which tracks share a file, [`delivery`] which bucket
 //! files go to when it is over,
-//! [`folder`] where files lie, [`ledger`] what is remembered of the room for the manifest; [`leftovers`] finishes
+//! [`folder`] where files lie, [`filed`] what they were asked for as, [`ledger`] what is remembered of the room for the manifest; [`leftovers`] finishes
 //! what a killed server left open. Knows no door.
 
 mod automatic;
@@ -12,6 +12,7 @@ mod composites;
 mod course;
 mod delivery;
 mod expiry;
+mod filed;
 mod files;
 mod folder;
 mod kept;
