@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::calls::{egress, enter, files, people, plays_until, record, until};
+use crate::calls::{egress, enter, files, people, plays, plays_until, record, until};
 use crate::serving::{DEV, Serving, sluice};
 
 /// What runs in a mount namespace of its own, with a file system in memory at `$DISK`.
@@ -64,8 +64,12 @@ async fn a_full_disk_ends_the_recording_with_its_reason_and_what_was_written_pla
         if is_first {
             let files = files(&seen(&server, home.path()).join(&id));
             let [file] = files.as_slice() else { panic!("one file: {files:?}") };
-            // There was no room to finish it: it has neither an index nor a duration, and plays.
-            assert!(plays_until(file) > 1.0, "{}", file.display());
+            // The room for its end was taken from its last seconds: it has an index and a duration, and players may seek.
+            let seconds = plays(file);
+            assert!(seconds > 1.0, "{}", file.display());
+            assert!((seconds - plays_until(file)).abs() < 0.1, "{}", file.display());
+            let said_ns: f64 = info["fileResults"][0]["duration"].as_str().unwrap().parse().unwrap();
+            assert!((said_ns / 1e9 - seconds).abs() < 0.5, "{seconds} s, and {info:#}");
         }
     }
     assert_eq!(people(&server, "call"), 2, "the call goes on");

@@ -20,6 +20,9 @@ const _: () = assert!(MAX_CLUSTER_BYTES < 16 << 20, "our own clusters are read")
 pub struct Repair {
     /// Length in bytes of what stays.
     pub keep: u64,
+    /// Length of all but the last cluster or fragment, two seconds at most. Where a disk has no room for the rest of this, the
+    /// file cut to that has, and is to be looked at anew. `None` where it is the only one.
+    pub without_last: Option<u64>,
     /// What comes behind it.
     pub append: Vec<u8>,
     /// What is written over.
@@ -94,7 +97,7 @@ fn recover_matroska(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Re
     }
     let mut layout = Layout { data, ..Layout::default() };
     let mut cues = Cues::default();
-    let (mut keep, mut end_ms, mut video) = (0, 0, None);
+    let (mut keep, mut without_last, mut end_ms, mut video) = (0, None, 0, None);
     let mut at = data;
     while let Some(element) = element_at(file, at, len)? {
         match element.id {
@@ -113,6 +116,7 @@ fn recover_matroska(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Re
                     cues.push(Cue { time_ms, track: video.unwrap_or(1), position: element.at - data });
                 }
                 end_ms = end_ms.max(cluster.end_ms);
+                without_last = (keep > 0).then_some(element.at);
                 keep = element.end;
             }
             // What an end that was cut off has written already.
@@ -130,7 +134,7 @@ fn recover_matroska(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Re
         return Err(NotRecoverable::Foreign);
     }
     let (append, patches) = tail(&layout, &cues, keep, end_ms);
-    Ok(Some(Repair { keep, append, patches, duration_us: end_ms.saturating_mul(1000) }))
+    Ok(Some(Repair { keep, without_last, append, patches, duration_us: end_ms.saturating_mul(1000) }))
 }
 
 /// The number of the first track of pictures.
@@ -183,6 +187,7 @@ fn children(mut body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 
 fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>, NotRecoverable> {
     let (mut at, mut keep, mut duration_us) = (0, 0, 0_u64);
+    let (mut fragment_at, mut without_last) = (0, None);
     let (mut mehd, mut has_duration, mut timescales, mut fragment_us) = (None, false, Vec::new(), 0);
     let mut before = None;
     loop {
@@ -211,10 +216,12 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
                 if size > MAX_MOOF {
                     return Err(NotRecoverable::Foreign);
                 }
+                fragment_at = at;
                 let moof = read_at(file, at, size)?;
                 fragment_us = end_us(&moof, &timescales).ok_or(NotRecoverable::Foreign)?;
             }
             b"mdat" => {
+                without_last = (keep > 0).then_some(fragment_at);
                 keep = end;
                 duration_us = duration_us.max(fragment_us);
             }
@@ -234,7 +241,9 @@ fn recover_mp4(file: &mut (impl Read + Seek), len: u64) -> Result<Option<Repair>
     // The index is written before the duration, and a disk may keep either of them alone. Without an index players look
     // through the fragments' heads, which they do anyway where one is missing.
     let (keep, append) = if is_indexed { (len, Vec::new()) } else { (keep, empty_index()) };
-    Ok(Some(Repair { keep, append, patches, duration_us }))
+    // One with an index is cut without it.
+    let without_last = without_last.filter(|_| !is_indexed);
+    Ok(Some(Repair { keep, without_last, append, patches, duration_us }))
 }
 
 /// Whether a box is what we write behind another: `ftyp`, `moov`, `moof` and `mdat` in turn, `mfra`. Where something else

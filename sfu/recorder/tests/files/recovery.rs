@@ -67,6 +67,26 @@ fn unfinished(kind: Kind, seconds: u32) -> (Vec<u8>, Vec<usize>, Disk) {
 }
 
 #[test]
+fn what_a_full_disk_has_no_room_to_finish_is_finished_without_its_last_piece() {
+    for kind in [Kind::Matroska, Kind::FragmentedMp4] {
+        let (bytes, ends, _) = unfinished(kind, 5);
+        let mut shorter = 0;
+        for cut in ends {
+            let Ok(Some(repair)) = recover(&mut Cursor::new(&bytes[..cut])) else { continue };
+            let Some(without_last) = repair.without_last else { continue };
+            let again = recover(&mut Cursor::new(&bytes[..usize::try_from(without_last).unwrap()]))
+                .unwrap()
+                .unwrap();
+            assert!(without_last < repair.keep && again.keep == without_last, "cut at {cut}");
+            let lost_us = repair.duration_us - again.duration_us;
+            assert!((1..=2_100_000).contains(&lost_us), "cut at {cut}: {lost_us} us are lost");
+            shorter += 1;
+        }
+        assert!(shorter > 1, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_file_cut_at_any_byte_keeps_all_that_was_written_whole() {
     for kind in [Kind::Matroska, Kind::FragmentedMp4] {
         let (bytes, ends, _) = unfinished(kind, 2);

@@ -30,6 +30,7 @@ use super::files::{Files, INPUTS, Sharing, Slot, input_of};
 use super::kept::KeptFile;
 use super::ledger::{Ledger, source_name};
 use super::live::{Health, LIVE_PLAYLIST, Live, NotLive};
+use super::repair::repair_named;
 use super::{Ask, Place, RecordingError, Shared, automatic, folder};
 use crate::clock::moment;
 use crate::room::{Events, Watched, Witnessed};
@@ -422,11 +423,14 @@ impl Course {
             State::Ending(End::LimitReached) => Some("the recording is as long, or as large, as one may be".to_owned()),
             _ => None,
         };
-        let manifest = self.ledger.manifest(tracks, now_ms, reason);
+        let mut manifest = self.ledger.manifest(tracks, now_ms, reason);
         // One that is being written must not come after it.
         let _ = (&mut self.writing).await;
-        let folder = self.folder.clone();
+        let (folder, has_failed) = (self.folder.clone(), self.files.has_failed());
         let written = tokio::task::spawn_blocking(move || {
+            if has_failed {
+                repair_named(&folder, &mut manifest);
+            }
             let size = |track: &Track| Some((track.file.clone(), folder.join(&track.file).metadata().ok()?.len()));
             let sizes: BTreeMap<String, u64> = manifest.tracks.iter().filter_map(size).collect();
             let written = folder::write_manifest(&folder.join(folder::MANIFEST), &manifest);

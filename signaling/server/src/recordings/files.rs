@@ -168,6 +168,12 @@ impl Files {
         self.all.iter().all(|file| file.recorded.is_some())
     }
 
+    /// A file ended before it was told to, and may be without what is written at the end.
+    pub(super) fn has_failed(&self) -> bool {
+        let failed = |recorded: &Recorded| recorded.failed.is_some();
+        self.all.iter().any(|file| file.recorded.as_ref().is_some_and(failed))
+    }
+
     /// The tracks that were fed, in order.
     pub(super) fn fed(&self) -> impl Iterator<Item = (&TrackFacts, &TrackInfo)> {
         self.all.iter().flat_map(|file| &file.fed).map(|fed| (&fed.facts, &fed.track))

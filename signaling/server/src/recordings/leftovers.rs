@@ -1,26 +1,23 @@
 //! Finishes what a server that was killed left open: its files are made whole, brought to their bucket if they go to one,
 //! and the recordings are over. What was on its way to a bucket goes on.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use livekit_protocol::{EgressInfo, EgressStatus, FileInfo};
-use sluice_objects::{Kept, Parcel};
-use sluice_recorder::{NotRecoverable, recover};
+use sluice_objects::Parcel;
 use sluice_recordings::{RecordingId, rfc3339};
 use sluice_rooms::RecordingStep;
 use sluice_store::{Recording, UnixMillis};
 
 use super::delivery::Left;
 use super::kept::KeptFile;
+use super::repair::{Whole, repair_all};
 use super::{RecordingsConfig, Shared, folder};
 use crate::clock::moment;
 
 /// No manifest is older when a server is killed: it is written every 5 s, by a disk that may be slow.
 const MANIFEST_AGE_US: u64 = 15_000_000;
-const END_OF_LIST: &[u8] = b"#EXT-X-ENDLIST";
 const REASON: &str = "the server was stopped in the middle; what it had written plays";
 
 /// One after the other, in the background: a server that starts serves calls first.
@@ -107,73 +104,6 @@ async fn resume_refused(shared: &Arc<Shared>) {
     }
 }
 
-/// A file as it is now.
-struct Whole {
-    name: String,
-    bytes: u64,
-    duration_us: Option<u64>,
-}
-
-fn repair_all(folder: &Path) -> std::io::Result<Vec<Whole>> {
-    let mut files = Vec::new();
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !entry.file_type()?.is_file() || name == folder::MANIFEST || Kept::is_note(&name) {
-            continue;
-        }
-        let mut file = std::fs::OpenOptions::new().read(true).write(true).open(entry.path())?;
-        let duration_us = match recover(&mut file) {
-            Ok(None) => None,
-            Ok(Some(repair)) => {
-                file.set_len(repair.keep)?;
-                file.seek(SeekFrom::End(0))?;
-                file.write_all(&repair.append)?;
-                for patch in &repair.patches {
-                    file.seek(SeekFrom::Start(patch.offset))?;
-                    file.write_all(&patch.bytes)?;
-                }
-                file.sync_all()?;
-                Some(repair.duration_us)
-            }
-            Err(NotRecoverable::Io(error)) => return Err(error),
-            // Segments are whole, or not under their names yet.
-            Err(NotRecoverable::Foreign) if name.ends_with(".ts") => None,
-            Err(NotRecoverable::Foreign) if name.ends_with(".m3u8") => {
-                end_playlist(&mut file)?;
-                None
-            }
-            Err(error) => {
-                tracing::warn!(%error, name, "a file is left as it is");
-                continue;
-            }
-        };
-        files.push(Whole { name, bytes: file.metadata()?.len(), duration_us });
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
-}
-
-/// Tells players that nothing more comes.
-fn end_playlist(file: &mut File) -> std::io::Result<()> {
-    let mut text = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut text)?;
-    if text.windows(END_OF_LIST.len()).any(|part| part == END_OF_LIST) {
-        return Ok(());
-    }
-    if text.last().is_some_and(|last| *last != b'\n') {
-        file.write_all(b"\n")?;
-    }
-    file.write_all(END_OF_LIST)?;
-    file.write_all(b"\n")?;
-    file.sync_all()
-}
-
 /// The manifest was written while the recording went on, and is as old as that: what was still recorded then ends with its
 /// file.
 fn finish_manifest(folder: &Path, began: UnixMillis, files: &[Whole]) -> std::io::Result<()> {
@@ -222,30 +152,4 @@ fn over(recording: Recording, id: &RecordingId, files: Vec<Whole>, config: &Reco
         .collect();
     let info = serde_json::to_string(&info).unwrap_or_else(|_| recording.info.clone());
     Recording { info, files: KeptFile::write(&kept), is_over: true, ended: Some(now), expires, bytes, ..recording }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn segments_that_a_killed_server_wrote_play_to_their_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\nEG_a-segment_00000.ts\n";
-        for (name, text) in [
-            ("playlist.m3u8", playlist),
-            ("EG_a-segment_00000.ts", "\u{47}transport stream"),
-            ("EG_a-segment_00001.ts.tmp", "half of one"),
-            ("notes.txt", "somebody else's"),
-        ] {
-            std::fs::write(folder.path().join(name), text).unwrap();
-        }
-        for _ in 0..2 {
-            let names: Vec<_> = repair_all(folder.path()).unwrap().into_iter().map(|whole| whole.name).collect();
-            assert_eq!(names, ["EG_a-segment_00000.ts", "playlist.m3u8"]);
-            let text = std::fs::read_to_string(folder.path().join("playlist.m3u8")).unwrap();
-            assert_eq!(text, format!("{playlist}#EXT-X-ENDLIST\n"), "once");
-        }
-    }
 }

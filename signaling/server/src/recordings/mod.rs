@@ -5,7 +5,7 @@
 //! [`automatic`] begins those that nobody asks for, [`places`] says how many there may be. [`files`] knows which tracks share a file, [`delivery`] which bucket
 //! files go to when it is over,
 //! [`folder`] where files lie, [`filed`] what they were asked for as, [`ledger`] what is remembered of the room for the manifest; [`leftovers`] finishes
-//! what a killed server left open. Knows no door.
+//! what a killed server left open, with [`repair`]. Knows no door.
 
 mod automatic;
 mod composites;
@@ -20,6 +20,7 @@ mod ledger;
 mod leftovers;
 mod live;
 mod places;
+mod repair;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
