@@ -4,17 +4,22 @@
 //! words of ours.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::process::Command;
 
 use crate::ffmpeg::Ffmpeg;
 
 /// Bytes of an address.
 const MAX_BYTES: usize = 2048;
+/// Where RTMP listens when nobody says otherwise.
+const RTMP_PORT: u16 = 1935;
 
 /// An address to push to, and what it is shown as.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushAddress {
     url: String,
+    /// What its host was resolved to.
+    resolved: Option<IpAddr>,
 }
 
 /// An address nobody can push to: another scheme than `rtmp`, `rtmps` or `srt`, without a host, or asking to listen.
@@ -78,7 +83,15 @@ impl PushAddress {
         if !is_plain || asks_more || rest.is_empty() || rest.starts_with(['/', '?', '-', ':', '@']) {
             return Err(NotAnAddress);
         }
-        Ok(Self { url: url.to_owned() })
+        Ok(Self { url: url.to_owned(), resolved: None })
+    }
+
+    /// With what its host was resolved to: ffmpeg connects there, and resolves nothing itself. An `rtmps://` address keeps its
+    /// name, which goes out with the first words of TLS and has to be in the certificate of whoever answers.
+    #[must_use]
+    pub const fn resolved_to(mut self, address: IpAddr) -> Self {
+        self.resolved = Some(address);
+        self
     }
 
     /// The scheme and the host: all that may be shown.
@@ -102,7 +115,56 @@ impl PushAddress {
             // Without, ffmpeg sends the stream and its key to whoever answers.
             command.args(["-tls_verify", "1"]);
         }
-        command.arg(&self.url);
+        match self.resolved.and_then(|address| self.at(address)) {
+            None => command.arg(&self.url),
+            Some(At { url, target }) => {
+                // Receivers tell their customers' streams apart by the name they were asked under.
+                command.args(target.iter().flat_map(|target| ["-rtmp_tcurl", target])).arg(url)
+            }
+        };
+    }
+
+    /// The same with an address in place of the name; `None` where the name has to stay.
+    fn at(&self, address: IpAddr) -> Option<At> {
+        let (scheme, rest) = self.url.split_once("://")?;
+        if scheme == "rtmps" {
+            return None;
+        }
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
+        // An address of IPv6 has colons of its own, and brackets.
+        let end = place.rfind(']').map_or(0, |bracket| bracket + 1);
+        let (host, port) = match place.get(end..)?.rfind(':') {
+            Some(colon) => place.split_at(end + colon),
+            None => (place, ""),
+        };
+        let address = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let before = user.map_or(String::new(), |user| format!("{user}@"));
+        let port = if scheme == "rtmp" && port.is_empty() { format!(":{RTMP_PORT}") } else { port.to_owned() };
+        let target = (scheme == "rtmp").then(|| format!("rtmp://{host}{port}/{}", application(path)));
+        Some(At { url: format!("{scheme}://{before}{address}{port}{path}"), target })
+    }
+}
+
+/// An address that ffmpeg resolves nothing of.
+#[derive(Debug, PartialEq, Eq)]
+struct At {
+    url: String,
+    /// What an RTMP receiver is told it is asked as.
+    target: Option<String>,
+}
+
+/// The application in the path of an RTMP address, as ffmpeg cuts it: one part, or two where more follow. The stream's key is
+/// behind it.
+fn application(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let Some((first, rest)) = path.split_once('/') else { return path };
+    match rest.split_once('/') {
+        Some((second, _)) if !second.contains(':') => path.get(..first.len() + 1 + second.len()).unwrap_or(path),
+        _ => first,
     }
 }
 
@@ -198,6 +260,64 @@ mod tests {
         for plain in ["rtmp://host/app/key", "srt://host:1"] {
             let arguments = arguments(plain);
             assert!(arguments.len() > 4 && !arguments.iter().any(|argument| argument == "-tls_verify"), "{plain}");
+        }
+    }
+
+    #[test]
+    fn who_was_looked_up_is_sent_to_and_told_the_name_they_were_asked_under() {
+        let arguments = |url: &str, address: &str| -> Vec<String> {
+            let mut command = Command::new("ffmpeg");
+            if let (Ok(asked), Ok(address)) = (PushAddress::parse(url), address.parse()) {
+                asked.resolved_to(address).output(&mut command);
+            }
+            let all = command.get_args().map(|argument| argument.to_string_lossy().into_owned());
+            // What is the same for all of a protocol.
+            all.skip_while(|argument| !matches!(&**argument, "no_duration_filesize" | "1"))
+                .skip(1)
+                .collect()
+        };
+        for (url, address, expected) in [
+            (
+                "rtmp://live.example/app/key",
+                "203.0.113.7",
+                &["-rtmp_tcurl", "rtmp://live.example:1935/app", "rtmp://203.0.113.7:1935/app/key"][..],
+            ),
+            (
+                "rtmp://user:pass@live.example:443/app/room/key?sig=a",
+                "2001:db8::7",
+                &[
+                    "-rtmp_tcurl",
+                    "rtmp://live.example:443/app/room",
+                    "rtmp://user:pass@[2001:db8::7]:443/app/room/key?sig=a",
+                ],
+            ),
+            (
+                "rtmp://[2001:db8::7]/app",
+                "2001:db8::7",
+                &["-rtmp_tcurl", "rtmp://[2001:db8::7]:1935/app", "rtmp://[2001:db8::7]:1935/app"],
+            ),
+            ("srt://live.example:9000?streamid=a:b", "203.0.113.7", &["srt://203.0.113.7:9000?streamid=a:b"]),
+            ("srt://[2001:db8::7]:9000", "2001:db8::7", &["srt://[2001:db8::7]:9000"]),
+            // Its certificate says who it is.
+            ("rtmps://live.example/app/key", "203.0.113.7", &["-tls_verify", "1", "rtmps://live.example/app/key"]),
+        ] {
+            assert_eq!(arguments(url, address), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_application_is_cut_as_ffmpeg_does() {
+        for (path, cut) in [
+            ("", ""),
+            ("/", ""),
+            ("/app", "app"),
+            ("/app/key", "app"),
+            ("/app/instance/key", "app/instance"),
+            ("/app/a/b/c", "app/a"),
+            ("/app/mp4:a/b", "app"),
+            ("/app?token=x/key", "app?token=x"),
+        ] {
+            assert_eq!(application(path), cut, "{path}");
         }
     }
 

@@ -29,7 +29,7 @@ use super::filed::{Filed, distinct};
 use super::files::{Files, INPUTS, Sharing, Slot, input_of};
 use super::kept::KeptFile;
 use super::ledger::{Ledger, source_name};
-use super::live::{Health, LIVE_PLAYLIST, Live, NotLive};
+use super::live::{Found, Health, LIVE_PLAYLIST, Live, NotLive};
 use super::repair::repair_named;
 use super::{Ask, Place, RecordingError, Shared, automatic, folder};
 use crate::clock::moment;
@@ -172,8 +172,8 @@ impl Course {
                 let done = self.live.as_ref().map(|(live, _)| live.set_layout(layout)).ok_or(RecordingError::NotLive);
                 let _ = reply.send(done);
             }
-            Ask::Streams { add, remove, reply } => {
-                let done = self.set_streams(&add, &remove);
+            Ask::Streams { add, found, remove, reply } => {
+                let done = self.set_streams(&add, &found, &remove);
                 self.look().await;
                 // Whoever asked may have gone.
                 let _ = reply.send(done);
@@ -181,14 +181,14 @@ impl Course {
         }
     }
 
-    fn set_streams(&mut self, add: &[StreamUrl], remove: &[StreamUrl]) -> Result<(), RecordingError> {
+    fn set_streams(&mut self, add: &[StreamUrl], found: &Found, remove: &[StreamUrl]) -> Result<(), RecordingError> {
         let Some((live, _)) = &mut self.live else { return Err(RecordingError::NotLive) };
         let now_ms = moment().0;
         for url in remove {
             live.stop_sending(url, now_ms);
         }
         let refused = |error: NotLive| RecordingError::NotSent(error.to_string());
-        add.iter().try_for_each(|url| live.send_to(url, now_ms)).map_err(refused)
+        add.iter().try_for_each(|url| live.send_to(url, found, now_ms)).map_err(refused)
     }
 
     /// How those fare that it is sent to.

@@ -5,6 +5,7 @@
 //! files of a recording, where it has some.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -41,6 +42,9 @@ pub(super) enum NotLive {
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
+
+/// What the hosts of streams were found at when that was looked at; empty where it need not be.
+pub(super) type Found = BTreeMap<String, IpAddr>;
 
 pub(super) struct Live {
     composer: LiveComposer,
@@ -94,7 +98,13 @@ impl Live {
     }
 
     /// Starts what composes and what it goes to. Blocks for as long as processes take to start.
-    pub(super) fn start(ffmpeg: &Ffmpeg, order: &Order, folder: &Path, now_ms: i64) -> Result<Self, NotLive> {
+    pub(super) fn start(
+        ffmpeg: &Ffmpeg,
+        order: &Order,
+        folder: &Path,
+        found: &Found,
+        now_ms: i64,
+    ) -> Result<Self, NotLive> {
         let composition = composites::composition(composites::composed(order), order.encoding);
         let keyframe_s = order.encoding.and_then(|encoding| encoding.keyframe_s).unwrap_or(2);
         let encoding = LiveEncoding { keyframe_s: u16::try_from(keyframe_s).unwrap_or(2) };
@@ -110,7 +120,7 @@ impl Live {
         };
         for output in &order.outputs {
             match output {
-                Output::Stream { urls } => urls.iter().try_for_each(|url| live.send_to(url, now_ms))?,
+                Output::Stream { urls } => urls.iter().try_for_each(|url| live.send_to(url, found, now_ms))?,
                 // A second one would be the same.
                 Output::Segments { names, .. } if live.segments.is_empty() => {
                     let plan = segment_plan(names, folder);
@@ -123,11 +133,15 @@ impl Live {
     }
 
     /// Sends it there as well. Whom it goes to already it goes to once.
-    pub(super) fn send_to(&mut self, url: &StreamUrl, now_ms: i64) -> Result<(), NotLive> {
+    pub(super) fn send_to(&mut self, url: &StreamUrl, found: &Found, now_ms: i64) -> Result<(), NotLive> {
         if self.streams.iter().any(|sent| sent.url == *url && sent.shown.ended_ms.is_none()) {
             return Ok(());
         }
-        let id = self.outlets.push(PushAddress::parse(url.reveal())?)?;
+        let address = PushAddress::parse(url.reveal())?;
+        let id = self.outlets.push(match found.get(url.host()) {
+            Some(found) => address.resolved_to(*found),
+            None => address,
+        })?;
         let shown = Stream { shown: url.shown(), started_ms: now_ms, ended_ms: None, failed: None };
         self.streams.push(Sent { url: url.clone(), id, shown });
         Ok(())

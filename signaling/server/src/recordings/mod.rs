@@ -48,9 +48,9 @@ use course::Course;
 use delivery::Delivery;
 use expiry::NotDeleted;
 pub(crate) use kept::KeptFile;
-use live::Live;
-use places::{Place, Places};
+use live::{Found, Live};
 pub(crate) use places::{NoPlace, WishOf};
+use places::{Place, Places};
 
 /// How recordings are kept.
 #[derive(Debug, Clone)]
@@ -198,6 +198,7 @@ enum Ask {
     /// Others to send it to.
     Streams {
         add: Vec<StreamUrl>,
+        found: Found,
         remove: Vec<StreamUrl>,
         reply: oneshot::Sender<Result<(), RecordingError>>,
     },
@@ -238,8 +239,7 @@ impl Recordings {
         let left_open = store.recordings_left_open().await?;
         let (files, going_on) = (AtomicU64::new(0), DashMap::new());
         let places = Places::new(config.at_once, config.at_once_in_room);
-        let shared =
-            Arc::new(Shared { config, recorder, places, composites, delivery, rooms, store, files, going_on });
+        let shared = Arc::new(Shared { config, recorder, places, composites, delivery, rooms, store, files, going_on });
         tokio::spawn(leftovers::finish(shared.clone(), left_open));
         tokio::spawn(expiry::sweep(Arc::downgrade(&shared)));
         // The rooms are not to keep alive what keeps them.
@@ -299,9 +299,10 @@ impl Recordings {
         }
         shared.delivery.destination(&order).map_err(RecordingError::Bucket)?;
         let place = shared.places.take(&order.room, wish)?;
+        let mut found = Found::new();
         for output in &order.outputs {
             if let Output::Stream { urls } = output {
-                shared.reachable(urls).await?;
+                found.extend(shared.reachable(urls).await?);
             }
         }
         let watched = shared.rooms.watch(&order.room).await.ok_or(RecordingError::NoRoom)?;
@@ -316,7 +317,7 @@ impl Recordings {
             let remembered = shared.delivery.remember(&folder, &order, &watched.seen.room).await;
             remembered.map_err(RecordingError::Folder)?;
             let live = match Live::is_wanted(&order) {
-                true => Some(start_live(shared, &order, &folder).await?),
+                true => Some(start_live(shared, &order, &folder, found).await?),
                 false => None,
             };
             let (ask, asks) = mpsc::channel(ASKS);
@@ -378,8 +379,8 @@ impl Recordings {
         add: Vec<StreamUrl>,
         remove: Vec<StreamUrl>,
     ) -> Result<EgressInfo, RecordingError> {
-        self.shared.reachable(&add).await?;
-        self.ask(id, |reply| Ask::Streams { add, remove, reply }).await
+        let found = self.shared.reachable(&add).await?;
+        self.ask(id, |reply| Ask::Streams { add, found, remove, reply }).await
     }
 
     async fn ask(
@@ -543,25 +544,31 @@ impl Recordings {
 }
 
 impl Shared {
-    /// Nobody sends into our own network by asking us to, unless the operator says so. ffmpeg asks for the name once more: whoever
-    /// answers otherwise then is not found out.
-    async fn reachable(&self, urls: &[StreamUrl]) -> Result<(), RecordingError> {
+    /// Nobody sends into our own network by asking us to, unless the operator says so. Whatever a name means a moment later, it is
+    /// sent to what was found here.
+    async fn reachable(&self, urls: &[StreamUrl]) -> Result<Found, RecordingError> {
+        let mut hosts = Found::new();
         if self.config.allow_private {
-            return Ok(());
+            return Ok(hosts);
         }
         for url in urls {
             let found = tokio::net::lookup_host((url.host(), 0))
                 .await
                 .map(Iterator::collect::<Vec<_>>)
                 .unwrap_or_default();
-            if found.is_empty() || !found.iter().all(|address| is_public(address.ip())) {
-                return Err(RecordingError::NotSent(format!(
-                    "{} is not on the open internet (see `recordings.allow_private`)",
-                    url.shown()
-                )));
+            match found.first() {
+                Some(first) if found.iter().all(|address| is_public(address.ip())) => {
+                    hosts.insert(url.host().to_owned(), first.ip());
+                }
+                _ => {
+                    return Err(RecordingError::NotSent(format!(
+                        "{} is not on the open internet (see `recordings.allow_private`)",
+                        url.shown()
+                    )));
+                }
             }
         }
-        Ok(())
+        Ok(hosts)
     }
 
     /// The account whose room it is.
@@ -589,10 +596,11 @@ async fn start_live(
     shared: &Shared,
     order: &Order,
     folder: &Path,
+    found: Found,
 ) -> Result<(Live, OwnedSemaphorePermit), RecordingError> {
     let (ffmpeg, place) = shared.composites.live().ok_or(RecordingError::TooManyLive)?;
     let (order, folder) = (order.clone(), folder.to_owned());
-    let started = tokio::task::spawn_blocking(move || Live::start(&ffmpeg, &order, &folder, moment().0)).await;
+    let started = tokio::task::spawn_blocking(move || Live::start(&ffmpeg, &order, &folder, &found, moment().0)).await;
     match started {
         Ok(Ok(live)) => Ok((live, place)),
         Ok(Err(error)) => Err(RecordingError::NotSent(error.to_string())),
