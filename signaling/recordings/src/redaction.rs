@@ -42,59 +42,56 @@ macro_rules! hide_storage {
     }};
 }
 
+/// The one output of older clients, likewise.
+macro_rules! hide_old_output {
+    ($kind:path, $request:ident) => {{
+        use $kind as Output;
+        match &mut $request.output {
+            Some(Output::File(file)) => hide_in_file(file),
+            Some(Output::Stream(stream)) => hide_in_stream(stream),
+            Some(Output::Segments(segments)) => hide_in_segments(segments),
+            None => {}
+        }
+    }};
+}
+
+/// What requests of one kind of source each have in lists.
+macro_rules! hide_in_lists {
+    ($request:ident) => {{
+        $request.file_outputs.iter_mut().for_each(hide_in_file);
+        $request.stream_outputs.iter_mut().for_each(hide_in_stream);
+        $request.segment_outputs.iter_mut().for_each(hide_in_segments);
+        $request.image_outputs.iter_mut().for_each(hide_in_images);
+        hide_in_webhooks(&mut $request.webhooks);
+    }};
+}
+
+/// What requests for all kinds of sources have.
+macro_rules! hide_in_any {
+    ($request:ident) => {{
+        $request.storage.iter_mut().for_each(hide_in_storage);
+        hide_in_outputs(&mut $request.outputs);
+        hide_in_webhooks(&mut $request.webhooks);
+    }};
+}
+
 fn hide_in_request(request: &mut egress_info::Request) {
     use egress_info::Request as R;
     match request {
-        R::Egress(request) => {
-            request.storage.iter_mut().for_each(hide_in_storage);
-            hide_in_outputs(&mut request.outputs);
-            hide_in_webhooks(&mut request.webhooks);
-        }
-        R::Replay(request) => {
-            request.storage.iter_mut().for_each(hide_in_storage);
-            hide_in_outputs(&mut request.outputs);
-            hide_in_webhooks(&mut request.webhooks);
-        }
+        R::Egress(request) => hide_in_any!(request),
+        R::Replay(request) => hide_in_any!(request),
         R::RoomComposite(request) => {
-            use proto::room_composite_egress_request::Output as O;
-            match &mut request.output {
-                Some(O::File(file)) => hide_in_file(file),
-                Some(O::Stream(stream)) => hide_in_stream(stream),
-                Some(O::Segments(segments)) => hide_in_segments(segments),
-                None => {}
-            }
-            hide_in_lists(&mut request.file_outputs, &mut request.stream_outputs, &mut request.segment_outputs);
-            request.image_outputs.iter_mut().for_each(hide_in_images);
-            hide_in_webhooks(&mut request.webhooks);
+            hide_old_output!(proto::room_composite_egress_request::Output, request);
+            hide_in_lists!(request);
         }
         R::Web(request) => {
-            use proto::web_egress_request::Output as O;
-            match &mut request.output {
-                Some(O::File(file)) => hide_in_file(file),
-                Some(O::Stream(stream)) => hide_in_stream(stream),
-                Some(O::Segments(segments)) => hide_in_segments(segments),
-                None => {}
-            }
-            hide_in_lists(&mut request.file_outputs, &mut request.stream_outputs, &mut request.segment_outputs);
-            request.image_outputs.iter_mut().for_each(hide_in_images);
-            hide_in_webhooks(&mut request.webhooks);
+            hide_old_output!(proto::web_egress_request::Output, request);
+            hide_in_lists!(request);
         }
-        R::Participant(request) => {
-            hide_in_lists(&mut request.file_outputs, &mut request.stream_outputs, &mut request.segment_outputs);
-            request.image_outputs.iter_mut().for_each(hide_in_images);
-            hide_in_webhooks(&mut request.webhooks);
-        }
+        R::Participant(request) => hide_in_lists!(request),
         R::TrackComposite(request) => {
-            use proto::track_composite_egress_request::Output as O;
-            match &mut request.output {
-                Some(O::File(file)) => hide_in_file(file),
-                Some(O::Stream(stream)) => hide_in_stream(stream),
-                Some(O::Segments(segments)) => hide_in_segments(segments),
-                None => {}
-            }
-            hide_in_lists(&mut request.file_outputs, &mut request.stream_outputs, &mut request.segment_outputs);
-            request.image_outputs.iter_mut().for_each(hide_in_images);
-            hide_in_webhooks(&mut request.webhooks);
+            hide_old_output!(proto::track_composite_egress_request::Output, request);
+            hide_in_lists!(request);
         }
         R::Track(request) => {
             use proto::track_egress_request::Output as O;
@@ -119,16 +116,6 @@ fn hide_in_outputs(outputs: &mut [proto::Output]) {
             Some(Config::File(_)) | None => {}
         }
     }
-}
-
-fn hide_in_lists(
-    files: &mut [proto::EncodedFileOutput],
-    streams: &mut [proto::StreamOutput],
-    segments: &mut [proto::SegmentedFileOutput],
-) {
-    files.iter_mut().for_each(hide_in_file);
-    streams.iter_mut().for_each(hide_in_stream);
-    segments.iter_mut().for_each(hide_in_segments);
 }
 
 fn hide_in_file(file: &mut proto::EncodedFileOutput) {

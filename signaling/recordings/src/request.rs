@@ -36,6 +36,54 @@ const ROOM_FILE: &str = "{room_name}-{time}";
 const TRACK_FILE: &str = "{track_id}-{time}";
 pub(crate) const PARTICIPANT_FILE: &str = "{room_name}-{publisher_identity}-{time}";
 
+// The messages say these alike, each in an `enum` of its own with the same variants.
+
+/// The one output of older clients.
+macro_rules! read_old_output {
+    ($outputs:ident, $kind:ident, $output:expr) => {
+        match &$output {
+            Some($kind::File(file)) => $outputs.file(file)?,
+            Some($kind::Stream(stream)) => $outputs.stream(stream)?,
+            Some($kind::Segments(segments)) => $outputs.segments(segments)?,
+            None => {}
+        }
+    };
+}
+
+/// Outputs in lists.
+macro_rules! read_outputs {
+    ($outputs:ident, $request:ident) => {{
+        if !$request.image_outputs.is_empty() {
+            return Err(NO_IMAGES);
+        }
+        $request.file_outputs.iter().try_for_each(|file| $outputs.file(file))?;
+        $request.stream_outputs.iter().try_for_each(|stream| $outputs.stream(stream))?;
+        $request.segment_outputs.iter().try_for_each(|segments| $outputs.segments(segments))?;
+    }};
+}
+
+/// How pictures are encoded.
+macro_rules! read_encoding {
+    ($kind:ident, $options:expr) => {
+        match &$options {
+            Some($kind::Preset(preset)) => Encoding::preset(*preset)?,
+            Some($kind::Advanced(options)) => Some(Encoding::advanced(options)?),
+            None => None,
+        }
+    };
+}
+
+/// Where files are kept.
+macro_rules! read_destination {
+    ($kind:ident, $storage:expr) => {
+        match $storage {
+            None => Destination::Configured,
+            Some($kind::S3(s3)) => bucket(s3)?,
+            Some($kind::Gcp(_) | $kind::Azure(_) | $kind::AliOss(_)) => return Err(NOT_S3),
+        }
+    };
+}
+
 /// `StartRoomCompositeEgress`.
 ///
 /// # Errors
@@ -47,18 +95,9 @@ pub fn room_composite(request: &proto::RoomCompositeEgressRequest) -> Result<Ord
         return Err(NO_CHANNELS);
     }
     let mut outputs = Outputs::new(ROOM_FILE);
-    match &request.output {
-        Some(Old::File(file)) => outputs.file(file)?,
-        Some(Old::Stream(stream)) => outputs.stream(stream)?,
-        Some(Old::Segments(segments)) => outputs.segments(segments)?,
-        None => {}
-    }
-    outputs.lists(&request.file_outputs, &request.stream_outputs, &request.segment_outputs, &request.image_outputs)?;
-    let encoding = match &request.options {
-        Some(Options::Preset(preset)) => Encoding::preset(*preset)?,
-        Some(Options::Advanced(options)) => Some(Encoding::advanced(options)?),
-        None => None,
-    };
+    read_old_output!(outputs, Old, request.output);
+    read_outputs!(outputs, request);
+    let encoding = read_encoding!(Options, request.options);
     let composition =
         Composition { layout: Layout::named(&request.layout)?, media: media(request.audio_only, request.video_only)? };
     order(&request.room_name, Source::Room(composition), outputs, encoding)
@@ -106,12 +145,8 @@ pub fn as_it_comes(room: &str, source: Source) -> (Order, proto::egress_info::Re
 pub fn participant(request: &proto::ParticipantEgressRequest) -> Result<Order, Refusal> {
     use proto::participant_egress_request::Options;
     let mut outputs = Outputs::new(PARTICIPANT_FILE);
-    outputs.lists(&request.file_outputs, &request.stream_outputs, &request.segment_outputs, &request.image_outputs)?;
-    let encoding = match &request.options {
-        Some(Options::Preset(preset)) => Encoding::preset(*preset)?,
-        Some(Options::Advanced(options)) => Some(Encoding::advanced(options)?),
-        None => None,
-    };
+    read_outputs!(outputs, request);
+    let encoding = read_encoding!(Options, request.options);
     let identity = given("identity", &request.identity)?;
     order(&request.room_name, Source::Participant { identity, prefers_screen: request.screen_share }, outputs, encoding)
 }
@@ -123,18 +158,9 @@ pub fn participant(request: &proto::ParticipantEgressRequest) -> Result<Order, R
 pub fn track_composite(request: &proto::TrackCompositeEgressRequest) -> Result<Order, Refusal> {
     use proto::track_composite_egress_request::{Options, Output as Old};
     let mut outputs = Outputs::new(ROOM_FILE);
-    match &request.output {
-        Some(Old::File(file)) => outputs.file(file)?,
-        Some(Old::Stream(stream)) => outputs.stream(stream)?,
-        Some(Old::Segments(segments)) => outputs.segments(segments)?,
-        None => {}
-    }
-    outputs.lists(&request.file_outputs, &request.stream_outputs, &request.segment_outputs, &request.image_outputs)?;
-    let encoding = match &request.options {
-        Some(Options::Preset(preset)) => Encoding::preset(*preset)?,
-        Some(Options::Advanced(options)) => Some(Encoding::advanced(options)?),
-        None => None,
-    };
+    read_old_output!(outputs, Old, request.output);
+    read_outputs!(outputs, request);
+    let encoding = read_encoding!(Options, request.options);
     order(&request.room_name, pair(&request.audio_track_id, &request.video_track_id)?, outputs, encoding)
 }
 
@@ -149,11 +175,7 @@ pub fn track(request: &proto::TrackEgressRequest) -> Result<Order, Refusal> {
     let mut outputs = Outputs::new(TRACK_FILE);
     match &request.output {
         Some(To::File(file)) => {
-            let destination = match &file.output {
-                None => Destination::Configured,
-                Some(Kept::S3(s3)) => bucket(s3)?,
-                Some(Kept::Gcp(_) | Kept::Azure(_) | Kept::AliOss(_)) => return Err(NOT_S3),
-            };
+            let destination = read_destination!(Kept, file.output.as_ref());
             outputs.named_file(&file.filepath, FileKind::ByCodec, destination, !file.disable_manifest)?;
         }
         Some(To::WebsocketUrl(_)) => return Err(NO_WEBSOCKET),
@@ -190,11 +212,7 @@ pub fn any(request: &proto::StartEgressRequest) -> Result<Order, Refusal> {
         let kept = output.storage.as_ref().or(request.storage.as_ref());
         outputs.any(output, kept)?;
     }
-    let encoding = match &request.encoding {
-        Some(Asked::Preset(preset)) => Encoding::preset(*preset)?,
-        Some(Asked::Advanced(options)) => Some(Encoding::advanced(options)?),
-        None => None,
-    };
+    let encoding = read_encoding!(Asked, request.encoding);
     order(&request.room_name, source, outputs, encoding)
 }
 
@@ -329,29 +347,10 @@ impl Outputs {
         Ok(self.read)
     }
 
-    fn lists(
-        &mut self,
-        files: &[proto::EncodedFileOutput],
-        streams: &[proto::StreamOutput],
-        segments: &[proto::SegmentedFileOutput],
-        images: &[proto::ImageOutput],
-    ) -> Result<(), Refusal> {
-        if !images.is_empty() {
-            return Err(NO_IMAGES);
-        }
-        files.iter().try_for_each(|file| self.file(file))?;
-        streams.iter().try_for_each(|stream| self.stream(stream))?;
-        segments.iter().try_for_each(|segments| self.segments(segments))
-    }
-
     fn any(&mut self, output: &proto::Output, kept: Option<&proto::StorageConfig>) -> Result<(), Refusal> {
         use proto::output::Config;
         use proto::storage_config::Provider;
-        let destination = match kept.and_then(|storage| storage.provider.as_ref()) {
-            None => Destination::Configured,
-            Some(Provider::S3(s3)) => bucket(s3)?,
-            Some(Provider::Gcp(_) | Provider::Azure(_) | Provider::AliOss(_)) => return Err(NOT_S3),
-        };
+        let destination = read_destination!(Provider, kept.and_then(|storage| storage.provider.as_ref()));
         match output.config.as_ref().ok_or(Refusal::Missing("output.config"))? {
             Config::File(file) => {
                 self.named_file(&file.filepath, kind(file.file_type)?, destination, !file.disable_manifest)
@@ -364,11 +363,7 @@ impl Outputs {
 
     fn file(&mut self, file: &proto::EncodedFileOutput) -> Result<(), Refusal> {
         use proto::encoded_file_output::Output as Kept;
-        let destination = match &file.output {
-            None => Destination::Configured,
-            Some(Kept::S3(s3)) => bucket(s3)?,
-            Some(Kept::Gcp(_) | Kept::Azure(_) | Kept::AliOss(_)) => return Err(NOT_S3),
-        };
+        let destination = read_destination!(Kept, file.output.as_ref());
         self.named_file(&file.filepath, kind(file.file_type)?, destination, !file.disable_manifest)
     }
 
@@ -386,11 +381,7 @@ impl Outputs {
 
     fn segments(&mut self, segments: &proto::SegmentedFileOutput) -> Result<(), Refusal> {
         use proto::segmented_file_output::Output as Kept;
-        let destination = match &segments.output {
-            None => Destination::Configured,
-            Some(Kept::S3(s3)) => bucket(s3)?,
-            Some(Kept::Gcp(_) | Kept::Azure(_) | Kept::AliOss(_)) => return Err(NOT_S3),
-        };
+        let destination = read_destination!(Kept, segments.output.as_ref());
         self.named_segments(segments, destination)
     }
 
