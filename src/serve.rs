@@ -309,14 +309,13 @@ fn server_config(config: Config) -> anyhow::Result<ServerConfig> {
 
 /// There is a bucket when its name is said. Whether the rest is right is for the server to say.
 fn bucket(s3: sluice_config::S3) -> Option<S3Settings> {
-    let secret =
-        |secret: Option<sluice_config::Secret>| secret.map_or_else(String::new, |secret| secret.reveal().to_owned());
+    let said = |secret: Option<sluice_config::Secret>| secret.unwrap_or_else(|| "".into());
     Some(S3Settings {
         bucket: s3.bucket?,
         region: s3.region,
         endpoint: s3.endpoint,
-        access_key: secret(s3.access_key).into(),
-        secret_key: secret(s3.secret_key).into(),
+        access_key: said(s3.access_key),
+        secret_key: said(s3.secret_key),
         session_token: None,
         path_style: s3.path_style,
         prefix: s3.prefix,

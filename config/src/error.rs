@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::Origin;
-use crate::secret::MIN_SECRET_BYTES;
+use crate::rules::MIN_SECRET_BYTES;
 
 /// Why a configuration is refused.
 ///

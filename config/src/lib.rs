@@ -13,7 +13,6 @@ mod people;
 mod recordings;
 mod rules;
 mod schema;
-mod secret;
 mod setting;
 mod web;
 
@@ -29,8 +28,9 @@ pub use model::{
 };
 pub use people::{Accounts, IssuerUrl, MediaSource, Oidc, Role};
 pub use recordings::{FfmpegPath, Recordings, RecordingsPath, S3};
-pub use secret::{MIN_SECRET_BYTES, Secret};
+pub use rules::MIN_SECRET_BYTES;
 pub use setting::{DEV_KEY, DEV_SECRET, Origin, Setting};
+pub use sluice_secret::Secret;
 pub use web::{Network, PageOrigin};
 
 /// The commented sample file, as shipped.

@@ -3,9 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::error::OidcProblem;
-use crate::secret::MIN_SECRET_BYTES;
 use crate::setting::DEV_KEY;
 use crate::{Config, Origin, Refusal, Setting, said_last};
+
+/// The shortest secret accepted outside development mode, in bytes: HS256 wants a key as long as its hash
+/// (RFC 7518, section 3.2).
+pub const MIN_SECRET_BYTES: usize = 32;
 
 /// Refuses what is not safe to run.
 pub(crate) fn check(config: &Config, settings: &[Setting]) -> Result<(), Refusal> {

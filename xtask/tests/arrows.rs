@@ -12,7 +12,9 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     // The composition root knows the five it wires together, and the load tester as a command.
     ("sluice", &["sluice-audit", "sluice-config", "sluice-loadtest", "sluice-node", "sluice-server", "sluice-store"]),
-    ("sluice-config", &[]),
+    ("sluice-config", &["sluice-secret"]),
+    // What is never shown, for whoever was handed it.
+    ("sluice-secret", &[]),
     // The media plane: rtp and sdp <- core <- node, net <- node.
     ("sluice-rtp", &[]),
     ("sluice-sdp", &[]),
@@ -32,10 +34,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     // speak the values of core to node's handle.
     ("sluice-rooms", &[]),
     // What is recorded, as decisions: it knows neither files nor the media plane.
-    ("sluice-recordings", &[]),
+    ("sluice-recordings", &["sluice-secret"]),
     // What is kept knows nobody: it is handed values, and who hands them knows what they mean.
     ("sluice-audit", &[]),
-    ("sluice-objects", &[]),
+    ("sluice-objects", &["sluice-secret"]),
     ("sluice-store", &[]),
     (
         "sluice-server",

@@ -4,7 +4,7 @@
 //! there stands in an [`Outbox`]: a small file beside the files themselves, so that neither a killed server nor a
 //! bucket that is away for days loses any.
 //!
-//! Owned by the control plane. Knows no other crate of ours, and nothing of rooms and recordings: it is handed files,
+//! Owned by the control plane. Knows of ours only what a secret is, and nothing of rooms and recordings: it is handed files,
 //! keys and randomness. Without a bucket there is nothing to do here: files stay where they were written.
 //!
 //! # What is held before a local file may go
@@ -40,6 +40,7 @@ pub use error::{Code, ShelfError, Trouble};
 pub use key::ObjectKey;
 pub use outbox::{Outbox, OutboxConfig, Outcome, Receipt};
 pub use parcel::{Destination, Item, Kept, Parcel};
-pub use settings::{S3Settings, Secret};
+pub use settings::S3Settings;
 pub use shelf::{LONGEST_LIFE, Shelf, SignedUrl, Stored, Tries};
+pub use sluice_secret::Secret;
 pub use transport::Reach;

@@ -5,39 +5,12 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use crate::{ObjectKey, Reach, ShelfError};
+use crate::{ObjectKey, Reach, Secret, ShelfError};
 
 /// Bytes of an endpoint, and of a key.
 const TEXT: usize = 2048;
 /// Bytes of a token of keys that are lent; those of AWS are about 1 kB.
 const TOKEN: usize = 16 * 1024;
-
-/// What lets somebody into a bucket: neither logs, answers nor errors have it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// What is written instead.
-    pub const HIDDEN: &str = "<hidden>";
-
-    /// The secret itself, for the one call that needs it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(secret: String) -> Self {
-        Self(secret)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::HIDDEN)
-    }
-}
 
 /// A bucket that speaks S3, and its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +61,9 @@ impl S3Settings {
         if self.url().is_none() {
             return Err(ShelfError::Settings("the endpoint and the bucket make no address together"));
         }
-        let is_key =
-            |key: &Secret, most| (1..=most).contains(&key.0.len()) && key.0.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_key = |key: &Secret, most| {
+            (1..=most).contains(&key.len_bytes()) && key.reveal().bytes().all(|byte| byte.is_ascii_graphic())
+        };
         let keys = is_key(&self.access_key, TEXT) && is_key(&self.secret_key, TEXT);
         if !keys || self.session_token.as_ref().is_some_and(|token| !is_key(token, TOKEN)) {
             return Err(ShelfError::Settings("the keys are empty, or none"));

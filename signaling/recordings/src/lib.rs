@@ -16,7 +16,6 @@ mod refusal;
 pub mod request;
 #[cfg(test)]
 mod request_tests;
-mod secret;
 
 pub use info::egress_info;
 pub use name::{Facts, ObjectPath, Template, UnixSeconds, rfc3339};
@@ -30,4 +29,4 @@ pub use recording::{
 };
 pub use redaction::Request;
 pub use refusal::Refusal;
-pub use secret::Secret;
+pub use sluice_secret::Secret;

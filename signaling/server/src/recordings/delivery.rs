@@ -361,7 +361,6 @@ impl Shared {
 }
 
 fn settings(target: &S3Target) -> S3Settings {
-    let secret = |secret: &sluice_recordings::Secret| secret.reveal().to_owned().into();
     S3Settings {
         bucket: target.bucket.clone(),
         region: target.region.clone(),
@@ -370,9 +369,9 @@ fn settings(target: &S3Target) -> S3Settings {
             true => endpoint.clone(),
             false => format!("https://{endpoint}"),
         }),
-        access_key: secret(&target.access_key),
-        secret_key: secret(&target.secret),
-        session_token: target.session_token.as_ref().map(secret),
+        access_key: target.access_key.clone(),
+        secret_key: target.secret.clone(),
+        session_token: target.session_token.clone(),
         path_style: target.path_style,
         prefix: String::new(),
     }
