@@ -27,6 +27,11 @@ const REPORTS: usize = 32;
 /// the way and stalled publishers stay well below.
 const MAX_DEVIATION_US: i64 = 10_000_000;
 
+/// Most pictures that are shown before one that came in front of them, and how long before: decoders hold back no more
+/// (H.264 section A.3.1, H.265 section A.4.2). A line that goes back for longer was set back.
+const MAX_EARLY: u32 = 16;
+const MAX_EARLY_US: u64 = 1_000_000;
+
 /// Corrections forward of more than this are a jump: to slew over them would take minutes.
 const JUMP_US: i64 = 1_000_000;
 
@@ -82,13 +87,17 @@ pub(crate) struct MediaClock {
     pending_us: i64,
     /// The last time given.
     last_us: i64,
+    /// How many frames were given since then that are shown before it.
+    early: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
-    /// The newest timestamp, and how many ticks it is behind the one the line began with.
+    /// The last timestamp, and how many ticks it is behind the one the line began with.
     timestamp: u32,
     ticks: i64,
+    /// The most there were of these.
+    newest: i64,
     /// Where the line began, with all that was slewed since.
     begin_us: i64,
 }
@@ -98,6 +107,8 @@ struct Anchor {
 pub(crate) struct Placed {
     /// Microseconds since the recording's start, never less than the one before.
     pub(crate) time_us: u64,
+    /// How long before that its timestamp is: pictures may be sent in another order than they are shown in.
+    pub(crate) early_us: u64,
     /// The line began anew.
     pub(crate) is_jump: bool,
 }
@@ -105,15 +116,15 @@ pub(crate) struct Placed {
 impl MediaClock {
     pub(crate) fn new(rate: NonZeroU32, is_video: bool) -> Self {
         let slew = if is_video { SLEW_OF_PICTURES } else { SLEW_OF_SOUND };
-        Self { rate: i64::from(rate.get()), slew, anchor: None, reported: None, pending_us: 0, last_us: 0 }
+        Self { rate: i64::from(rate.get()), slew, anchor: None, reported: None, pending_us: 0, last_us: 0, early: 0 }
     }
 
-    /// Places a frame that came at `received_us`. Frames come in the order in which they are shown.
+    /// Places a frame that came at `received_us`.
     pub(crate) fn place(&mut self, timestamp: u32, received_us: i64) -> Placed {
         let time_us = match &mut self.anchor {
             Some(anchor) => {
                 let passed = anchor.go_to(timestamp);
-                let slewed_us = (passed * 1_000_000 / self.rate / self.slew).abs().min(self.pending_us.abs());
+                let slewed_us = (passed * 1_000_000 / self.rate / self.slew).min(self.pending_us.abs());
                 let slewed_us = slewed_us * self.pending_us.signum();
                 anchor.begin_us += slewed_us;
                 self.pending_us -= slewed_us;
@@ -125,11 +136,15 @@ impl MediaClock {
         let is_jump = is_far && self.anchor.is_some();
         let time_us = if is_far { received_us } else { time_us };
         if is_jump || self.anchor.is_none() {
-            self.anchor = Some(Anchor { timestamp, ticks: 0, begin_us: time_us });
+            self.anchor = Some(Anchor { timestamp, ticks: 0, newest: 0, begin_us: time_us });
             self.pending_us = 0;
         }
+        let early_us = self.last_us.saturating_sub(time_us).max(0).unsigned_abs();
+        self.early = if early_us == 0 { 0 } else { self.early.saturating_add(1) };
+        let is_early = self.early <= MAX_EARLY && early_us <= MAX_EARLY_US;
         self.last_us = self.last_us.max(time_us);
-        Placed { time_us: self.last_us.unsigned_abs(), is_jump }
+        let early_us = if is_early { early_us } else { 0 };
+        Placed { time_us: self.last_us.unsigned_abs(), early_us, is_jump }
     }
 
     /// Takes a report that came at `received_us`.
@@ -144,7 +159,7 @@ impl MediaClock {
             return;
         }
         let Some(anchor) = &mut self.anchor else {
-            self.anchor = Some(Anchor { timestamp: report.timestamp, ticks: 0, begin_us: target_us });
+            self.anchor = Some(Anchor { timestamp: report.timestamp, ticks: 0, newest: 0, begin_us: target_us });
             return;
         };
         let mut then = *anchor;
@@ -167,13 +182,15 @@ fn ntp_us(ntp: u64) -> i64 {
 }
 
 impl Anchor {
-    /// Goes on to a timestamp, the shorter way around; gives by how many ticks.
+    /// Goes to a timestamp, the shorter way around; gives how many ticks it is beyond all before.
     fn go_to(&mut self, timestamp: u32) -> i64 {
         let passed = i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed());
         self.timestamp = timestamp;
         // A line that runs away from the arrival of its packets begins anew: this stays small.
         self.ticks = self.ticks.saturating_add(passed);
-        passed
+        let beyond = self.ticks.saturating_sub(self.newest).max(0);
+        self.newest += beyond;
+        beyond
     }
 
     fn time_us(&self, rate: i64) -> i64 {
@@ -206,7 +223,8 @@ mod tests {
         for second in 0..frames {
             // Arrival jitters; the line does not.
             let placed = clock.place(timestamp, 250_000 + second * 1_000_000 + (second % 7) * 10_000);
-            assert_eq!(placed, Placed { time_us: 250_000 + second.unsigned_abs() * 1_000_000, is_jump: false });
+            let time_us = 250_000 + second.unsigned_abs() * 1_000_000;
+            assert_eq!(placed, Placed { time_us, early_us: 0, is_jump: false });
             timestamp = timestamp.wrapping_add(90_000);
         }
     }
@@ -260,8 +278,44 @@ mod tests {
     fn a_line_that_jumps_begins_anew_at_its_arrival() {
         let mut clock = clock(90_000);
         clock.place(0, 0);
-        assert_eq!(clock.place(1 << 31, 33_000), Placed { time_us: 33_000, is_jump: true });
-        assert_eq!(clock.place((1 << 31) + 3000, 66_000), Placed { time_us: 66_333, is_jump: false });
+        assert_eq!(clock.place(1 << 31, 33_000), Placed { time_us: 33_000, early_us: 0, is_jump: true });
+        assert_eq!(clock.place((1 << 31) + 3000, 66_000), Placed { time_us: 66_333, early_us: 0, is_jump: false });
+    }
+
+    #[test]
+    fn pictures_sent_behind_one_that_is_shown_later_are_early_and_those_of_a_line_set_back_are_not_for_long() {
+        let mut clock = clock(90_000);
+        let order = [0_u32, 3, 1, 2, 6, 4, 5];
+        let shown = order.map(|frame| {
+            let placed = clock.place(frame * 9_000, i64::from(frame) * 100_000);
+            (placed.time_us / 100_000, (placed.time_us - placed.early_us) / 100_000)
+        });
+        assert_eq!(shown, [(0, 0), (3, 3), (3, 1), (3, 2), (6, 6), (6, 4), (6, 5)]);
+        // Set back by more than any decoder holds, and by less.
+        assert_eq!(clock.place(0, 600_000), Placed { time_us: 600_000, early_us: 600_000, is_jump: false });
+        let early = (0..100_u32).filter(|frame| clock.place(frame * 90, 600_000).early_us > 0).count();
+        assert_eq!(early, 13, "and the three in front of them");
+        assert_eq!(clock.place(2 * 90_000, 600_000).early_us, 0);
+        assert_eq!(clock.place(2 * 90_000 - 99_000, 600_000).early_us, 0, "more than a second");
+    }
+
+    #[test]
+    fn pictures_that_are_out_of_order_are_slewed_no_faster_than_others() {
+        let (mut wall, mut clock, at) = (WallClock::default(), clock(90_000), Instant::now());
+        clock.place(0, 0);
+        // Half a second too late, as the first report says.
+        wall.place(5_000_000_000, 0, false);
+        clock.report(&SenderReport { ntp: ntp(5_000_000_000), timestamp: 0, received_at: at }, 500_000, &mut wall);
+        clock.report(&SenderReport { ntp: ntp(4_999_500_000), timestamp: 0, received_at: at }, 0, &mut wall);
+        let mut last = 0;
+        for group in 0..10_u32 {
+            for frame in [3, 1, 2] {
+                let placed = clock.place((3 * group + frame) * 3_000, i64::from(3 * group + frame) * 33_333);
+                last = last.max(placed.time_us);
+            }
+        }
+        // A second has passed, of which a tenth is slewed at most.
+        assert!(last.abs_diff(1_000_000) <= 100_001, "{last}");
     }
 
     #[test]

@@ -33,6 +33,13 @@ impl Codec {
         matches!(self, Self::Video(_))
     }
 
+    /// Pictures may come in another order than they are shown in. Browsers make none such; encoders of hardware, and what is
+    /// published through a server SDK, may. Of the others a packet's frame is always the next that is shown.
+    #[must_use]
+    pub fn is_reordered(self) -> bool {
+        matches!(self, Self::Video(VideoCodec::H264 | VideoCodec::H265))
+    }
+
     /// What WebM allows; the others make the same file a Matroska one.
     #[must_use]
     pub fn is_webm(self) -> bool {

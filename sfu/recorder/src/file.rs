@@ -475,9 +475,12 @@ impl FileRecorder {
         let place = file.members.iter().position(|member| member.summary.input.0 == next);
         // A track that is not in the file waits for the next part.
         let Some(place) = place else { return };
-        if let Some(member) = file.members.get_mut(place) {
-            member.note(&frame);
+        let Some(member) = file.members.get_mut(place) else { return };
+        // What is shown before the key frame that the file begins with builds on one that is not in it.
+        if member.summary.frames > 0 && frame.shown_us() < member.summary.begin_us {
+            return;
         }
+        member.note(&frame);
         file.writer.write(place, frame);
         if file.flush_at.is_none() {
             file.flush_at = Some(now + FLUSH_AFTER);

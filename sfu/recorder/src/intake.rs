@@ -82,14 +82,23 @@ impl TrackConfig {
 /// A frame in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// Microseconds since the recording's start.
+    /// Microseconds since the recording's start, never less than of the one before.
     pub(crate) time_us: u64,
+    /// How long before that it is shown: pictures that others build on are sent before others that are shown first.
+    pub(crate) early_us: u64,
     /// How long it lasts, as far as it says.
     pub(crate) duration_us: Option<u64>,
     /// How long it is taken to last where nothing follows it.
     pub(crate) usual_us: u64,
     pub(crate) is_key: bool,
     pub(crate) data: Vec<u8>,
+}
+
+impl Frame {
+    /// When it is shown or heard, in microseconds since the recording's start.
+    pub(crate) fn shown_us(&self) -> u64 {
+        self.time_us.saturating_sub(self.early_us)
+    }
 }
 
 /// What an intake gives.
@@ -130,9 +139,13 @@ struct Stream {
     left_out: u8,
     /// The next picture has to be a key frame that says all.
     must_enter: bool,
-    /// How long pictures stand, by the last two that followed one another.
-    usual_us: u64,
+    /// When the picture is shown that was entered with. Those behind it that are shown before it build on what is missing.
+    entered_us: u64,
+    /// From one picture to the next, of the last two that followed one another.
+    step_us: u64,
     last_us: Option<u64>,
+    /// Pictures that came behind the last one and are shown between the two.
+    early: u32,
 }
 
 impl Intake {
@@ -164,8 +177,10 @@ impl Intake {
             config: None,
             left_out: 0,
             must_enter: format.codec.is_video(),
-            usual_us: USUAL_FRAME_US,
+            entered_us: 0,
+            step_us: USUAL_FRAME_US,
             last_us: None,
+            early: 0,
         };
         if format.codec == Codec::Opus {
             let config = TrackConfig::Opus(format.channels);
@@ -288,6 +303,7 @@ impl Intake {
     fn take_frame(&mut self, head: &PacketHead, built: Built, now: Instant) {
         let received_us = self.us(head.received_at);
         let Some(stream) = &mut self.stream else { return };
+        let enters = stream.must_enter;
         let duration_us = match stream.format.codec {
             Codec::Opus => opus_duration_us(&built.data),
             Codec::Video(codec) => {
@@ -316,21 +332,33 @@ impl Intake {
         };
         let Some(stream) = &mut self.stream else { return };
         let placed = stream.clock.place(head.timestamp, received_us);
+        let early_us = if stream.format.codec.is_reordered() { placed.early_us } else { 0 };
+        if enters {
+            stream.entered_us = placed.time_us - early_us;
+        } else if placed.time_us - early_us < stream.entered_us {
+            return;
+        }
         if placed.is_jump && self.gap.is_none() {
             self.gap = self.end_us.map(|end_us| (end_us, GapReason::Restarted));
         }
-        // Where something is missing, the one before stood longer than it was made to.
-        if let Some(last_us) = stream.last_us
-            && self.gap.is_none()
-        {
-            stream.usual_us = (placed.time_us - last_us).min(MAX_LAST_FRAME_US);
+        if early_us > 0 {
+            stream.early = stream.early.saturating_add(1);
+        } else {
+            // Where something is missing, the one before stood longer than it was made to.
+            if let Some(last_us) = stream.last_us
+                && self.gap.is_none()
+            {
+                stream.step_us = (placed.time_us - last_us).min(MAX_LAST_FRAME_US);
+            }
+            stream.last_us = Some(placed.time_us);
+            stream.early = 0;
         }
-        stream.last_us = Some(placed.time_us);
-        let usual_us = stream.usual_us;
+        let usual_us = stream.step_us / (u64::from(stream.early) + 1);
         self.end_gap(placed.time_us);
         self.end_us = Some(placed.time_us + duration_us.unwrap_or(usual_us));
         self.taken.push_back(Taken::Frame(Frame {
             time_us: placed.time_us,
+            early_us,
             duration_us,
             usual_us,
             is_key: built.is_key,

@@ -3,6 +3,12 @@
 //! Boxes are those of `shiguredo_mp4` (no dependencies, Apache-2.0, released every few months); its muxer makes the
 //! head. Fragments are put together here, because the muxer counts time from the sum of durations, and here a frame
 //! says its own: tracks begin apart and have gaps.
+//!
+//! Pictures may be sent in another order than they are shown in. They are decoded at the times at which pictures are shown,
+//! one after the other and as much sooner as has turned out to be needed, and a composition offset says how much later each is
+//! shown (section 8.6.1.3). How far they are out of order need not be known beforehand: the first ones are decoded more
+//! quickly. Nor does the file need an edit list, or offsets below nothing, which players understand differently: ffmpeg shows
+//! all later for them. A fragment ends in front of the newest picture, as others may come that are shown before it.
 
 use std::num::NonZeroU32;
 
@@ -35,14 +41,25 @@ const MAX_ENTRIES: usize = 16_384;
 const MAX_SAMPLES: usize = 4096;
 
 /// What is said of each sample: its duration, its size and its flags.
-pub(super) const SAMPLE_LEN: usize = 12;
+const SAMPLE_LEN: usize = 12;
 
-/// What a `trun` says (section 8.8.8): where the bytes are, and for each sample the three.
-pub(super) const TRUN_FLAGS: u32 = 0x0701;
+/// The same with its composition offset, where pictures are out of order.
+const OFFSET_SAMPLE_LEN: usize = 16;
 
 /// No head of a fragment is longer: its samples, and the heads of more tracks than a file has.
-pub(super) const MAX_MOOF: u64 = 64 << 10;
-const _: () = assert!(MAX_SAMPLES * SAMPLE_LEN + 126 * 100 < 64 << 10, "our own fragments are read");
+pub(super) const MAX_MOOF: u64 = 128 << 10;
+const _: () = assert!(MAX_SAMPLES * OFFSET_SAMPLE_LEN + 126 * 100 < 128 << 10, "our own fragments are read");
+
+/// How long each sample of a `trun` is (section 8.8.8), by its version and flags: where the bytes are, and for each sample the
+/// three, or the four. Nothing for what is not written here.
+pub(super) fn sample_len(version_and_flags: u32) -> Option<usize> {
+    match version_and_flags {
+        0x0000_0701 => Some(SAMPLE_LEN),
+        // Version 1 where an offset is below nothing.
+        0x0000_0f01 | 0x0100_0f01 => Some(OFFSET_SAMPLE_LEN),
+        _ => None,
+    }
+}
 
 /// A frame that a decoder can begin with depends on no other (section 8.8.3.1).
 const SYNC: SampleFlags = SampleFlags::new(0x0200_0000);
@@ -69,15 +86,22 @@ pub(crate) struct Mp4Writer {
 struct Track {
     timescale: u32,
     samples: Vec<PendingSample>,
-    /// Ticks at which the last sample ends.
+    /// Ticks at which the last sample that was written ends.
     end: u64,
+    /// The first tick at which a sample may be shown that is not out of order.
+    next: u64,
+    /// Pictures came that are shown before one in front of them.
+    is_reordered: bool,
+    /// By how many ticks samples are decoded before one is shown.
+    lead: u64,
     /// How long the next one is taken to last where nothing follows it: as long as the last, within bounds.
     usual: u32,
 }
 
 #[derive(Debug)]
 struct PendingSample {
-    time: u64,
+    /// Ticks at which it is shown.
+    shown: u64,
     duration: Option<u32>,
     is_key: bool,
     data: Vec<u8>,
@@ -99,7 +123,7 @@ impl Mp4Writer {
             let is_video = track.codec().is_video();
             let timescale = if is_video { VIDEO_TIMESCALE } else { AUDIO_TIMESCALE };
             let usual = if is_video { VIDEO_TIMESCALE / ASSUMED_PER_SECOND } else { AUDIO_TIMESCALE / 50 };
-            Track { timescale, samples: Vec::new(), end: 0, usual }
+            Track { timescale, samples: Vec::new(), end: 0, next: 0, is_reordered: false, lead: 0, usual }
         };
         Some(Self {
             len: u64::try_from(head.len()).ok()?,
@@ -119,23 +143,26 @@ impl Mp4Writer {
         let is_full = self.fragment.is_some_and(|fragment| {
             file_us.saturating_sub(fragment.begin_us) >= MAX_CLUSTER_US
                 || fragment.bytes + frame.data.len() > MAX_CLUSTER_BYTES
-                || fragment.samples == MAX_SAMPLES
+                || fragment.samples >= MAX_SAMPLES
         });
         let Some(place) = self.tracks.get_mut(track) else { return };
         let ticks = |us: u64| ticks(us, place.timescale);
-        let newest = place.samples.last().map_or(place.end, |last| last.time + 1);
-        let time = ticks(file_us).max(newest);
+        place.is_reordered |= frame.early_us > 0;
+        let shown = if frame.early_us > 0 {
+            ticks(frame.shown_us().saturating_sub(self.origin_us))
+        } else {
+            ticks(file_us).max(place.next)
+        };
+        place.next = place.next.max(shown + 1);
         let duration = frame.duration_us.and_then(|us| u32::try_from(ticks(us)).ok());
-        // Now it is known how long the one before lasts. Within a fragment a sample begins where the durations of those
-        // before it end (section 8.8.8), so it stands for what is missing behind it as well. The last one need not: the
-        // next fragment says when it begins.
-        if let Some(last) = place.samples.last_mut() {
-            let until = u32::try_from(time - last.time).unwrap_or(u32::MAX);
-            let own = last.duration.filter(|_| is_full);
-            last.duration = Some(own.map_or(until, |own| own.min(until)));
-        }
         if is_full {
-            self.flush();
+            // Now it is known how long the one before lasts at most. It need not stand for what is missing behind it: the
+            // next fragment says when it begins.
+            if let Some(last) = place.samples.last_mut().filter(|_| !place.is_reordered) {
+                let until = u32::try_from(shown - last.shown).unwrap_or(u32::MAX);
+                last.duration = Some(last.duration.map_or(until, |own| own.min(until)));
+            }
+            self.cut(false);
         }
         let fragment = self.fragment.get_or_insert(Fragment { begin_us: file_us, bytes: 0, samples: 0 });
         fragment.bytes += frame.data.len();
@@ -143,7 +170,7 @@ impl Mp4Writer {
         if let Some(place) = self.tracks.get_mut(track) {
             place
                 .samples
-                .push(PendingSample { time, duration, is_key: frame.is_key, data: frame.data });
+                .push(PendingSample { shown, duration, is_key: frame.is_key, data: frame.data });
         }
     }
 
@@ -152,6 +179,12 @@ impl Mp4Writer {
     }
 
     pub(crate) fn flush(&mut self) {
+        self.cut(false);
+    }
+
+    /// Ends the fragment. What may be shown behind pictures that are still to come is kept for the next one, unless this is the
+    /// last.
+    fn cut(&mut self, is_last: bool) {
         if self.fragment.take().is_none() {
             return;
         }
@@ -159,23 +192,22 @@ impl Mp4Writer {
         let mut runs = Vec::new();
         let mut payload = Vec::new();
         for (track, number) in self.tracks.iter_mut().zip(1..) {
-            let samples = std::mem::take(&mut track.samples);
-            let Some(first) = samples.first() else { continue };
-            let begin = first.time;
-            let first_key = samples.iter().position(|sample| sample.is_key);
-            let mut run = Run { track: number, begin, offset: payload.len(), first_key, samples: Vec::new() };
-            for sample in samples {
-                let duration = sample.duration.unwrap_or(track.usual);
-                track.usual = duration.min(track.timescale / ASSUMED_PER_SECOND);
-                track.end = sample.time + u64::from(duration);
-                run.samples.push(TrunSample {
-                    duration: Some(duration),
-                    size: u32::try_from(sample.data.len()).ok(),
-                    flags: Some(if sample.is_key { SYNC } else { NON_SYNC }),
-                    composition_time_offset: None,
-                });
-                payload.extend_from_slice(&sample.data);
+            let samples = track.take(is_last);
+            if let Some(first) = track.samples.first() {
+                let begin_us = us(first.shown, track.timescale);
+                let kept = self.fragment.get_or_insert(Fragment { begin_us, bytes: 0, samples: 0 });
+                kept.begin_us = kept.begin_us.min(begin_us);
+                kept.bytes += track.samples.iter().map(|sample| sample.data.len()).sum::<usize>();
+                kept.samples += track.samples.len();
             }
+            if samples.is_empty() {
+                continue;
+            }
+            let entry = samples.iter().position(|sample| sample.is_key);
+            let entry = entry.and_then(|place| Some((place, samples.get(place)?.shown)));
+            let mut run = track.lay(number, &samples);
+            (run.offset, run.entry) = (payload.len(), entry);
+            samples.iter().for_each(|sample| payload.extend_from_slice(&sample.data));
             runs.push(run);
         }
         // Sizes and counts are within their fields: a fragment is bounded.
@@ -183,16 +215,16 @@ impl Mp4Writer {
         let seek_number = u32::try_from(self.seek_track + 1).unwrap_or(u32::MAX);
         for (run, number) in runs.iter().zip(1..) {
             if run.track == seek_number
-                && let Some(first_key) = run.first_key
+                && let Some(entry) = run.entry
             {
-                self.note_entry(run, number, first_key);
+                self.note_entry(number, entry);
             }
         }
         self.append(bytes);
     }
 
     pub(crate) fn finish(&mut self, end_us: u64) {
-        self.flush();
+        self.cut(true);
         let file_ms = ticks(end_us.saturating_sub(self.origin_us), 1_000);
         if let Some(at) = self.mehd {
             self.written.patches.push(duration_patch(at, file_ms));
@@ -202,7 +234,8 @@ impl Mp4Writer {
         }
     }
 
-    fn note_entry(&mut self, run: &Run, traf_number: u32, first_key: usize) {
+    /// Notes the sample at a place in its run, and when it is shown.
+    fn note_entry(&mut self, traf_number: u32, (place, time): (usize, u64)) {
         if self.entries.len() == MAX_ENTRIES {
             let mut place = 0_usize;
             self.entries.retain(|_| {
@@ -210,19 +243,12 @@ impl Mp4Writer {
                 place % 2 == 1
             });
         }
-        let before: u64 = run
-            .samples
-            .iter()
-            .take(first_key)
-            .filter_map(|sample| sample.duration)
-            .map(u64::from)
-            .sum();
         self.entries.push(TfraEntry {
-            time: run.begin + before,
+            time,
             moof_offset: self.len,
             traf_number,
             trun_number: 1,
-            sample_number: u32::try_from(first_key + 1).unwrap_or(u32::MAX),
+            sample_number: u32::try_from(place + 1).unwrap_or(u32::MAX),
         });
     }
 
@@ -254,8 +280,75 @@ struct Run {
     begin: u64,
     /// Where its bytes begin in the payload.
     offset: usize,
-    first_key: Option<usize>,
+    /// The first sample a decoder can begin with: its place, and when it is shown.
+    entry: Option<(usize, u64)>,
     samples: Vec<TrunSample>,
+}
+
+impl Track {
+    /// The samples of a fragment. Where pictures are out of order, those from the newest on stay: others may come that are
+    /// shown before it. If these are all there are, none came for long.
+    fn take(&mut self, is_last: bool) -> Vec<PendingSample> {
+        let newest = self
+            .samples
+            .iter()
+            .zip(0..)
+            .max_by_key(|(sample, _)| sample.shown)
+            .map_or(0, |(_, place)| place);
+        let bytes: usize = self.samples.iter().skip(newest).map(|sample| sample.data.len()).sum();
+        let stays = self.is_reordered && !is_last && newest > 0 && bytes < MAX_CLUSTER_BYTES / 2;
+        let kept = self.samples.split_off(if stays { newest } else { self.samples.len() });
+        std::mem::replace(&mut self.samples, kept)
+    }
+
+    /// When samples are decoded: strictly one after the other, behind those that were written.
+    fn decoded(&mut self, samples: &[PendingSample]) -> Vec<u64> {
+        let mut times: Vec<u64> = samples.iter().map(|sample| sample.shown).collect();
+        times.sort_unstable();
+        let late = samples.iter().zip(&times).map(|(sample, time)| time.saturating_sub(sample.shown));
+        self.lead = late.max().unwrap_or_default().max(self.lead);
+        times.iter_mut().for_each(|time| *time = time.saturating_sub(self.lead));
+        // Those for which there is no time yet share what is there in front of the next one.
+        let count = times.iter().position(|time| *time > self.end).unwrap_or(times.len());
+        let room = times.get(count).map_or(0, |time| time - self.end);
+        for (time, place) in times.iter_mut().take(count).zip(0_u64..) {
+            *time = self.end + room * place / u64::try_from(count).unwrap_or(u64::MAX);
+        }
+        let mut earliest = self.end;
+        for time in &mut times {
+            *time = (*time).max(earliest);
+            earliest = *time + 1;
+        }
+        times
+    }
+
+    /// Lays samples into a run. Within a fragment a sample begins where the durations of those before it end (section 8.8.8),
+    /// so it stands for what is missing behind it as well.
+    fn lay(&mut self, track: u32, samples: &[PendingSample]) -> Run {
+        let times = self.decoded(samples);
+        let begin = times.first().copied().unwrap_or(self.end);
+        let offset = |sample: &PendingSample, time: u64| sample.shown.cast_signed().saturating_sub(time.cast_signed());
+        let is_any_apart = samples.iter().zip(&times).any(|(sample, time)| offset(sample, *time) != 0);
+        let mut run = Run { track, begin, offset: 0, entry: None, samples: Vec::with_capacity(samples.len()) };
+        for (place, (sample, time)) in samples.iter().zip(&times).enumerate() {
+            let duration = match times.get(place + 1) {
+                Some(next) => u32::try_from(next - time).unwrap_or(u32::MAX),
+                None => sample.duration.unwrap_or(self.usual),
+            };
+            self.usual = duration.min(self.timescale / ASSUMED_PER_SECOND);
+            self.end = time + u64::from(duration);
+            run.samples.push(TrunSample {
+                duration: Some(duration),
+                size: u32::try_from(sample.data.len()).ok(),
+                flags: Some(if sample.is_key { SYNC } else { NON_SYNC }),
+                composition_time_offset: is_any_apart.then(|| offset(sample, *time)),
+            });
+        }
+        if !self.is_reordered {
+            self.next = self.next.max(self.end);
+        }
+        run
+    }
 }
 
 /// `moof` and `mdat`.
@@ -351,6 +444,10 @@ fn ticks(us: u64, timescale: u32) -> u64 {
     u64::try_from(u128::from(us) * u128::from(timescale) / 1_000_000).unwrap_or(u64::MAX)
 }
 
+fn us(ticks: u64, timescale: u32) -> u64 {
+    u64::try_from(u128::from(ticks) * 1_000_000 / u128::from(timescale)).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -379,7 +476,8 @@ mod tests {
         let mut writer = Mp4Writer::begin(&[TrackConfig::Opus(2)], 0).unwrap();
         for _ in 0..3 * MAX_SAMPLES {
             let data = vec![0xfc];
-            writer.write(0, Frame { time_us: 0, duration_us: Some(20_000), usual_us: 20_000, is_key: true, data });
+            let (duration_us, usual_us) = (Some(20_000), 20_000);
+            writer.write(0, Frame { time_us: 0, early_us: 0, duration_us, usual_us, is_key: true, data });
         }
         writer.finish(0);
         let file = writer.written.appended.concat();

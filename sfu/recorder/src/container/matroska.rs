@@ -126,10 +126,14 @@ impl MatroskaWriter {
     pub(crate) fn write(&mut self, track: usize, frame: &Frame) {
         let time_ms = self.file_ms(frame.time_us);
         let Some(last_ms) = self.last_ms.get_mut(track) else { return };
-        // Two frames of a track never share a millisecond: decoders take that for an error.
-        let time_ms = last_ms.map_or(time_ms, |last_ms| time_ms.max(last_ms + 1));
+        // Two frames of a track never share a millisecond: decoders take that for an error. A picture that is shown before
+        // one in front of it takes no time of its own on the file's line.
+        let next_ms = u64::from(frame.early_us == 0);
+        let time_ms = last_ms.map_or(time_ms, |last_ms| time_ms.max(last_ms + next_ms));
         *last_ms = Some(time_ms);
 
+        // Blocks say when they are shown, in the order in which they are decoded (RFC 9559 section 10).
+        let shown_ms = if frame.early_us == 0 { time_ms } else { self.file_ms(frame.shown_us()) };
         let is_full = self.cluster.as_ref().is_some_and(|cluster| {
             time_ms.saturating_sub(cluster.time_ms) >= MAX_CLUSTER_US / 1000
                 || cluster.blocks.len() + frame.data.len() > MAX_CLUSTER_BYTES
@@ -145,9 +149,9 @@ impl MatroskaWriter {
             let number = u64::try_from(track + 1).unwrap_or(u64::MAX);
             self.cues.push(Cue { time_ms, track: number, position: self.len - self.layout.data });
         }
-        // A frame of another track may be a little older than the cluster.
-        let behind = i64::try_from(time_ms.abs_diff(cluster.time_ms)).unwrap_or(i64::MAX);
-        let relative = if time_ms < cluster.time_ms { -behind } else { behind };
+        // That may be before the cluster, and a frame of another track may be a little older, too.
+        let behind = i64::try_from(shown_ms.abs_diff(cluster.time_ms)).unwrap_or(i64::MAX);
+        let relative = if shown_ms < cluster.time_ms { -behind } else { behind };
         let relative = i16::try_from(relative).unwrap_or(if relative < 0 { i16::MIN } else { i16::MAX });
         // RFC 9559 section 10.2: track number, time, flags.
         let number = u8::try_from(track + 1).unwrap_or(u8::MAX).min(0x7e) | 0x80;
@@ -347,6 +351,7 @@ mod tests {
         for packet in 0..400 {
             let frame = Frame {
                 time_us: 7_000_000 + packet * 20_000,
+                early_us: 0,
                 duration_us: Some(20_000),
                 usual_us: 20_000,
                 is_key: true,

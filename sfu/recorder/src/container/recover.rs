@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::boxes::{self, find};
 use super::ebml::{self, LONG_HEAD, read_head, read_uint};
-use super::fragmented_mp4::{MAX_MOOF, SAMPLE_LEN, TRUN_FLAGS, duration_patch, mehd as mehd_in};
+use super::fragmented_mp4::{MAX_MOOF, duration_patch, mehd as mehd_in, sample_len};
 use super::matroska::{Cue, Cues, DURATION_LEN, Layout, SEEK_HEAD_LEN, TYPE_VIDEO, id, tail};
 use super::{MAX_CLUSTER_BYTES, Patch};
 
@@ -290,13 +290,18 @@ fn end_us(moof: &[u8], timescales: &[u32]) -> Option<u64> {
         let begin = body(b"tfdt")?.get(4..12)?.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))?;
         // Version and flags, count, offset.
         let (head, samples) = body(b"trun")?.split_first_chunk::<12>()?;
-        let (samples, rest) = samples.as_chunks::<SAMPLE_LEN>();
-        let is_ours = number(head, 0)? == TRUN_FLAGS && usize::try_from(number(head, 4)?).ok()? == samples.len();
-        if !is_ours || !rest.is_empty() {
+        let samples = samples.chunks_exact(sample_len(number(head, 0)?)?);
+        if usize::try_from(number(head, 4)?).ok()? != samples.len() || !samples.remainder().is_empty() {
             return None;
         }
-        let lasts: u64 = samples.iter().filter_map(|sample| number(sample, 0)).map(u64::from).sum();
-        let us = u128::from(begin.saturating_add(lasts)) * 1_000_000 / u128::from(timescale);
+        let (mut decoded, mut end) = (begin, begin);
+        for sample in samples {
+            decoded = decoded.saturating_add(number(sample, 0)?.into());
+            // How much later it is shown than it is decoded, where that is said.
+            let offset = number(sample, 12).unwrap_or_default().cast_signed();
+            end = end.max(decoded.saturating_add_signed(offset.into()));
+        }
+        let us = u128::from(end) * 1_000_000 / u128::from(timescale);
         end_us = end_us.max(u64::try_from(us).ok()?);
     }
     Some(end_us)

@@ -129,6 +129,18 @@ pub fn times_s(path: &Path) -> Vec<f64> {
     lines.lines().map(|line| line.trim_end_matches(',').parse().unwrap()).collect()
 }
 
+/// What ffprobe says of the file's only track: when each packet is decoded, and when each picture is shown, in order.
+pub fn decoded_and_shown_s(path: &Path) -> (Vec<f64>, Vec<f64>) {
+    let say = |entries: &str| {
+        let path = path.display().to_string();
+        let output = run("ffprobe", &["-v", "error", "-show_entries", entries, "-of", "csv=p=0", &path]);
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let first = |line: &str| line.split(',').next().and_then(|time| time.parse().ok());
+        lines.lines().filter_map(first).collect()
+    };
+    (say("packet=dts_time"), say("frame=pts_time"))
+}
+
 /// Fails unless two times are within 100 ms.
 pub fn assert_near(measured_s: f64, expected_s: f64) {
     assert!((measured_s - expected_s).abs() < 0.1, "{measured_s} s instead of {expected_s} s");

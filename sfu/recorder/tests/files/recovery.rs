@@ -248,3 +248,27 @@ fn a_recording_with_bytes_of_somebody_elses_is_repaired_within_its_bounds_or_ref
         }
     }
 }
+
+#[test]
+fn what_was_recovered_of_pictures_in_another_order_than_theirs_plays() {
+    let directory = tempfile::tempdir().unwrap();
+    let frames = clip::h264_reordered(directory.path(), &clip::pictures(32, 32, 4));
+    let start = Instant::now();
+    let packets = super::times::reordered(start, &frames, packets::h264);
+    for (kind, extension) in [(Kind::Matroska, "mkv"), (Kind::FragmentedMp4, "mp4")] {
+        let mut recorder = FileRecorder::new(kind, 1, start);
+        recorder.handle_format(Input(0), Format::new("video/H264", 90_000, 0, Line::FIRST_OF_VIDEO).unwrap(), start);
+        let mut disk = Disk::default();
+        for packet in &packets {
+            recorder.handle_packet(Input(0), &packet.head, &packet.payload, packet.head.received_at);
+            disk.drain_file(&mut recorder);
+        }
+        let repaired = repaired(&disk.0[&0].1).unwrap();
+        assert!(repaired.duration_s > 2.5, "{} s", repaired.duration_s);
+        let path = directory.path().join(format!("cut.{extension}"));
+        std::fs::write(&path, &repaired.bytes).unwrap();
+        let played = play(&path);
+        assert_near(played.duration_s, repaired.duration_s);
+        assert!(played.streams[0].frames as f64 > repaired.duration_s * 29.0, "{played:?}");
+    }
+}
