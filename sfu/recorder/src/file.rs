@@ -2,7 +2,9 @@
 //!
 //! A file begins when it is known what is in it: pictures with their first key frame, sound at once. When something
 //! comes that it cannot hold (another codec, another track) the next *part* begins, with a key frame. Frames of
-//! several tracks are interleaved by their time; a track that is silent is not waited for long.
+//! several tracks are interleaved by their time; a track that is silent is not waited for long. Sound that came later
+//! waits for that key frame: of neither sound nor pictures anything is lost, and the next part may begin with sound from
+//! before the last picture of the one in front of it.
 //!
 //! Owned by whoever drains taps. Knows no file system: chunks come out in order.
 
@@ -277,7 +279,8 @@ impl FileRecorder {
         });
         let repairs = self.tracks.iter().map(|track| track.intake.poll_timeout());
         let flush = self.file.as_ref().and_then(|file| file.flush_at);
-        repairs.chain([frame, flush]).flatten().min()
+        let cut = self.cuts_since.map(|since| since + CUT_WAIT);
+        repairs.chain([frame, flush, cut]).flatten().min()
     }
 
     /// The recording ends here: what was taken is written, and the file is finished. Nothing is taken afterwards.
@@ -358,11 +361,19 @@ impl FileRecorder {
         }
         loop {
             self.take_heads(now);
+            if self.cuts_now(now) {
+                self.end_file();
+            }
             let Some(next) = self.next_track() else { break };
             if !self.may_write(next, now) {
                 break;
             }
-            self.write_next(next, now);
+            if self.cuts_since.is_some() && self.is_entry(next) {
+                // Who waits for it may be older.
+                self.end_file();
+            } else {
+                self.write_next(next, now);
+            }
         }
         if let Some(file) = &mut self.file
             && file.flush_at.is_some_and(|flush_at| flush_at <= now)
@@ -422,20 +433,27 @@ impl FileRecorder {
         }
     }
 
-    /// The track with the oldest frame.
+    /// The track with the oldest frame, of those that do not wait for the next file.
     fn next_track(&self) -> Option<usize> {
         let heads = self.tracks.iter().enumerate().filter_map(|(index, track)| match track.queue.front() {
             Some((Taken::Frame(frame), _)) => Some((frame.time_us, index)),
             _ => None,
         });
-        heads.min().map(|(_, index)| index)
+        let may_be_next = |index: usize| self.file.as_ref().is_none_or(|file| file.has(index));
+        heads.filter(|(_, index)| may_be_next(*index)).min().map(|(_, index)| index)
+    }
+
+    /// Whether a track goes on with a key frame.
+    fn is_entry(&self, index: usize) -> bool {
+        self.tracks.get(index).is_some_and(|track| {
+            let is_video = track.config.as_ref().is_some_and(|config| config.codec().is_video());
+            is_video && track.begins_with_key()
+        })
     }
 
     /// Whether the oldest frame need not wait for other tracks any more.
     fn may_write(&mut self, next: usize, now: Instant) -> bool {
-        let queued: usize = self.tracks.iter().map(|track| track.bytes).sum();
-        let frames: usize = self.tracks.iter().map(|track| track.frames).sum();
-        let is_full = queued > MAX_QUEUED_BYTES || frames > MAX_QUEUED_FRAMES;
+        let is_full = self.is_full();
         let Some((_, taken_at)) = self.tracks.get(next).and_then(|track| track.queue.front()) else { return false };
         let waited = now.saturating_duration_since(*taken_at);
         if self.file.is_none() {
@@ -459,22 +477,14 @@ impl FileRecorder {
         let is_video = track.config.as_ref().is_some_and(|config| config.codec().is_video());
         if is_video && frame.is_key {
             track.awaits_key = false;
-            if self.cuts_since.is_some() {
-                self.end_file();
-            }
         } else if track.awaits_key {
             return;
-        }
-        if self.cuts_now(next, now) {
-            self.end_file();
         }
         if self.file.is_none() {
             self.begin_file(next, frame.time_us, now);
         }
         let Some(file) = &mut self.file else { return };
-        let place = file.members.iter().position(|member| member.summary.input.0 == next);
-        // A track that is not in the file waits for the next part.
-        let Some(place) = place else { return };
+        let Some(place) = file.members.iter().position(|member| member.summary.input.0 == next) else { return };
         let Some(member) = file.members.get_mut(place) else { return };
         // What is shown before the key frame that the file begins with builds on one that is not in it.
         if member.summary.frames > 0 && frame.shown_us() < member.summary.begin_us {
@@ -488,23 +498,27 @@ impl FileRecorder {
         self.collect(now);
     }
 
-    /// Whether a track that is not in the file waits no longer for a key frame of the others.
-    fn cuts_now(&self, next: usize, now: Instant) -> bool {
+    /// Whether a track that is not in the file waits no longer for a key frame of the others: there is none to come, it has
+    /// waited for long enough, or for too much.
+    fn cuts_now(&self, now: Instant) -> bool {
         let (Some(since), Some(file)) = (self.cuts_since, &self.file) else { return false };
-        let is_in_file = |index: usize| file.members.iter().any(|member| member.summary.input.0 == index);
-        let mut shown = self
-            .tracks
-            .iter()
-            .enumerate()
-            .filter(|(index, track)| is_in_file(*index) && track.intake.is_video());
-        let are_all_quiet = shown.all(|(_, track)| track.is_quiet);
-        !is_in_file(next) && (are_all_quiet || now.saturating_duration_since(since) >= CUT_WAIT)
+        // What they gave before they fell silent still belongs to this file.
+        let is_over = |track: &Track| track.is_quiet && track.queue.is_empty();
+        let mut shown = file.members.iter().filter(|member| member.config.codec().is_video());
+        let is_none_to_come = shown.all(|member| self.tracks.get(member.summary.input.0).is_none_or(is_over));
+        is_none_to_come || self.is_full() || now.saturating_duration_since(since) >= CUT_WAIT
+    }
+
+    /// More waits than may.
+    fn is_full(&self) -> bool {
+        let bytes: usize = self.tracks.iter().map(|track| track.bytes).sum();
+        let frames: usize = self.tracks.iter().map(|track| track.frames).sum();
+        bytes > MAX_QUEUED_BYTES || frames > MAX_QUEUED_FRAMES
     }
 
     /// Begins a file with all tracks of which it is known what they are.
     fn begin_file(&mut self, first: usize, origin_us: u64, now: Instant) {
         self.waiting_since = None;
-        self.cuts_since = None;
         if self.parts >= MAX_PARTS {
             self.end_reason = Some(EndReason::TooManyParts);
             self.end();
@@ -556,6 +570,7 @@ impl FileRecorder {
     }
 
     fn end_file(&mut self) {
+        self.cuts_since = None;
         let Some(mut file) = self.file.take() else { return };
         let written = file.members.drain(..).map(|member| member.summary).filter(|summary| summary.frames > 0);
         let tracks: Vec<TrackSummary> = written.collect();
@@ -597,6 +612,10 @@ impl Track {
 }
 
 impl File {
+    fn has(&self, index: usize) -> bool {
+        self.members.iter().any(|member| member.summary.input.0 == index)
+    }
+
     fn member(&mut self, index: usize) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.summary.input.0 == index)
     }

@@ -128,6 +128,13 @@ fn sound_that_is_published_later_begins_another_part_with_a_key_frame() {
     assert_eq!((first.streams.len(), second.streams.len()), (1, 2));
     assert_eq!(first.streams[0].frames + second.streams[0].frames, vp8.len() as u64, "no picture is lost over it");
     assert_near(first.duration_s, 9.0);
+    // Nor is any sound: it was there before that key frame.
+    assert_eq!(second.streams[1].frames, sound.len() as u64);
+    let tracks = &recorder.summaries()[1].tracks;
+    let begins_us: Vec<u64> = tracks.iter().map(|track| track.begin_us).collect();
+    assert_eq!((tracks[0].origin_us, begins_us), (8_500_000, vec![9_000_000, 8_500_000]));
+    assert_near(second.streams[0].start_s, 0.5);
+    assert_near(second.streams[1].start_s, 0.0);
 }
 
 #[test]
@@ -152,10 +159,8 @@ fn sound_that_is_published_later_does_not_wait_for_pictures_that_are_muted_or_go
         recorder.finish(start + Duration::from_secs(9));
         disk.drain_file(&mut recorder);
         let written = recorder.summaries()[1].tracks.iter().map(|track| track.frames).sum::<u64>();
-        // Two seconds of waiting for a key frame are 100 packets.
-        let lost = sound.len() as u64 - written;
-        assert!(disk.0.len() == 2 && lost <= if is_muted { 0 } else { 100 }, "{lost}");
-        assert!(play(&disk.save(directory.path(), 1)).duration_s > 1.9);
+        assert_eq!((disk.0.len(), written), (2, sound.len() as u64));
+        assert_near(play(&disk.save(directory.path(), 1)).duration_s, 4.0);
     }
 }
 
