@@ -12,6 +12,7 @@
 )]
 
 mod clip;
+mod killed;
 mod long;
 mod network;
 mod packets;
