@@ -189,7 +189,13 @@ pub(crate) const NOT_HERE: &[Row] = &[
     by(
         "R-killed",
         "the server is killed while it records",
-        &[("tests/recorded/killed.rs", "fifty_recordings_of_a_killed_server_play_to_within_two_seconds_of_the_kill")],
+        &[
+            ("tests/recorded/killed.rs", "fifty_recordings_of_a_killed_server_play_to_within_two_seconds_of_the_kill"),
+            (
+                "sfu/recorder/tests/files/killed.rs",
+                "fifty_files_of_killed_writers_play_to_within_two_seconds_of_the_kill",
+            ),
+        ],
     ),
     by(
         "R-disk",
@@ -206,7 +212,13 @@ pub(crate) const NOT_HERE: &[Row] = &[
     by(
         "R-slow-disk",
         "a disk that stands still",
-        &[("sfu/sim/tests/taps.rs", "nobody_drains_a_tap_and_the_call_loses_nothing")],
+        &[
+            (
+                "tests/recorded/disks.rs",
+                "a_disk_that_stands_still_leaves_a_marked_gap_in_the_file_and_nobody_waits_for_it",
+            ),
+            ("sfu/sim/tests/taps.rs", "nobody_drains_a_tap_and_the_call_loses_nothing"),
+        ],
     ),
     by(
         "R-often",
@@ -222,6 +234,7 @@ pub(crate) const NOT_HERE: &[Row] = &[
                 "sfu/sim/tests/recordings/encodings.rs",
                 "a_publisher_whose_encoder_begins_anew_under_another_ssrc_goes_on",
             ),
+            ("sfu/recorder/tests/files/times.rs", "pictures_that_are_sent_in_another_order_are_shown_in_theirs"),
             ("sfu/recorder/tests/files/long.rs", "ten_minutes_in_which_nothing_comes_are_ten_minutes"),
             ("sfu/recorder/tests/files/long.rs", "two_days_are_two_days_though_timestamps_wrap_every_half"),
             ("sfu/recorder/tests/files/long.rs", "a_clock_that_jumps_does_not_move_what_comes_behind_it"),

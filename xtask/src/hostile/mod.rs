@@ -2,7 +2,7 @@
 //! call. A line for each: passed, failed, or where else it is played, or why not.
 //!
 //! `rows.rs` is the list, and `elsewhere.rs` that of what is played by other tests or by nobody. `plays.rs` carries rows out,
-//! `rooms.rs` those about rooms and their hosts, `recordings.rs` those about what is kept of them, `media.rs` those about ports
+//! `rooms.rs` those about rooms and their hosts, `recordings.rs` and `passes.rs` those about what is kept of them, `media.rs` those about ports
 //! for media, `operations.rs` and `receivers.rs` those about how a server is run; `grounds.rs` starts servers for rows that need their own, `afterwards.rs` looks at what is
 //! left of it all, `wire.rs` is a stranger's hands, `honest.rs` the call. Knows the server from outside only.
 
@@ -12,6 +12,7 @@ mod grounds;
 mod honest;
 mod media;
 mod operations;
+mod passes;
 mod plays;
 mod receivers;
 mod recordings;

@@ -6,7 +6,7 @@ use super::afterwards::{self, Own};
 use super::grounds::Grounds;
 use super::plays::{self, Outcome};
 use super::wire::Target;
-use super::{media, operations, receivers, recordings, rooms};
+use super::{media, operations, passes, receivers, recordings, rooms};
 
 /// One kind of hostile input.
 pub(crate) struct Row {
@@ -255,7 +255,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("U-tcp", "frames over TCP that lie, and 500 connections that say nothing", Play::Alone(media::frames)),
     row(
         "R-names",
-        "names of recordings, and identities in them, that lead elsewhere, end early, or are long",
+        "names of recordings, playlists, rooms and identities that lead elsewhere, end early, mean devices, or are long",
         Play::Alone(recordings::names),
     ),
     row("R-secrets", "keys of buckets and streams in requests to record", Play::Alone(recordings::secrets)),
@@ -263,6 +263,11 @@ pub(crate) const ROWS: &[Row] = &[
         "R-others",
         "recordings begun, listed, stopped and fetched by whom they are not for",
         Play::Alone(recordings::others),
+    ),
+    row(
+        "R-passes",
+        "addresses of files that were altered, are another's, or whose time is over",
+        Play::Alone(passes::passes),
     ),
     row("S-rooms", "rooms by the hundred", Play::Own(plays::many_rooms)),
     row("A-flood", "wrong tokens by the hundred", Play::Own(plays::wrong_tokens)),
