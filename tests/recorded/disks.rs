@@ -202,7 +202,7 @@ async fn a_disk_that_stands_still_leaves_a_marked_gap_in_the_file_and_nobody_wai
     let dropped = || figure(&server, "sluice_tap_dropped_total");
 
     let (forwarded, tapped, mib) = figures();
-    assert_eq!(dropped(), 0.0);
+    assert!(dropped() < 1.0, "{} packets dropped", dropped());
     let frozen = Frozen::hold(&server, &disk);
     let began = Instant::now();
     // A ring holds twenty seconds of sound.
@@ -222,7 +222,7 @@ async fn a_disk_that_stands_still_leaves_a_marked_gap_in_the_file_and_nobody_wai
     // It goes on behind the gap, and ends as any other.
     let folder = seen(&server, &disk).join(&id);
     let is_behind_it = |track: &Value| {
-        let to_us = track["gaps"].as_array()?.iter().filter_map(|gap| gap["to_us"].as_f64()).last()?;
+        let to_us = track["gaps"].as_array()?.iter().filter_map(|gap| gap["to_us"].as_f64()).next_back()?;
         Some(track["offset_us"].as_f64()? + track["duration_us"].as_f64()? > to_us + 2e6)
     };
     let goes_on = |track: &Value| lost_s(track) > 0.0 && is_behind_it(track) == Some(true);
