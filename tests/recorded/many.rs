@@ -1,14 +1,17 @@
-//! A thousand recordings, begun and stopped one after the other.
+//! A thousand recordings, begun and stopped one after the other: most before anything came, some with something in them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::calls::{PATIENCE, egress, enter, people};
+use crate::calls::{PATIENCE, egress, enter, files, info, people, plays, until};
 use crate::serving::Serving;
 
 const TURNS: usize = 1_000;
+
+/// So many of them go on until something is written. The others are stopped at once.
+const WRITTEN: usize = 20;
 
 fn descriptors(server: &Serving) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", server.pid())).map_or(0, Iterator::count)
@@ -32,7 +35,7 @@ async fn begun_and_stopped_a_thousand_times_nothing_is_left_of_it_but_what_was_r
     }
     let before = descriptors(&server);
     let request = json!({ "room_name": "call", "identity": "guest-1", "file_outputs": [{ "filepath": "it" }] });
-    let mut refused = 0;
+    let (mut refused, mut written) = (0, Vec::new());
     for turn in 0..TURNS {
         let id = loop {
             let (status, info) = egress(&server, "StartParticipantEgress", &request);
@@ -44,6 +47,12 @@ async fn begun_and_stopped_a_thousand_times_nothing_is_left_of_it_but_what_was_r
             refused += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
+        if turn % (TURNS / WRITTEN) == 0 {
+            // Who sends nothing is let go after a minute, and guests do not stay alone.
+            enter(&server, "call").await;
+            until(&server, &id, |status| status == "EGRESS_ACTIVE").await;
+            written.push(id.clone());
+        }
         let stop = json!({ "egress_id": id });
         let (status, info) = egress(&server, "StopEgress", &stop);
         assert_eq!(status, 200, "{info}");
@@ -53,6 +62,7 @@ async fn begun_and_stopped_a_thousand_times_nothing_is_left_of_it_but_what_was_r
             assert!(status == 200 || said["code"] == "failed_precondition", "{said}");
         }
     }
+    assert_eq!(people(&server, "call"), 2, "the call goes on");
     let began = Instant::now();
     while !listed(&server, &json!({ "active": true })).is_empty() || descriptors(&server) > before {
         let open = listed(&server, &json!({ "active": true }));
@@ -66,5 +76,13 @@ async fn begun_and_stopped_a_thousand_times_nothing_is_left_of_it_but_what_was_r
     eprintln!("{TURNS} recordings begun and stopped, {refused} refused meanwhile: {ends:?}, descriptors {before}");
     assert_eq!(ends.values().sum::<usize>(), TURNS);
     assert!(ends.keys().all(|status| matches!(&**status, "EGRESS_COMPLETE" | "EGRESS_ABORTED")), "{ends:?}");
-    assert_eq!(people(&server, "call"), 2, "the call goes on");
+    // What was written was kept, and plays.
+    assert_eq!(written.len(), WRITTEN);
+    for id in &written {
+        let info = info(&server, id);
+        assert_eq!(info["status"], "EGRESS_COMPLETE", "{info:#}");
+        let files = files(&home.path().join(id));
+        let [file] = files.as_slice() else { panic!("one file: {files:?}, {info:#}") };
+        assert!(plays(file) > 0.0, "{info:#}");
+    }
 }
