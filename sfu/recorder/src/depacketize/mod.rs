@@ -13,6 +13,7 @@ mod av1;
 mod h264;
 mod h265;
 mod nal;
+mod unshown;
 mod vp8;
 mod vp9;
 

@@ -3,11 +3,11 @@
 //! Kept is the highest, and of those below what it builds on in the same picture: with key-picture SVC (L3T3_KEY) that is
 //! something in key pictures only. Several frames make a superframe, with the index of Annex B behind them, by which
 //! decoders take it apart. All layers say that they are to be shown. libvpx shows the last of a superframe, others show
-//! each, so a key frame that is not the highest is made a hidden one. In other frames that bit cannot be changed
-//! alone: a hidden one has a bit more in its header.
+//! each, so those that are not the highest are made hidden ones, as far as [`unshown`] can.
 
 use sluice_rtp::vp9::{Descriptor, MAX_SPATIAL_LAYERS};
 
+use super::unshown::unshown;
 use super::{Built, Malformed};
 
 /// Which spatial layers a picture has, a bit for each.
@@ -77,36 +77,27 @@ impl Builder {
         let begin = kept.first().ok_or(Malformed)?.begin;
         let mut layers =
             Layers { left_out: self.layers.iter().fold(0, |all, layer| all | layer.bit), ..Layers::default() };
-        let mut data = self.data.split_off(begin);
+        let mut rest = self.data.split_off(begin);
+        let mut data = Vec::with_capacity(rest.len());
         let mut sizes = Vec::with_capacity(kept.len());
         for (place, layer) in kept.iter().enumerate() {
             layers.kept |= layer.bit;
             layers.inter |= if layer.is_inter { layer.bit } else { 0 };
-            let at = layer.begin - begin;
-            let next = kept.get(place + 1).map(|next| next.begin - begin);
-            if next.is_some()
-                && let Some(first) = data.get_mut(at)
-            {
-                hide_keyframe(first);
+            let before = data.len();
+            if let Some(next) = kept.get(place + 1) {
+                let behind = rest.split_off(next.begin - layer.begin);
+                let frame = std::mem::replace(&mut rest, behind);
+                data.append(&mut unshown(&frame).unwrap_or(frame));
+            } else {
+                data.append(&mut rest);
             }
-            sizes.push(next.unwrap_or(data.len()) - at);
+            sizes.push(data.len() - before);
         }
         if sizes.len() > 1 {
             write_index(&mut data, &sizes)?;
         }
         let is_key = kept.first().is_some_and(|layer| !layer.is_inter && !layer.needs_lower);
         Ok(Built { data, is_key, size: self.size, layers, ..Built::default() })
-    }
-}
-
-/// Clears `show_frame` in the first byte of a key frame (VP9 bitstream specification, section 6.2). Profile 3 has a bit
-/// more in front of it, and is nobody's in a call.
-fn hide_keyframe(first: &mut u8) {
-    const PROFILE: u8 = 0x30;
-    const SHOWS_EXISTING_OR_IS_INTER: u8 = 0x0c;
-    const SHOW: u8 = 0x02;
-    if *first & PROFILE != PROFILE && *first & SHOWS_EXISTING_OR_IS_INTER == 0 {
-        *first &= !SHOW;
     }
 }
 
@@ -127,6 +118,7 @@ fn write_index(data: &mut Vec<u8>, sizes: &[usize]) -> Result<(), Malformed> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use super::super::unshown::tests::MIDDLE_LAYER;
     use super::*;
 
     #[test]
@@ -141,6 +133,17 @@ mod tests {
         assert_eq!(built.data, [&[0x80, 0xab, 0x86, 0xbb, 0xbc][..], &index].concat());
         assert!(built.is_key);
         assert_eq!(built.layers, Layers { kept: 0b11, left_out: 0, inter: 0 });
+    }
+
+    #[test]
+    fn of_three_layers_that_build_on_one_another_the_last_alone_is_shown() {
+        let mut builder = Builder::default();
+        builder.push(&[0x2c, 0x00, 7, 0x82, 0xab]).unwrap();
+        builder.push(&[&[0x2c, 0x03, 7][..], &MIDDLE_LAYER].concat()).unwrap();
+        builder.push(&[0x2c, 0x05, 7, 0x87, 0xbc]).unwrap();
+        let built = builder.finish().unwrap();
+        let is_shown = |at: usize| built.data[at] & 0x02 != 0;
+        assert_eq!([is_shown(0), is_shown(2), is_shown(2 + MIDDLE_LAYER.len())], [false, false, true]);
     }
 
     #[test]
