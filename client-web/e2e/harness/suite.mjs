@@ -38,7 +38,7 @@ export function server() {
   return shared;
 }
 
-/** Rooms of an area whose guests are on bare pages in Chromium, which are served while its tests run. @param {string} area */
+/** Rooms of an area whose guests are on bare pages, which are served while its tests run. @param {string} area */
 export function bareRooms(area) {
   /** @type {Awaited<ReturnType<typeof servePages>>} */
   let pages;
@@ -50,9 +50,9 @@ export function bareRooms(area) {
   return {
     /** A name that no other test has. */
     newRoom: () => `${area}-${process.pid}-${++rooms}`,
-    /** @param {string} room @param {string} identity @param {import('./sdk.mjs').Way} way @param {object} [options] as of `SdkGuest.join` */
-    join: async (room, identity, way, options) =>
-      SdkGuest.join(await browser('chromium'), pages, await server(), room, identity, way, options),
+    /** @param {string} room @param {string} identity @param {import('./sdk.mjs').Way} way @param {object} [options] as of `SdkGuest.join`, and `kind` of browser */
+    join: async (room, identity, way, { kind = 'chromium', ...options } = {}) =>
+      SdkGuest.join(await browser(kind), pages, await server(), room, identity, way, options),
   };
 }
 
