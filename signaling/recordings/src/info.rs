@@ -40,16 +40,20 @@ pub fn egress_info(id: &RecordingId, room_sid: &str, request: &Request, recordin
                 size: signed(*bytes),
                 location: location.clone(),
             }),
-            Product::Segments { playlist, location, segments, bytes, duration_ms } => {
+            Product::Segments { playlist, location, live, segments, bytes, duration_ms } => {
+                let (live_name, live_location) = live
+                    .as_ref()
+                    .map_or_else(Default::default, |(name, location)| (name.to_string(), location.clone()));
                 segment_results.push(proto::SegmentsInfo {
                     playlist_name: playlist.to_string(),
                     duration: nanoseconds(signed(*duration_ms)),
                     size: signed(*bytes),
                     playlist_location: location.clone(),
+                    live_playlist_name: live_name,
+                    live_playlist_location: live_location,
                     segment_count: i64::from(*segments),
                     started_at: began_ns,
                     ended_at: ended_ns,
-                    ..Default::default()
                 });
             }
         }

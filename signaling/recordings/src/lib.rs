@@ -16,12 +16,12 @@ mod refusal;
 pub mod request;
 #[cfg(test)]
 mod request_tests;
+mod segments;
 
 pub use info::egress_info;
 pub use name::{Facts, ObjectPath, Template, UnixSeconds, rfc3339};
 pub use order::{
-    Composition, Destination, Encoding, FileKind, Layout, Media, Order, Output, S3Target, SegmentNames, Source,
-    StreamUrl,
+    Composition, Destination, Encoding, FileKind, Layout, Media, Order, Output, S3Target, Source, StreamUrl,
 };
 pub use recording::{
     Action, ENCRYPTED, End, Happened, PartNumber, Product, Recording, RecordingId, State, Stream, TrackFacts,
@@ -29,4 +29,5 @@ pub use recording::{
 };
 pub use redaction::Request;
 pub use refusal::Refusal;
+pub use segments::{SegmentNames, SegmentPaths};
 pub use sluice_secret::Secret;

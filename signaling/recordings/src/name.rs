@@ -115,6 +115,22 @@ impl ObjectPath {
         path.insert_str(ending, &format!("-{number}"));
         Self(path)
     }
+
+    /// Its last part.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, file)| file)
+    }
+
+    /// That of a file in the same directory, which has a plain name.
+    #[must_use]
+    pub fn beside(&self, file: &str) -> Self {
+        Self(
+            self.0
+                .rsplit_once('/')
+                .map_or_else(|| file.to_owned(), |(directory, _)| format!("{directory}/{file}")),
+        )
+    }
 }
 
 impl fmt::Display for ObjectPath {

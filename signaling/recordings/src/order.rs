@@ -2,7 +2,7 @@
 
 use livekit_protocol as proto;
 
-use crate::{Refusal, Secret, Template};
+use crate::{Refusal, Secret, SegmentNames, Template};
 
 /// Most outputs of one recording. Each is a file written, or somebody sent to.
 pub(crate) const OUTPUTS: usize = 8;
@@ -118,21 +118,6 @@ pub enum Output {
     },
 }
 
-/// Names of a playlist and its segments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentNames {
-    /// What segments begin with.
-    pub prefix: Template,
-    /// The playlist of all segments.
-    pub playlist: Template,
-    /// The playlist of the last few, if it is wanted.
-    pub live_playlist: Option<Template>,
-    /// Seconds of a segment.
-    pub segment_s: u32,
-    /// Segments are named by time rather than by number.
-    pub by_time: bool,
-}
-
 /// Which container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -201,7 +186,7 @@ impl Output {
     pub const fn name(&self) -> Option<&Template> {
         match self {
             Self::File { name, .. } | Self::Tracks { name, .. } => Some(name),
-            Self::Segments { names, .. } => Some(&names.playlist),
+            Self::Segments { names, .. } => Some(names.playlist()),
             Self::Stream { .. } => None,
         }
     }

@@ -122,6 +122,8 @@ pub enum Product {
         playlist: ObjectPath,
         /// Where it is.
         location: String,
+        /// Name of the playlist of the last few, and where it is, if it is wanted.
+        live: Option<(ObjectPath, String)>,
         /// Segments in it.
         segments: u32,
         /// How large they are together.
@@ -511,7 +513,7 @@ impl Order {
     pub fn is_live(&self) -> bool {
         self.outputs.iter().any(|output| match output {
             Output::Stream { .. } => true,
-            Output::Segments { names, .. } => names.live_playlist.is_some(),
+            Output::Segments { names, .. } => names.is_live(),
             Output::File { .. } | Output::Tracks { .. } => false,
         })
     }

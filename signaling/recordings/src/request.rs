@@ -338,6 +338,9 @@ impl Outputs {
             1..=OUTPUTS => {}
             _ => return Err(Refusal::TooMany(OUTPUTS)),
         }
+        if self.read.iter().filter(|output| matches!(output, Output::Segments { .. })).count() > 1 {
+            return Err(Refusal::Ambiguous("several outputs of segments"));
+        }
         // Files go together, when the recording is over: none goes where it was not asked for.
         let mut destinations = self.read.iter().filter_map(Output::destination);
         let first = destinations.next();
@@ -398,19 +401,10 @@ impl Outputs {
         if segments.segment_duration > SEGMENT_MAX_S {
             return Err(Refusal::UnknownValue("segment_duration"));
         }
-        let prefix = Template::parse(&segments.filename_prefix, self.default)?;
-        // Without a name of its own the playlist is called as its segments are.
-        let playlist = match segments.playlist_name.as_str() {
-            "" => prefix.clone(),
-            name => Template::parse(name, self.default)?,
-        };
-        let live_playlist = match segments.live_playlist_name.as_str() {
-            "" => None,
-            name => Some(Template::parse(name, self.default)?),
-        };
         let segment_s = if segments.segment_duration == 0 { SEGMENT_S } else { segments.segment_duration };
+        let asked = (&*segments.filename_prefix, &*segments.playlist_name, &*segments.live_playlist_name);
         self.read.push(Output::Segments {
-            names: SegmentNames { prefix, playlist, live_playlist, segment_s, by_time },
+            names: SegmentNames::read(asked, self.default, (segment_s, by_time))?,
             destination,
             with_manifest: !segments.disable_manifest,
         });

@@ -114,6 +114,16 @@ fn no_file_goes_to_a_bucket_that_another_was_asked_for() {
 }
 
 #[test]
+fn segments_are_asked_for_once() {
+    let named = |name: &str| proto::SegmentedFileOutput { playlist_name: name.to_owned(), ..Default::default() };
+    let ask = |segment_outputs| {
+        request::room_composite(&proto::RoomCompositeEgressRequest { segment_outputs, ..composite() })
+    };
+    assert!(ask(vec![named("a")]).is_ok());
+    assert!(matches!(ask(vec![named("a"), named("b")]), Err(Refusal::Ambiguous(_))));
+}
+
+#[test]
 fn one_request_for_all_sources_reads_as_the_older_ones() {
     use proto::media_source::Video;
     let file = proto::Output {

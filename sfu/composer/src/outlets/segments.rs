@@ -8,6 +8,8 @@ use std::process::Command;
 
 /// Most bytes of a playlist that are read: a day of segments of two seconds.
 const MAX_PLAYLIST: u64 = 8 << 20;
+/// Bytes of a name. File systems take 255; a number and `.ts.tmp` are added.
+const MAX_NAME: usize = 220;
 /// Segments of the playlist for those who watch live.
 const LIVE_SEGMENTS: usize = 5;
 
@@ -49,7 +51,7 @@ impl SegmentPlan {
         let is_plain = |name: &str| {
             let mut parts = Path::new(name).components();
             let is_one = matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
-            is_one && name.len() <= 200 && !name.chars().any(char::is_control)
+            is_one && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
         };
         let are_apart = self.live_playlist.as_ref() != Some(&self.playlist);
         if are_apart && names.into_iter().flatten().all(is_plain) { Ok(()) } else { Err(NotAName) }

@@ -29,7 +29,7 @@ use super::filed::{Filed, distinct};
 use super::files::{Files, INPUTS, Sharing, Slot, input_of};
 use super::kept::KeptFile;
 use super::ledger::{Ledger, source_name};
-use super::live::{Found, Health, LIVE_PLAYLIST, Live, NotLive};
+use super::live::{Cut, Found, Health, Live, NotLive};
 use super::repair::repair_named;
 use super::{Ask, Place, RecordingError, Shared, automatic, folder};
 use crate::clock::moment;
@@ -498,34 +498,19 @@ impl Course {
         }
         let failed = ended.error.is_some().then(cut_off).flatten();
         self.recording.set_streams(ended.streams, moment().0);
-        let bytes = ended.files.iter().map(|file| file.bytes).sum();
-        let files: Vec<String> = ended.files.iter().map(|file| file.name.clone()).collect();
-        self.kept.extend(ended.files);
-        let named = self.recording.order().outputs.iter().find_map(|output| match output {
-            Output::Segments { names, .. } => Some(names),
-            _ => None,
-        });
-        let Some((asked, first)) = named.zip(files.first()) else { return (Vec::new(), failed) };
-        let playlist = asked.playlist.fill(&self.facts(""), ".m3u8");
-        let live_playlist = asked.live_playlist.as_ref().map(|name| name.fill(&self.facts(""), ".m3u8"));
+        let Some(Cut { segments, files, count, duration_us }) = ended.cut else { return (Vec::new(), failed) };
+        let (asked, plan) = (segments.asked(), segments.plan());
+        let location = |file: &String| folder::location(&self.id, file);
         let product = Product::Segments {
-            location: folder::location(&self.id, first),
-            segments: ended.segments,
-            bytes,
-            duration_ms: ended.duration_us / 1000,
-            playlist: playlist.clone(),
+            playlist: asked.playlist.clone(),
+            location: location(&plan.playlist),
+            live: asked.live_playlist.clone().zip(plan.live_playlist.as_ref().map(location)),
+            segments: count,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            duration_ms: duration_us / 1000,
         };
-        // A playlist names what is beside it: only playlists have the names that were asked for.
-        let beside = playlist.as_str().rsplit_once('/').map_or(String::new(), |(path, _)| format!("{path}/"));
-        let mut names: Vec<_> = files.iter().map(|file| (file.clone(), format!("{beside}{file}"))).collect();
-        if let Some((_, name)) = names.first_mut() {
-            *name = playlist.to_string();
-        }
-        let of_live = names.iter_mut().find(|(file, _)| file == LIVE_PLAYLIST);
-        if let Some(((_, name), asked)) = of_live.zip(live_playlist) {
-            let asked = asked.as_str();
-            *name = format!("{beside}{}", asked.rsplit_once('/').map_or(asked, |(_, file)| file));
-        }
+        let names = files.iter().map(|file| (file.name.clone(), segments.name_of(&file.name))).collect();
+        self.kept.extend(files);
         (vec![Filed { product, names }], failed)
     }
 
@@ -576,9 +561,17 @@ impl Course {
         };
         let mut first = 0;
         for made in &mut made {
-            if let Some((_, address)) = packed.get(first) {
-                match &mut made.product {
-                    Product::File { location, .. } | Product::Segments { location, .. } => location.clone_from(address),
+            let packed = packed.get(first..).unwrap_or_default();
+            let address_of = |file: usize, location: &mut String| {
+                if let Some((_, address)) = packed.get(file) {
+                    location.clone_from(address);
+                }
+            };
+            match &mut made.product {
+                Product::File { location, .. } => address_of(0, location),
+                Product::Segments { location, live, .. } => {
+                    address_of(0, location);
+                    live.iter_mut().for_each(|(_, location)| address_of(1, location));
                 }
             }
             first += made.names.len();

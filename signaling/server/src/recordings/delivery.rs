@@ -18,7 +18,7 @@ use sluice_rooms::{RecordingStep, RoomEvent, RoomEventKind};
 use sluice_store::Recording;
 
 use super::kept::content_type;
-use super::live::LIVE_PLAYLIST;
+use super::segments::Segments;
 use super::{RecordingsConfig, Shared, folder};
 use crate::clock::moment;
 use crate::outbound::is_public;
@@ -62,9 +62,19 @@ impl Delivery {
     }
 
     /// Writes down the keys that came with an order, since nobody else has them after a crash.
-    pub(super) async fn remember(&self, folder: &Path, order: &Order, room: &Room) -> Result<(), std::io::Error> {
+    pub(super) async fn remember(
+        &self,
+        folder: &Path,
+        order: &Order,
+        (facts, segments): (&Facts<'_>, Option<&Segments>),
+    ) -> Result<(), std::io::Error> {
         let Ok(Some(destination @ Destination::Theirs(_))) = self.destination(order) else { return Ok(()) };
-        let wish = Wish { name: name_at_start(order, room), with_manifest: with_manifest(order) };
+        let name = order.outputs.iter().find_map(Output::name);
+        let wish = Wish {
+            name: name.map_or_else(String::new, |name| name.fill(facts, "").to_string()),
+            beside: segments.map(Segments::beside).unwrap_or_default(),
+            with_manifest: with_manifest(order),
+        };
         self.outbox.remember(folder.to_owned(), destination, serde_json::to_string(&wish)?).await
     }
 
@@ -199,9 +209,12 @@ impl Delivery {
 
 /// What of an order has to outlast a crash besides the keys, so that its files come to lie where they were asked for.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Wish {
     /// The name, as far as it was known before there was a file; empty: none was asked for.
     name: String,
+    /// The directory of segments, which have their names here already.
+    beside: String,
     with_manifest: bool,
 }
 
@@ -209,11 +222,9 @@ impl Wish {
     /// The name of a file that a killed server left.
     fn name_of(&self, file: &str) -> String {
         let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
-        let beside = self.name.rsplit_once('/').map_or(String::new(), |(path, _)| format!("{path}/"));
         match self.name.rsplit_once('.') {
             _ if self.name.is_empty() => file.to_owned(),
-            // Playlists say where they are, and which playlist is asked for is known of one.
-            _ if ending == "ts" || file == LIVE_PLAYLIST => format!("{beside}{file}"),
+            _ if matches!(ending, "ts" | "m3u8") => format!("{}{file}", self.beside),
             Some((_, said)) if said.eq_ignore_ascii_case(ending) => self.name.clone(),
             _ => format!("{}.{ending}", self.name),
         }
@@ -377,13 +388,14 @@ fn settings(target: &S3Target) -> S3Settings {
     }
 }
 
-/// The name of an order's file, as far as it is known before there is any: what is under it after a crash.
-fn name_at_start(order: &Order, room: &Room) -> String {
+/// What the words of an order's names stand for, as far as that is known before there is a file: what is under them after a
+/// crash.
+pub(super) fn facts_at_start<'a>(order: &'a Order, room: &'a Room) -> Facts<'a> {
     let identity = match &order.source {
         Source::Participant { identity, .. } => identity.as_str(),
         _ => "",
     };
-    let facts = Facts {
+    Facts {
         room_name: &room.name,
         room_id: &room.sid,
         time: UnixSeconds(moment().0.div_euclid(1000)),
@@ -391,12 +403,7 @@ fn name_at_start(order: &Order, room: &Room) -> String {
         track_id: "",
         track_type: "",
         track_source: "",
-    };
-    order
-        .outputs
-        .iter()
-        .find_map(Output::name)
-        .map_or_else(String::new, |name| name.fill(&facts, "").to_string())
+    }
 }
 
 /// A key that no other file of the recording has.
@@ -419,15 +426,15 @@ mod tests {
 
     #[test]
     fn what_a_killed_server_left_is_named_so_that_its_playlist_plays() {
-        let wish = Wish { name: "lessons/call".to_owned(), with_manifest: false };
+        let wish = Wish { name: "files/call".to_owned(), beside: "lessons/".to_owned(), with_manifest: false };
         for (file, name) in [
-            ("playlist.m3u8", "lessons/call.m3u8"),
-            ("live.m3u8", "lessons/live.m3u8"),
-            ("EG_a-segment_00000.ts", "lessons/EG_a-segment_00000.ts"),
-            ("recording.webm", "lessons/call.webm"),
+            ("call.m3u8", "lessons/call.m3u8"),
+            ("now.m3u8", "lessons/now.m3u8"),
+            ("part_00000.ts", "lessons/part_00000.ts"),
+            ("recording.webm", "files/call.webm"),
         ] {
             assert_eq!(wish.name_of(file), name);
         }
-        assert_eq!(Wish::default().name_of("EG_a-segment_00000.ts"), "EG_a-segment_00000.ts");
+        assert_eq!(Wish::default().name_of("segment_00000.ts"), "segment_00000.ts");
     }
 }

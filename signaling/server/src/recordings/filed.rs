@@ -11,7 +11,8 @@ use super::kept::KeptFile;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Filed {
     pub(super) product: Product,
-    /// Its files: the name in the recording's directory, and that which was asked for. The product is known by the first.
+    /// Its files: the name in the recording's directory, and that which was asked for. The product is known by the
+    /// first, and by the second where it has two playlists.
     pub(super) names: Vec<(String, String)>,
 }
 

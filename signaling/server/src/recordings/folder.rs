@@ -48,5 +48,28 @@ fn write_whole(path: &Path, text: &[u8]) -> io::Result<()> {
 
 /// Where a file of a recording is, for those who ask over the network.
 pub(super) fn location(id: &RecordingId, file: &str) -> String {
-    format!("/api/recordings/{}/files/{file}", id.as_str())
+    let mut location = format!("/api/recordings/{}/files/", id.as_str());
+    for byte in file.bytes() {
+        // RFC 3986, section 2.3. Some names are those that a back end asked for.
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            location.push(char::from(byte));
+        } else {
+            location.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    location
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_location_is_an_address_whatever_a_file_is_called() {
+        let id = RecordingId::parse("EG_aaaaaaaaaaaa").unwrap();
+        assert_eq!(location(&id, "recording-2.webm"), "/api/recordings/EG_aaaaaaaaaaaa/files/recording-2.webm");
+        assert!(location(&id, "caf\u{e9} #1?.ts").ends_with("/files/caf%C3%A9%20%231%3F.ts"));
+    }
 }

@@ -44,15 +44,18 @@ pub(super) fn content_type(name: &str) -> &'static str {
     }
 }
 
+/// Whether a file names others, by its ending.
+pub(super) fn is_playlist(name: &str) -> bool {
+    name.ends_with(".m3u8")
+}
+
 #[cfg(test)]
 mod tests {
     use super::content_type;
 
     #[test]
     fn players_are_told_what_every_file_is_that_a_recording_can_have() {
-        for name in
-            ["a.webm", "a.mkv", "a.mp4", "a.ogg", "a.mp3", "live.m3u8", "EG_a-segment_00001.ts", "manifest.json"]
-        {
+        for name in ["a.webm", "a.mkv", "a.mp4", "a.ogg", "a.mp3", "live.m3u8", "segment_00001.ts", "manifest.json"] {
             assert_ne!(content_type(name), "application/octet-stream", "{name}");
         }
         assert_eq!(content_type("live.m3u8"), "application/vnd.apple.mpegurl");

@@ -6,27 +6,22 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use livekit_protocol::SpeakerInfo;
 use sluice_composer::{
     ComposeError, Ffmpeg, LiveComposer, LiveEncoding, NotAnAddress, OutletId, OutletRefused, OutletState, Outlets,
-    PushAddress, SegmentPlan, SourceKey, SourceWriter,
+    PushAddress, SourceKey, SourceWriter,
 };
 use sluice_node::Listener;
 use sluice_recorder::Chunk;
-use sluice_recordings::{Layout, Order, Output, SegmentNames, Stream, StreamUrl};
+use sluice_recordings::{Layout, Order, Output, Stream, StreamUrl};
 
 use super::composites;
 use super::kept::KeptFile;
+use super::segments::Segments;
 
-const PLAYLIST: &str = "playlist.m3u8";
-pub(super) const LIVE_PLAYLIST: &str = "live.m3u8";
-/// Seconds of a segment, where nobody says.
-const SEGMENT_S: u32 = 6;
-const LONGEST_SEGMENT_S: u32 = 60;
 /// The input of a file that has pictures, see [`super::files`].
 const PICTURES: usize = 1;
 
@@ -50,7 +45,7 @@ pub(super) struct Live {
     composer: LiveComposer,
     outlets: Outlets,
     streams: Vec<Sent>,
-    segments: Vec<(OutletId, SegmentPlan)>,
+    segments: Option<(OutletId, Segments)>,
     sources: BTreeMap<usize, Writer>,
     /// How loud those are who speak, by identity.
     speaking: BTreeMap<String, f32>,
@@ -71,13 +66,19 @@ struct Tee(Writer);
 /// What came of it.
 pub(super) struct Ended {
     pub(super) streams: Vec<Stream>,
+    pub(super) cut: Option<Cut>,
+    /// What went wrong, for the log.
+    pub(super) error: Option<ComposeError>,
+}
+
+/// What was cut into segments.
+pub(super) struct Cut {
+    pub(super) segments: Segments,
     /// Playlists and segments, as files of the recording.
     pub(super) files: Vec<KeptFile>,
     /// How many segments, and how long they play, in microseconds.
-    pub(super) segments: u32,
+    pub(super) count: u32,
     pub(super) duration_us: u64,
-    /// What went wrong, for the log.
-    pub(super) error: Option<ComposeError>,
 }
 
 /// How its outlets are.
@@ -101,8 +102,8 @@ impl Live {
     pub(super) fn start(
         ffmpeg: &Ffmpeg,
         order: &Order,
-        folder: &Path,
         found: &Found,
+        segments: Option<Segments>,
         now_ms: i64,
     ) -> Result<Self, NotLive> {
         let composition = composites::composition(composites::composed(order), order.encoding);
@@ -114,20 +115,17 @@ impl Live {
             composer,
             outlets,
             streams: Vec::new(),
-            segments: Vec::new(),
+            segments: None,
             sources: BTreeMap::new(),
             speaking: BTreeMap::new(),
         };
         for output in &order.outputs {
-            match output {
-                Output::Stream { urls } => urls.iter().try_for_each(|url| live.send_to(url, found, now_ms))?,
-                // A second one would be the same.
-                Output::Segments { names, .. } if live.segments.is_empty() => {
-                    let plan = segment_plan(names, folder);
-                    live.segments.push((live.outlets.segment(plan.clone())?, plan));
-                }
-                Output::Segments { .. } | Output::File { .. } | Output::Tracks { .. } => {}
+            if let Output::Stream { urls } = output {
+                urls.iter().try_for_each(|url| live.send_to(url, found, now_ms))?;
             }
+        }
+        if let Some(segments) = segments {
+            live.segments = Some((live.outlets.segment(segments.plan().clone())?, segments));
         }
         Ok(live)
     }
@@ -213,7 +211,7 @@ impl Live {
             }
             goes_on |= sent.shown.ended_ms.is_none();
         }
-        for (id, _) in &self.segments {
+        if let Some((id, _)) = &self.segments {
             let state = self.outlets.state(*id).map(|(state, _)| state);
             goes_on |= !matches!(state, Some(OutletState::Failed(_) | OutletState::Ended) | None);
         }
@@ -240,37 +238,32 @@ impl Live {
                 _ => None,
             };
         }
-        let mut ended = Ended { streams: Vec::new(), files: Vec::new(), segments: 0, duration_us: 0, error };
-        for (_, plan) in &self.segments {
-            let segments = plan.segments().unwrap_or_else(|error| {
-                tracing::error!(%error, "the playlist of a recording cannot be read");
-                Vec::new()
-            });
-            ended.segments += u32::try_from(segments.len()).unwrap_or(u32::MAX);
-            ended.duration_us += segments.iter().map(|segment| segment.duration_us).sum::<u64>();
-            let playlists = [Some(plan.playlist.clone()), plan.live_playlist.clone()].into_iter().flatten();
-            for name in playlists.chain(segments.into_iter().map(|segment| segment.name)) {
-                if let Ok(metadata) = plan.folder.join(&name).metadata() {
-                    ended.files.push(KeptFile { name, bytes: metadata.len() });
-                }
-            }
-        }
-        ended.streams = self.streams.into_iter().map(|sent| sent.shown).collect();
-        ended
+        let cut = self.segments.and_then(|(_, segments)| Cut::of(segments));
+        Ended { streams: self.streams.into_iter().map(|sent| sent.shown).collect(), cut, error }
     }
 }
 
-/// The folder is named after the recording, and so are its segments: in a bucket they lie beside those of others.
-fn segment_plan(names: &SegmentNames, folder: &Path) -> SegmentPlan {
-    let asked = if names.segment_s == 0 { SEGMENT_S } else { names.segment_s.min(LONGEST_SEGMENT_S) };
-    let recording = folder.file_name().unwrap_or_default().to_string_lossy();
-    SegmentPlan {
-        folder: folder.to_owned(),
-        playlist: PLAYLIST.to_owned(),
-        live_playlist: names.live_playlist.is_some().then(|| LIVE_PLAYLIST.to_owned()),
-        prefix: format!("{recording}-segment"),
-        segment_s: u16::try_from(asked).unwrap_or(6),
-        by_time: names.by_time,
+impl Cut {
+    /// What there is on the disk; `None`: nothing.
+    fn of(segments: Segments) -> Option<Self> {
+        let plan = segments.plan();
+        let cut = plan.segments().unwrap_or_else(|error| {
+            tracing::error!(%error, "the playlist of a recording cannot be read");
+            Vec::new()
+        });
+        if cut.is_empty() {
+            return None;
+        }
+        let count = u32::try_from(cut.len()).unwrap_or(u32::MAX);
+        let duration_us = cut.iter().map(|segment| segment.duration_us).sum();
+        let playlists = [Some(plan.playlist.clone()), plan.live_playlist.clone()].into_iter().flatten();
+        let names = playlists.chain(cut.into_iter().map(|segment| segment.name));
+        let file = |name: String| {
+            let bytes = plan.folder.join(&name).metadata().ok()?.len();
+            Some(KeptFile { name, bytes })
+        };
+        let files = names.filter_map(file).collect();
+        Some(Self { segments, files, count, duration_us })
     }
 }
 
@@ -293,22 +286,4 @@ impl Listener for Tee {
 /// Held for as long as it takes to copy a pointer. Nobody panics in between.
 fn lock(writer: &Writer) -> std::sync::MutexGuard<'_, Option<SourceWriter>> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use sluice_recordings::Template;
-
-    use super::*;
-
-    #[test]
-    fn segments_of_two_recordings_lie_beside_each_other_in_one_bucket() {
-        let name = Template::parse("live/call", "").unwrap();
-        let names =
-            SegmentNames { prefix: name.clone(), playlist: name, live_playlist: None, segment_s: 0, by_time: false };
-        let prefix_of = |id: &str| segment_plan(&names, &Path::new("recordings").join(id)).prefix;
-        assert_eq!(prefix_of("EG_aaaaaaaaaaaa"), "EG_aaaaaaaaaaaa-segment");
-        assert_ne!(prefix_of("EG_aaaaaaaaaaaa"), prefix_of("EG_bbbbbbbbbbbb"));
-    }
 }

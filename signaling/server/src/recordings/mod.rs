@@ -21,9 +21,10 @@ mod leftovers;
 mod live;
 mod places;
 mod repair;
+mod segments;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -45,12 +46,13 @@ pub use composites::FfmpegAt;
 use composites::{Composites, Wish};
 pub(crate) use composites::{Making, NotBegun, is_composite};
 use course::Course;
-use delivery::Delivery;
+use delivery::{Delivery, facts_at_start};
 use expiry::NotDeleted;
 pub(crate) use kept::KeptFile;
 use live::{Found, Live};
 pub(crate) use places::{NoPlace, WishOf};
 use places::{Place, Places};
+use segments::Segments;
 
 /// How recordings are kept.
 #[derive(Debug, Clone)]
@@ -314,10 +316,12 @@ impl Recordings {
         let folder = folder::of(path, &id);
         folder::make(&folder).map_err(RecordingError::Folder)?;
         let begun = async {
-            let remembered = shared.delivery.remember(&folder, &order, &watched.seen.room).await;
+            let facts = facts_at_start(&order, &watched.seen.room);
+            let segments = Segments::of(&order, &facts, &folder);
+            let remembered = shared.delivery.remember(&folder, &order, (&facts, segments.as_ref())).await;
             remembered.map_err(RecordingError::Folder)?;
             let live = match Live::is_wanted(&order) {
-                true => Some(start_live(shared, &order, &folder, found).await?),
+                true => Some(start_live(shared, &order, found, segments).await?),
                 false => None,
             };
             let (ask, asks) = mpsc::channel(ASKS);
@@ -476,6 +480,11 @@ impl Recordings {
         Some(folder::of(self.shared.config.folder.as_ref()?, &id).join(&file.name))
     }
 
+    /// The path of a file of it in this server's API.
+    pub(crate) fn location(recording: &sluice_store::Recording, file: &KeptFile) -> Option<String> {
+        Some(folder::location(&RecordingId::parse(&recording.id)?, &file.name))
+    }
+
     /// Addresses of files that are in the bucket alone, by their names: five minutes long they open without a token.
     pub(crate) async fn elsewhere(&self, recording: &sluice_store::Recording) -> BTreeMap<String, SignedUrl> {
         let (Some(path), Some(id)) = (&self.shared.config.folder, RecordingId::parse(&recording.id)) else {
@@ -595,12 +604,13 @@ fn is_encrypted(order: &Order, seen: &RoomSnapshot) -> bool {
 async fn start_live(
     shared: &Shared,
     order: &Order,
-    folder: &Path,
     found: Found,
+    segments: Option<Segments>,
 ) -> Result<(Live, OwnedSemaphorePermit), RecordingError> {
     let (ffmpeg, place) = shared.composites.live().ok_or(RecordingError::TooManyLive)?;
-    let (order, folder) = (order.clone(), folder.to_owned());
-    let started = tokio::task::spawn_blocking(move || Live::start(&ffmpeg, &order, &folder, &found, moment().0)).await;
+    let order = order.clone();
+    let started =
+        tokio::task::spawn_blocking(move || Live::start(&ffmpeg, &order, &found, segments, moment().0)).await;
     match started {
         Ok(Ok(live)) => Ok((live, place)),
         Ok(Err(error)) => Err(RecordingError::NotSent(error.to_string())),

@@ -12,6 +12,7 @@ use sluice_recorder::manifest::Manifest;
 use sluice_recorder::{NotRecoverable, Repair, recover};
 
 use super::folder;
+use super::kept::is_playlist;
 
 /// How often a file is cut a little shorter, where the disk has no room for its end. An index takes twenty bytes for two
 /// seconds of media, so that one such piece mostly has room for the index of hours.
@@ -45,7 +46,7 @@ pub(super) fn repair_all(folder: &Path) -> io::Result<Vec<Whole>> {
             Err(NotRecoverable::Io(error)) => return Err(error),
             // Segments are whole, or not under their names yet.
             Err(NotRecoverable::Foreign) if name.ends_with(".ts") => None,
-            Err(NotRecoverable::Foreign) if name.ends_with(".m3u8") => {
+            Err(NotRecoverable::Foreign) if is_playlist(&name) => {
                 end_playlist(&mut file)?;
                 None
             }

@@ -116,12 +116,13 @@ async fn addresses(
     let mut elsewhere = app.recordings.elsewhere(&recording).await;
     let address = |file: KeptFile| {
         if let Some(url) = elsewhere.remove(&file.name) {
-            return Address { name: file.name, url: url.reveal().to_owned() };
+            return Some(Address { name: file.name, url: url.reveal().to_owned() });
         }
         let pass = app.playback_keys.give(&id, &file.name, until_s);
-        Address { url: format!("/api/recordings/{id}/files/{}?pass={pass}", file.name), name: file.name }
+        let location = Recordings::location(&recording, &file)?;
+        Some(Address { name: file.name, url: format!("{location}?pass={pass}") })
     };
-    let files = Recordings::files(&recording).into_iter().map(address).collect();
+    let files = Recordings::files(&recording).into_iter().filter_map(address).collect();
     Ok(Json(Addresses { expires_at: until_s * 1000, files }))
 }
 
@@ -209,7 +210,7 @@ async fn file(
     let cache = if is_player { "no-store" } else { "private, max-age=300" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     if download.is_some() {
-        // Our own names are plain letters.
+        // A name has no quotation marks, whoever gave it.
         let kind = HeaderValue::try_from(format!("attachment; filename=\"{id}-{name}\""));
         headers.insert(header::CONTENT_DISPOSITION, kind.map_err(|_| RECORDING_NOT_FOUND)?);
     }
