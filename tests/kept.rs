@@ -69,8 +69,12 @@ impl Buckets {
     }
 }
 
-/// A server that keeps its recordings in `calls`.
+/// A server that keeps its recordings in `calls` alone.
 fn serve(home: &Path, buckets: &Buckets) -> Serving {
+    serve_and_keep(home, buckets, false)
+}
+
+fn serve_and_keep(home: &Path, buckets: &Buckets, keeps_local: bool) -> Serving {
     let (database, recordings) = (format!("sqlite:{}", home.join("sluice.db").display()), home.join("recordings"));
     let audit = home.join("audit.log");
     Serving::start_with(
@@ -86,7 +90,7 @@ fn serve(home: &Path, buckets: &Buckets) -> Serving {
             ("SLUICE_RECORDINGS__S3__SECRET_KEY", SECRET),
             ("SLUICE_RECORDINGS__S3__PATH_STYLE", "true"),
             ("SLUICE_RECORDINGS__S3__PREFIX", "kept"),
-            ("SLUICE_RECORDINGS__S3__KEEP_LOCAL", "false"),
+            ("SLUICE_RECORDINGS__S3__KEEP_LOCAL", if keeps_local { "true" } else { "false" }),
         ],
     )
 }
@@ -111,7 +115,13 @@ impl Drop for Talkers {
 }
 
 fn ask(server: &Serving, method: &str, body: &Value) -> Value {
-    let room = body.get("room").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let room = body.get("room").and_then(Value::as_str).unwrap_or_default();
+    request(server, &format!("POST /twirp/livekit.{method}"), room, body)
+}
+
+/// Asks for something, `METHOD /path`, as a back end of a room.
+fn request(server: &Serving, what: &str, room: &str, body: &Value) -> Value {
+    let room = room.to_owned();
     let grants = VideoGrants { room_list: true, room_admin: true, room_record: true, room, ..VideoGrants::default() };
     let token = AccessToken::with_api_key("devkey", "secret")
         .with_identity("back end")
@@ -120,7 +130,7 @@ fn ask(server: &Serving, method: &str, body: &Value) -> Value {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     write!(
         stream,
-        "POST /twirp/livekit.{method} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+        "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -129,7 +139,10 @@ fn ask(server: &Serving, method: &str, body: &Value) -> Value {
     stream.read_to_string(&mut answer).unwrap();
     assert!(!answer.contains(SECRET), "{answer}");
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    serde_json::from_str(body).unwrap_or_else(|_| panic!("{method}: {answer}"))
+    match body {
+        "" => Value::Null,
+        body => serde_json::from_str(body).unwrap_or_else(|_| panic!("{what}: {answer}")),
+    }
 }
 
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -266,4 +279,99 @@ fn a_recording_is_over_when_its_bucket_has_it() {
     server.signal("-TERM");
     let (log, code) = server.ended();
     assert!(code == Some(0) && !log.contains(SECRET), "{log}");
+}
+
+/// The segments that a playlist of a bucket names, all of which are there.
+fn listed(buckets: &Buckets, key: &str) -> Vec<String> {
+    let Some(text) = buckets.object("theirs", key) else { return Vec::new() };
+    let text = String::from_utf8(text).unwrap();
+    let segments: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let folder = key.rsplit_once('/').unwrap().0;
+    for segment in &segments {
+        assert!(buckets.object("theirs", &format!("{folder}/{segment}")).is_some(), "{key} names {segment}");
+    }
+    segments
+}
+
+#[test]
+fn segments_are_in_their_bucket_while_the_recording_goes_on() {
+    let (home, buckets) = (tempfile::tempdir().unwrap(), Buckets::start());
+    let server = serve(home.path(), &buckets);
+    let _talkers = Talkers::start(&server);
+    let (room, _) = somebody(&server);
+    let theirs = json!({
+        "bucket": "theirs", "access_key": ACCESS, "secret": SECRET, "endpoint": buckets.endpoint, "force_path_style": true,
+    });
+    let begin = |prefix: &str| {
+        let segments = json!({
+            "filename_prefix": prefix, "playlist_name": "all", "live_playlist_name": "now", "segment_duration": 2,
+            "s3": theirs,
+        });
+        let request = json!({
+            "room_name": room, "layout": "grid", "segment_outputs": [segments],
+            "advanced": { "width": 320, "height": 180, "framerate": 10, "video_bitrate": 300 },
+        });
+        let begun = ask(&server, "Egress/StartRoomCompositeEgress", &request);
+        begun["egressId"].as_str().unwrap_or_else(|| panic!("{begun:#}")).to_owned()
+    };
+    let id = begin("{room_name}/part");
+    let (all, now) = (format!("{room}/all.m3u8"), format!("{room}/now.m3u8"));
+    until("two segments are there", || (listed(&buckets, &all).len() >= 2).then_some(()));
+    assert_eq!(listed(&buckets, &all)[..2], ["part_00000.ts", "part_00001.ts"]);
+    assert_eq!(status(&server, &id)["status"], "EGRESS_ACTIVE");
+
+    // It is away for some segments, and back before the end.
+    buckets.is_away.store(true, Ordering::Relaxed);
+    let local = || {
+        names(&home.path().join("recordings").join(&id))
+            .iter()
+            .filter(|name| name.ends_with(".ts"))
+            .count()
+    };
+    let before = local();
+    until("some wait on the disk", || (local() >= before + 3).then_some(()));
+    let there = listed(&buckets, &all).len();
+    buckets.is_away.store(false, Ordering::Relaxed);
+    until("they are late, and there", || {
+        (listed(&buckets, &now).contains(&format!("part_{:05}.ts", there + 2))).then_some(())
+    });
+    assert_eq!(status(&server, &id)["status"], "EGRESS_ACTIVE");
+
+    // And once more until it is over.
+    buckets.is_away.store(true, Ordering::Relaxed);
+    ask(&server, "Egress/StopEgress", &json!({ "egress_id": id }));
+    let parcel = home.path().join("recordings").join(&id).join("outbox.json");
+    until("it waits", || {
+        std::fs::read_to_string(&parcel)
+            .is_ok_and(|text| text.contains("\"items\":["))
+            .then_some(())
+    });
+    buckets.is_away.store(false, Ordering::Relaxed);
+    let info = reaches(&server, &id, "EGRESS_COMPLETE");
+    let result = &info["segmentResults"][0];
+    assert_eq!((&result["playlistName"], &result["livePlaylistName"]), (&json!(all), &json!(now)));
+    assert_eq!(result["playlistLocation"], format!("{}/theirs/{all}", buckets.endpoint));
+    assert_eq!(result["livePlaylistLocation"], format!("{}/theirs/{now}", buckets.endpoint));
+    assert_eq!(result["segmentCount"], listed(&buckets, &all).len().to_string());
+    for playlist in [&all, &now] {
+        let text = String::from_utf8(buckets.object("theirs", playlist).unwrap()).unwrap();
+        assert!(text.ends_with("#EXT-X-ENDLIST\n") && !listed(&buckets, playlist).is_empty(), "{text}");
+    }
+
+    // A killed server's playlists keep the names that were asked for.
+    let cut = begin("cut/part");
+    until("one segment is there", || (!listed(&buckets, "cut/now.m3u8").is_empty()).then_some(()));
+    server.signal("-KILL");
+    server.ended();
+    let server = serve(home.path(), &buckets);
+    let info = reaches(&server, &cut, "EGRESS_FAILED");
+    assert!(info["error"].as_str().unwrap().contains("stopped in the middle"), "{info:#}");
+    let names = names(&buckets.folder.path().join("theirs/cut"));
+    assert!(names.iter().any(|name| name == "now.m3u8") && names.iter().any(|name| name == "all.m3u8"), "{names:?}");
+    assert!(!names.iter().any(|name| name == "live.m3u8" || name == "playlist.m3u8"), "{names:?}");
+    assert!(
+        String::from_utf8(buckets.object("theirs", "cut/now.m3u8").unwrap())
+            .unwrap()
+            .ends_with("ENDLIST\n")
+    );
 }

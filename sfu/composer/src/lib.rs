@@ -32,6 +32,6 @@ pub use live::{
 };
 pub use offline::{ComposeError, Composed, compose};
 pub use outlets::{
-    MAX_OUTLETS, NotAName, NotAnAddress, OutletId, OutletRefused, OutletState, Outlets, PushAddress, Reason, Segment,
-    SegmentPlan,
+    MAX_OUTLETS, NotAName, NotAnAddress, OutletId, OutletRefused, OutletState, Outlets, Playlist, PushAddress, Reason,
+    Segment, SegmentPlan,
 };

@@ -31,8 +31,12 @@ impl Patience {
     pub const ENDLESS: Self =
         Self { first: Duration::from_millis(500), longest: Duration::from_secs(30), attempts: None };
 
-    /// How long to wait after so many failures in a row (full jitter).
-    pub(crate) fn delay(&self, failures: u32, random: u64) -> Duration {
+    /// For who waits in another way.
+    pub const ONCE: Self = Self { first: Duration::ZERO, longest: Duration::ZERO, attempts: Some(NonZeroU32::MIN) };
+
+    /// How long to wait after so many failures in a row (full jitter). `random`: 64 evenly distributed bits.
+    #[must_use]
+    pub fn delay(&self, failures: u32, random: u64) -> Duration {
         let doubled = self
             .first
             .saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));

@@ -119,6 +119,14 @@ impl Outbox {
         self.shared.ours.as_ref()
     }
 
+    /// The bucket of a destination, for files that go there before their parcel does. They take turns with all others.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn open(&self, destination: &Destination) -> Result<Shelf, ShelfError> {
+        self.shared.shelf(destination)
+    }
+
     /// Whether files could be sent there, as far as that is known without asking anybody.
     ///
     /// # Errors

@@ -129,6 +129,15 @@ impl Parcel {
         Self { destination, note, items, stored: Vec::new() }
     }
 
+    /// Of which this is there already, of its first files and in their order.
+    #[must_use]
+    pub fn begun(mut self, mut stored: Vec<Stored>) -> Self {
+        let items = self.items.iter().flatten();
+        stored.truncate(stored.iter().zip(items).take_while(|(stored, item)| stored.key == item.key).count());
+        self.stored = stored;
+        self
+    }
+
     /// Writes it down in the files' directory. When this returns it outlasts a power cut.
     ///
     /// # Errors

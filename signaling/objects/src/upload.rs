@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path as ObjectPath;
@@ -18,6 +19,10 @@ use crate::{ObjectKey, Shelf, ShelfError, Stored};
 
 /// How often a file is sent anew because the bucket forgot what it had of it, or holds something else.
 const ROUNDS: u32 = 3;
+
+fn attributes(content_type: &str) -> Attributes {
+    [(Attribute::ContentType, content_type.to_owned())].into_iter().collect()
+}
 
 /// What a request puts.
 enum Put<'a> {
@@ -56,8 +61,30 @@ impl Shelf {
         Err(outcome)
     }
 
+    /// Puts a text under a key, over whatever was there. The request is signed over it; what the bucket holds is not looked
+    /// at.
+    ///
+    /// # Errors
+    /// [`ShelfError::Unavailable`] when patience is spent, and all that a bucket can refuse.
+    pub async fn put_text(&self, key: &ObjectKey, text: String, content_type: &str) -> Result<(), ShelfError> {
+        let (path, text) = (key.path()?, Bytes::from(text));
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let options = || PutOptions { attributes: attributes(content_type), ..PutOptions::default() };
+        let mut failures = 0;
+        loop {
+            let outcome = {
+                let _turn = self.turn().await;
+                in_time(bytes, self.s3().put_opts(&path, text.clone().into(), options())).await
+            };
+            match outcome {
+                Ok(_) => return Ok(()),
+                Err(failure) => self.wait_after(failure, &mut failures).await.map_err(Failure::give_up)?,
+            }
+        }
+    }
+
     async fn send(&self, path: &ObjectPath, source: &mut Source, content_type: &str) -> Result<(), Failure> {
-        let attributes: Attributes = [(Attribute::ContentType, content_type.to_owned())].into_iter().collect();
+        let attributes = attributes(content_type);
         if source.parts() == 1 {
             self.put(path, source, 0, &Put::Whole, &attributes).await?;
             return Ok(());

@@ -21,7 +21,7 @@ use crate::ffmpeg::Ffmpeg;
 use crate::process::{Ends, Killer, Process, lock};
 use backoff::Backoff;
 pub use push::{NotAnAddress, PushAddress, Reason};
-pub use segments::{NotAName, Segment, SegmentPlan};
+pub use segments::{NotAName, Playlist, Segment, SegmentPlan};
 
 /// Most outlets of a stream at one time.
 pub const MAX_OUTLETS: usize = 16;

@@ -39,6 +39,10 @@ pub struct Segment {
     pub duration_us: u64,
 }
 
+/// A playlist of all segments, as it was when it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Playlist(String);
+
 /// A name that leads out of its folder, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("playlists and segments have plain names of files")]
@@ -81,18 +85,26 @@ impl SegmentPlan {
         self.folder.join(name).into_os_string()
     }
 
-    /// The segments that are whole, in order.
+    /// The playlist of all segments, as it is now.
     ///
     /// # Errors
-    /// When the playlist cannot be read. That there is none yet is none.
-    pub fn segments(&self) -> io::Result<Vec<Segment>> {
+    /// When it cannot be read. That there is none yet is none.
+    pub fn read(&self) -> io::Result<Playlist> {
         let mut text = String::new();
         match fs::File::open(self.folder.join(&self.playlist)) {
             Ok(file) => drop(file.take(MAX_PLAYLIST).read_to_string(&mut text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        Ok(segments(&text))
+        Ok(Playlist(text))
+    }
+
+    /// The segments that are whole, in order.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn segments(&self) -> io::Result<Vec<Segment>> {
+        Ok(self.read()?.segments())
     }
 
     /// Writes the playlist of the last few segments, so that nobody reads half of it.
@@ -108,21 +120,48 @@ impl SegmentPlan {
     }
 }
 
-/// What a playlist names.
-fn segments(playlist: &str) -> Vec<Segment> {
-    let mut duration_us = None;
-    let mut segments = Vec::new();
-    for line in playlist.lines() {
-        if let Some(said) = line.strip_prefix("#EXTINF:") {
-            duration_us = said.split(',').next().and_then(micros);
-        } else if !line.starts_with('#') && !line.is_empty() {
-            let name = Path::new(line)
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            segments.push(Segment { name, duration_us: duration_us.take().unwrap_or_default() });
+impl Playlist {
+    /// What it names.
+    #[must_use]
+    pub fn segments(&self) -> Vec<Segment> {
+        let mut duration_us = None;
+        let mut segments = Vec::new();
+        for line in self.0.lines() {
+            if let Some(said) = line.strip_prefix("#EXTINF:") {
+                duration_us = said.split(',').next().and_then(micros);
+            } else if is_name(line) {
+                let name = Path::new(line)
+                    .file_name()
+                    .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                segments.push(Segment { name, duration_us: duration_us.take().unwrap_or_default() });
+            }
         }
+        segments
     }
-    segments
+
+    /// The playlist as it was when so many segments were there, and more were to come.
+    #[must_use]
+    pub fn up_to(&self, count: usize) -> String {
+        let mut left = count;
+        let before_next = |line: &&str| {
+            let is_there = left > 0;
+            left -= usize::from(is_there && is_name(line.trim_end()));
+            is_there
+        };
+        self.0.split_inclusive('\n').take_while(before_next).collect()
+    }
+
+    /// That of the last few, when so many segments were there, and more were to come.
+    #[must_use]
+    pub fn last_of(&self, count: usize) -> String {
+        let segments = self.segments();
+        live(segments.get(..count).unwrap_or(&segments), false)
+    }
+}
+
+/// Whether a line of a playlist names a segment.
+fn is_name(line: &str) -> bool {
+    !line.starts_with('#') && !line.is_empty()
 }
 
 /// `2.000000` in microseconds.
@@ -184,25 +223,41 @@ mod tests {
     fn the_last_few_are_those_of_all() {
         let all = "#EXTM3U\n#EXT-X-VERSION:6\n".to_owned()
             + &(0..7).map(|number| format!("#EXTINF:2.5,\na_{number}.ts\n")).collect::<String>();
-        let segments = segments(&all);
+        let segments = Playlist(all).segments();
         assert_eq!((segments.len(), segments[6].duration_us), (7, 2_500_000));
         let text = live(&segments, true);
         assert!(text.contains("TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:2\n"), "{text}");
         assert!(text.ends_with("a_6.ts\n#EXT-X-ENDLIST\n") && !text.contains("a_1.ts"), "{text}");
     }
 
+    #[test]
+    fn playlists_of_some_segments_name_no_others() {
+        let head = "#EXTM3U\n#EXT-X-PLAYLIST-TYPE:EVENT\n";
+        let of = |number: usize| format!("#EXTINF:2.000000,\na_{number}.ts\n");
+        let all = Playlist(head.to_owned() + &(0..9).map(of).collect::<String>() + "#EXT-X-ENDLIST\n");
+        assert_eq!(all.up_to(2), head.to_owned() + &of(0) + &of(1));
+        assert_eq!(all.up_to(9), head.to_owned() + &(0..9).map(of).collect::<String>());
+        let last = all.last_of(7);
+        assert!(last.contains("MEDIA-SEQUENCE:2\n") && last.ends_with(&of(6)), "{last}");
+        assert!(!all.last_of(9).contains("ENDLIST"));
+    }
+
     proptest! {
         #[test]
-        fn any_text_is_read(text: String) {
-            for segment in segments(&text) {
+        fn any_text_is_read(text: String, count in 0_usize..5) {
+            let playlist = Playlist(text);
+            let segments = playlist.segments();
+            for segment in &segments {
                 prop_assert!(!segment.name.contains('/'));
             }
+            let some = Playlist(playlist.up_to(count)).segments();
+            prop_assert_eq!(some.as_slice(), &segments[..count.min(segments.len())]);
         }
 
         #[test]
         fn durations_are_read_as_they_are_written(duration_us in 0_u64..100_000_000) {
             let written = [Segment { name: "a.ts".into(), duration_us }];
-            prop_assert_eq!(segments(&live(&written, false)), written);
+            prop_assert_eq!(Playlist(live(&written, false)).segments(), written);
         }
     }
 }

@@ -302,3 +302,25 @@ async fn a_bucket_somebody_brought_along_holds_up_nobody_else() {
         assert!(matches!(receipt.outcome().await, Some(Outcome::Stored(_))));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_went_before_its_parcel_goes_once() {
+    let (bucket, under) = (Bucket::new(), tempfile::tempdir().unwrap());
+    let (folder, content, parcel) = recording(&under, "EG_1", 9000);
+    let outbox = outbox(&bucket);
+    let shelf = outbox.open(&Destination::Ours).unwrap();
+    let put = |name: &'static str| {
+        let (shelf, path) = (shelf.clone(), folder.join(name));
+        async move { shelf.put_file(&item("EG_1", name, false).key, &path, "video/webm").await.unwrap() }
+    };
+    let (file, manifest) = (put("recording.webm").await, put("manifest.json").await);
+    bucket.asked();
+    // What is not the next one in order is sent again.
+    assert_eq!(parcel.clone().begun(vec![manifest]).stored, []);
+    let receipt = outbox.send(folder.clone(), parcel.begun(vec![file.clone()])).await.unwrap();
+    let Some(Outcome::Stored(kept)) = receipt.outcome().await else { panic!() };
+    assert_eq!((kept.files.len(), &kept.files[0].1), (2, &file));
+    assert_eq!(bucket.asked().len(), 2, "the manifest is put and looked at");
+    assert!(bucket.object("EG_1/recording.webm").unwrap() == content);
+    assert_eq!(names(&folder), ["manifest.json", STORED]);
+}

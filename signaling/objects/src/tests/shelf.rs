@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bucket::{Bucket, Fault, SECRET, file, tries};
-use crate::{LONGEST_LIFE, ObjectKey, S3Settings, ShelfError, Trouble};
+use crate::{LONGEST_LIFE, ObjectKey, Patience, S3Settings, ShelfError, Trouble};
 
 /// More than a part.
 const LARGE: usize = (8 << 20) + 70_001;
@@ -178,4 +178,24 @@ async fn signed_addresses_live_five_minutes_at_most() {
     assert!(signed.reveal().starts_with("http://bucket.test/calls/a?") && !signed.reveal().contains(SECRET));
     assert!(signed.reveal().contains("X-Amz-Expires=300"));
     assert!(!format!("{signed:?}").contains("Signature"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_takes_the_place_of_the_one_before() {
+    let bucket = Bucket::new();
+    let shelf = bucket.shelf();
+    bucket.fail([Fault::Status(503, "SlowDown"), Fault::ChangedUp]);
+    for text in ["#EXTM3U\n", "#EXTM3U\n#EXT-X-ENDLIST\n"] {
+        shelf
+            .put_text(&key("a/call.m3u8"), text.to_owned(), "application/vnd.apple.mpegurl")
+            .await
+            .unwrap();
+        assert_eq!(bucket.object("a/call.m3u8").unwrap(), text.as_bytes());
+    }
+    assert_eq!(bucket.asked().len(), 3, "one did not come so far, one was changed on its way");
+
+    let once = shelf.with_patience(Patience::ONCE);
+    bucket.fail([Fault::Hang]);
+    let outcome = once.put_text(&key("a"), String::new(), "text/plain").await;
+    assert!(matches!(outcome, Err(ShelfError::Unavailable(Trouble::Timeout))), "{outcome:?}");
 }

@@ -25,6 +25,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::composites::{self, Made, Wish};
 use super::delivery::with_manifest;
+use super::feed::Feed;
 use super::filed::{Filed, distinct};
 use super::files::{Files, INPUTS, Sharing, Slot, input_of};
 use super::kept::KeptFile;
@@ -64,6 +65,8 @@ pub(super) struct Course {
     live: Option<(Live, OwnedSemaphorePermit)>,
     /// Its place among those that go on, until nothing more is written.
     place: Option<Place>,
+    /// What brings its segments to a bucket meanwhile.
+    feed: Option<Feed>,
     /// All parts are closed: when all files are, too, what was asked for is made of them.
     is_to_deliver: bool,
     /// The files there are, once it is over.
@@ -83,7 +86,8 @@ impl Course {
         (id, owner, request): (RecordingId, Option<String>, Request),
         order: Order,
         watched: Watched,
-        (folder, live, place): (PathBuf, Option<(Live, OwnedSemaphorePermit)>, Place),
+        (folder, live, feed): (PathBuf, Option<(Live, OwnedSemaphorePermit)>, Option<Feed>),
+        place: Place,
     ) -> (Self, watch::Receiver<EgressInfo>) {
         let now_ms = moment().0;
         let recording = Recording::new(order, now_ms);
@@ -106,6 +110,7 @@ impl Course {
             files: Files::default(),
             live,
             place: Some(place),
+            feed,
             is_to_deliver: false,
             kept: Vec::new(),
             written_at: None,
@@ -586,7 +591,11 @@ impl Course {
             tracing::error!(%error, id = self.id.as_str(), "a recording's state cannot be kept");
         }
         let items = packed.into_iter().map(|(item, _)| item).collect();
-        match delivery.send(self.folder.clone(), destination, items, &after).await {
+        let sent = match self.feed.take() {
+            Some(feed) => feed.end().await,
+            None => Vec::new(),
+        };
+        match delivery.send(self.folder.clone(), destination, (items, sent), &after).await {
             Ok(()) => delivered,
             Err(reason) => Happened::Delivered(Err(reason)),
         }

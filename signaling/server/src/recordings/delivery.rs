@@ -3,7 +3,7 @@
 //! A recording is over only when its files are where they belong. What the recording will be then (its `EgressInfo`)
 //! travels with the files, as the note of their parcel: so whoever comes after a killed server knows it, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,13 +11,14 @@ use livekit_protocol::{EgressInfo, EgressStatus, Room};
 use serde::{Deserialize, Serialize};
 use sluice_objects::{
     Destination, Item, Kept, LONGEST_LIFE, ObjectKey, Outbox, OutboxConfig, Outcome, Parcel, Patience, Receipt,
-    S3Settings, ShelfError, SignedUrl,
+    S3Settings, ShelfError, SignedUrl, Stored,
 };
 use sluice_recordings::{Destination as Asked, Facts, Order, Output, RecordingId, S3Target, Source, UnixSeconds};
 use sluice_rooms::{RecordingStep, RoomEvent, RoomEventKind};
 use sluice_store::Recording;
 
-use super::kept::content_type;
+use super::feed::Feed;
+use super::kept::{content_type, is_playlist};
 use super::segments::Segments;
 use super::{RecordingsConfig, Shared, folder};
 use crate::clock::moment;
@@ -91,17 +92,19 @@ impl Delivery {
         files: &[(String, String)],
     ) -> Result<Vec<(Item, String)>, ShelfError> {
         let mut packed: Vec<(Item, String)> = Vec::new();
+        let mut taken = HashSet::new();
         for (file, name) in files {
             let (key, location) = match destination {
                 Destination::Ours => self.our_key(id, file)?,
                 Destination::Theirs(theirs) => {
-                    let key = free_key(theirs, name, &packed)?;
+                    let key = free_key(theirs, name, &taken)?;
                     let location = theirs.location(&key);
                     (key, location)
                 }
             };
             let item =
                 Item { name: file.clone(), key, content_type: content_type(file).to_owned(), stays: self.keep_local };
+            taken.insert(item.key.clone());
             packed.push((item, location));
         }
         let Some((first, _)) = packed.first() else { return Ok(packed) };
@@ -130,7 +133,20 @@ impl Delivery {
         Ok((key, location))
     }
 
-    /// Sends files, and waits until they are where they belong. `after`: how the recording is then.
+    /// Brings segments to their bucket while a recording goes on, if they go to one.
+    pub(super) fn feed(&self, id: &RecordingId, order: &Order, segments: &Segments) -> Option<Feed> {
+        // Who has asked for a bucket that cannot be one was told so.
+        let destination = self.destination(order).ok()??;
+        let shelf = self.outbox.open(&destination).ok()?;
+        let beside = match destination {
+            Destination::Ours => format!("{}/", id.as_str()),
+            Destination::Theirs(_) => segments.beside(),
+        };
+        Some(Feed::start(&shelf, beside, segments.plan().clone()))
+    }
+
+    /// Sends files, and waits until they are where they belong: playlists when all they name is there, and the manifest last.
+    /// `sent`: what is there already. `after`: how the recording is then.
     ///
     /// # Errors
     /// Why they are not, in a sentence. They are still here.
@@ -138,7 +154,7 @@ impl Delivery {
         &self,
         folder: PathBuf,
         destination: Destination,
-        items: Vec<Item>,
+        (mut items, sent): (Vec<Item>, Vec<Stored>),
         after: &EgressInfo,
     ) -> Result<(), String> {
         if items.is_empty() {
@@ -151,7 +167,12 @@ impl Delivery {
         }
         let is_ours = destination == Destination::Ours;
         let note = serde_json::to_string(after).unwrap_or_default();
-        let parcel = Parcel::new(destination, note, Some(items));
+        let places: HashMap<_, _> = sent.iter().map(|stored| &stored.key).zip(0_usize..).collect();
+        items.sort_by_cached_key(|item| {
+            let is_manifest = item.name == folder::MANIFEST;
+            (places.get(&item.key).copied().unwrap_or(usize::MAX), is_manifest, is_playlist(&item.name))
+        });
+        let parcel = Parcel::new(destination, note, Some(items)).begun(sent);
         let receipt = self.outbox.send(folder.clone(), parcel).await.map_err(|error| {
             tracing::error!(%error, ?folder, "what is to be sent to a bucket cannot be written down");
             "the recording could not be sent to its bucket: the directory cannot be written".to_owned()
@@ -304,7 +325,7 @@ impl Shared {
                     file.location.clone_from(location);
                 }
                 let items = packed.into_iter().map(|(item, _)| item).collect();
-                self.delivery.send(folder, destination, items, &after).await
+                self.delivery.send(folder, destination, (items, Vec::new()), &after).await
             }
             Err(error) => Err(error.to_string()),
         };
@@ -407,12 +428,12 @@ pub(super) fn facts_at_start<'a>(order: &'a Order, room: &'a Room) -> Facts<'a> 
 }
 
 /// A key that no other file of the recording has.
-fn free_key(theirs: &S3Settings, name: &str, taken: &[(Item, String)]) -> Result<ObjectKey, ShelfError> {
+fn free_key(theirs: &S3Settings, name: &str, taken: &HashSet<ObjectKey>) -> Result<ObjectKey, ShelfError> {
     let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
     let mut key = theirs.key(name)?;
     // Of as many names as there are files, and one more, one is free.
     for number in 2..=taken.len() + 2 {
-        if !taken.iter().any(|(item, _)| item.key == key) {
+        if !taken.contains(&key) {
             break;
         }
         key = theirs.key(&format!("{stem}-{number}.{ending}"))?;

@@ -12,6 +12,7 @@ mod composites;
 mod course;
 mod delivery;
 mod expiry;
+mod feed;
 mod filed;
 mod files;
 mod folder;
@@ -321,13 +322,14 @@ impl Recordings {
             let remembered = shared.delivery.remember(&folder, &order, (&facts, segments.as_ref())).await;
             remembered.map_err(RecordingError::Folder)?;
             let live = match Live::is_wanted(&order) {
-                true => Some(start_live(shared, &order, found, segments).await?),
+                true => Some(start_live(shared, &order, found, segments.clone()).await?),
                 false => None,
             };
+            let feed = segments.and_then(|segments| shared.delivery.feed(&id, &order, &segments));
             let (ask, asks) = mpsc::channel(ASKS);
             let by = (id.clone(), owner, Request::without_secrets(request));
             let (course, seen) =
-                Course::new(shared.clone(), recorder.clone(), by, order, watched, (folder.clone(), live, place));
+                Course::new(shared.clone(), recorder.clone(), by, order, watched, (folder.clone(), live, feed), place);
             let info = seen.borrow().clone();
             // What is in the store can be stopped.
             shared.going_on.insert(id.clone(), Handle { ask, seen });
