@@ -375,3 +375,39 @@ fn segments_are_in_their_bucket_while_the_recording_goes_on() {
             .ends_with("ENDLIST\n")
     );
 }
+
+#[test]
+fn a_video_that_is_made_later_goes_where_its_recording_is() {
+    let (home, buckets) = (tempfile::tempdir().unwrap(), Buckets::start());
+    let server = serve_and_keep(home.path(), &buckets, true);
+    let talkers = Talkers::start(&server);
+    let id = record(&server, &json!({}));
+    let info = reaches(&server, &id, "EGRESS_COMPLETE");
+    let room = info["roomName"].as_str().unwrap().to_owned();
+    drop(talkers);
+    let (at, key) = (format!("/api/recordings/{id}"), format!("kept/{id}/composite-grid.mp4"));
+    let begun = request(&server, &format!("POST {at}/composite"), &room, &json!({ "layout": "grid" }));
+    assert_eq!(begun["id"], id, "{begun:#}");
+    let folder = home.path().join("recordings").join(&id);
+    let is_noted = || std::fs::read_to_string(folder.join("stored.json")).unwrap().contains(&key);
+    until("the bucket has it", || is_noted().then_some(()));
+    let made = std::fs::read(folder.join("composite-grid.mp4")).unwrap();
+    assert!(!made.is_empty() && buckets.object("calls", &key).unwrap() == made);
+    assert!(!folder.join("outbox.json").exists());
+
+    // The file here may go. Players are sent to the bucket, and how the recording is has not changed.
+    std::fs::remove_file(folder.join("composite-grid.mp4")).unwrap();
+    let playback = request(&server, &format!("POST {at}/playback"), &room, &json!({}));
+    let urls: Vec<_> = playback["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["url"].as_str().unwrap())
+        .collect();
+    assert!(urls.iter().any(|url| url.contains(&format!("/calls/{key}?"))), "{urls:?}");
+    assert_eq!(status(&server, &id), info);
+    assert_eq!(request(&server, &format!("DELETE {at}"), &room, &json!({})), Value::Null);
+    assert!(!folder.exists());
+    let left = names(&buckets.folder.path().join("calls/kept").join(&id));
+    assert!(left.is_empty(), "{left:?}");
+}

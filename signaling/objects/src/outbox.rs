@@ -16,7 +16,9 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::digest::blocking;
-use crate::{Destination, Item, Kept, Parcel, Patience, Random, Reach, S3Settings, Shelf, ShelfError, Tries, durable};
+use crate::{
+    Destination, Item, Kept, Parcel, Patience, Random, Reach, S3Settings, Shelf, ShelfError, Stored, Tries, durable,
+};
 
 /// How often a parcel is tried that a bucket refuses. Keys that are new take some seconds until all of a bucket knows
 /// them; what is refused longer has to be seen by somebody.
@@ -202,7 +204,7 @@ impl Outbox {
         // Somebody waits for this one.
         let shelf = self.shared.ours.as_ref().ok_or(ShelfError::NoShelf)?.with_patience(Patience::default());
         // The same keys in another bucket may be somebody else's.
-        if keys.iter().any(|stored| shelf.location(&stored.key) != stored.location) {
+        if keys.iter().any(|stored| !shelf.is_of(stored)) {
             return Err(ShelfError::NoShelf);
         }
         for stored in keys {
@@ -292,8 +294,11 @@ impl Shared {
             };
             refusals += 1;
             tracing::warn!(%error, bucket = %shelf.settings(), refusals, "a bucket does not take what is to be kept in it");
-            let is_ours = matches!(error, ShelfError::Local(_) | ShelfError::Key(_) | ShelfError::TooLarge);
-            if is_ours || refusals >= REFUSALS {
+            let is_here = matches!(error, ShelfError::Local(_) | ShelfError::Key(_) | ShelfError::TooLarge);
+            if is_here && parcel.destination == Destination::Ours && !folder.exists() {
+                take_back(&shelf, &parcel.stored).await;
+            }
+            if is_here || refusals >= REFUSALS {
                 return Outcome::Refused(error);
             }
             sleep(REFUSED.delay(refusals, (self.theirs.random)())).await;
@@ -326,10 +331,22 @@ async fn put_all(shelf: &Shelf, folder: &Path, parcel: &mut Parcel, items: &[Ite
         note: parcel.note.clone(),
         files: names.zip(parcel.stored.iter().cloned()).collect(),
     };
+    let at = folder.to_owned();
+    let before = blocking(move || Kept::read(&at)).await?.map_err(ShelfError::Local)?;
+    let kept = kept.after(before);
     let leaving = items.iter().filter(|item| !item.stays).map(|item| folder.join(&item.name)).collect();
     let (at, written) = (folder.to_owned(), kept.clone());
     blocking(move || tidy(&at, &written, leaving)).await?.map_err(ShelfError::Local)?;
     Ok(kept)
+}
+
+/// Takes away what was sent out of a directory that somebody deleted meanwhile: nobody would know of it.
+async fn take_back(shelf: &Shelf, sent: &[Stored]) {
+    for stored in sent {
+        if let Err(error) = shelf.delete(&stored.key).await {
+            tracing::error!(%error, bucket = %shelf.settings(), "what is left of a deleted directory stays in its bucket");
+        }
+    }
 }
 
 /// Notes what is there. At the end this is done by [`tidy`].

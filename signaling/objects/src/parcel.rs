@@ -196,6 +196,15 @@ impl Kept {
         Ok(Some(Self { is_ours: text.is_ours, note: text.note, files }))
     }
 
+    /// With what of the same directory was there before. A parcel without a word leaves that of the one before.
+    pub(crate) fn after(mut self, before: Option<Self>) -> Self {
+        let Some(mut before) = before.filter(|before| before.is_ours == self.is_ours) else { return self };
+        before.files.retain(|(name, _)| !self.files.iter().any(|(other, _)| other == name));
+        before.files.append(&mut self.files);
+        let note = if self.note.is_empty() { before.note } else { self.note };
+        Self { note, ..before }
+    }
+
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let file = |(name, stored): &(String, Stored)| KeptFileText { name: name.clone(), stored: stored.into() };
         let text = KeptText {

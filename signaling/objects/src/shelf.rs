@@ -160,6 +160,12 @@ impl Shelf {
         self.inner.settings.location(key)
     }
 
+    /// Whether an object is in this bucket, and not in one that was configured before. Nobody is asked.
+    #[must_use]
+    pub fn is_of(&self, stored: &Stored) -> bool {
+        self.location(&stored.key) == stored.location
+    }
+
     /// An address that opens an object without keys, for a short time. Whether there is such an object is not asked.
     ///
     /// # Errors

@@ -324,3 +324,38 @@ async fn what_went_before_its_parcel_goes_once() {
     assert!(bucket.object("EG_1/recording.webm").unwrap() == content);
     assert_eq!(names(&folder), ["manifest.json", STORED]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_made_later_is_kept_beside_what_is_there() {
+    let (bucket, under) = (Bucket::new(), tempfile::tempdir().unwrap());
+    let (folder, _, parcel) = recording(&under, "EG_1", 9000);
+    let outbox = outbox(&bucket);
+    let parcel = Parcel { note: "as it is".to_owned(), ..parcel };
+    outbox.send(folder.clone(), parcel).await.unwrap().outcome().await.unwrap();
+    let later = |stays| Parcel::new(Destination::Ours, String::new(), Some(vec![item("EG_1", "grid.mp4", stays)]));
+    for text in ["made", "made again"] {
+        std::fs::write(folder.join("grid.mp4"), text).unwrap();
+        let receipt = outbox.send(folder.clone(), later(false)).await.unwrap();
+        let Some(Outcome::Stored(kept)) = receipt.outcome().await else { panic!() };
+        let names: Vec<_> = kept.files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            (kept.note.as_str(), &names[..]),
+            ("as it is", &["recording.webm", "manifest.json", "grid.mp4"][..])
+        );
+        assert_eq!(bucket.object("EG_1/grid.mp4").unwrap(), text.as_bytes());
+    }
+    assert_eq!(names(&folder), ["manifest.json", STORED]);
+
+    // Somebody deletes it all while another one is on its way, and comes to the bucket first.
+    outbox.discard(&folder).await.unwrap();
+    std::fs::write(folder.join("grid.mp4"), "once more").unwrap();
+    bucket.fail([Fault::None, Fault::Status(503, "SlowDown")]);
+    let receipt = outbox.send(folder.clone(), later(true)).await.unwrap();
+    while bucket.object("EG_1/grid.mp4").is_none() {
+        tokio::task::yield_now().await;
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    let outcome = receipt.outcome().await;
+    assert!(matches!(outcome, Some(Outcome::Refused(ShelfError::Local(_)))), "{outcome:?}");
+    assert_eq!(bucket.object("EG_1/grid.mp4"), None);
+}

@@ -210,6 +210,35 @@ impl Delivery {
         Ok(addresses)
     }
 
+    /// Brings a file that was made of a recording later to where its others are, if our bucket has them.
+    ///
+    /// # Errors
+    /// Why it is here alone.
+    pub(super) async fn add(&self, id: &RecordingId, folder: PathBuf, file: &str) -> Result<(), ShelfError> {
+        let (at, shelf) = (folder.clone(), self.outbox.shelf().cloned());
+        let read = tokio::task::spawn_blocking(move || Ok((Kept::read(&at)?, Parcel::is_in(&at)))).await;
+        let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let (kept, is_on_its_way) = read.map_err(ShelfError::Local)?;
+        let is_there = |kept: &Kept| {
+            let is_of = |(_, stored): &(String, Stored)| shelf.as_ref().is_some_and(|shelf| shelf.is_of(stored));
+            kept.is_ours && kept.files.iter().all(is_of)
+        };
+        // What its bucket refused waits for the next start, and is not to be forgotten for this.
+        if is_on_its_way || !kept.is_some_and(|kept| is_there(&kept)) {
+            return Ok(());
+        }
+        let (key, _) = self.our_key(id, file)?;
+        let content_type = content_type(file).to_owned();
+        let item = Item { name: file.to_owned(), key, content_type, stays: self.keep_local };
+        let parcel = Parcel::new(Destination::Ours, ADDED.to_owned(), Some(vec![item]));
+        let receipt = self.outbox.send(folder, parcel).await.map_err(ShelfError::Local)?;
+        match receipt.outcome().await {
+            Some(Outcome::Refused(error)) => Err(error),
+            // The server after this one goes on, where this one ended.
+            Some(Outcome::Stored(_)) | None => Ok(()),
+        }
+    }
+
     /// Takes away what our bucket keeps of a recording. Its directory is somebody else's to remove, afterwards.
     ///
     /// # Errors
@@ -227,6 +256,9 @@ impl Delivery {
         format!("the recording is kept, but not in its bucket: {error}")
     }
 }
+
+/// The note of a parcel that changes nothing of how its recording is.
+const ADDED: &str = "";
 
 /// What of an order has to outlast a crash besides the keys, so that its files come to lie where they were asked for.
 #[derive(Default, Serialize, Deserialize)]
@@ -341,6 +373,12 @@ impl Shared {
     /// Waits for what is on its way again, and writes down what became of it.
     pub(super) async fn settle(&self, recording: Recording, parcel: Parcel, receipt: Receipt) {
         let Some(outcome) = receipt.outcome().await else { return };
+        if parcel.note == ADDED {
+            if let Outcome::Refused(error) = outcome {
+                tracing::error!(%error, id = recording.id, "a composite still stays here: its bucket does not take it");
+            }
+            return;
+        }
         let (note, error) = match outcome {
             Outcome::Stored(kept) => (kept.note, None),
             Outcome::Refused(error) if recording.is_over => {

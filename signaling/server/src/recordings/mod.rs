@@ -635,6 +635,7 @@ async fn make_composite(shared: &Shared, id: &RecordingId, composition: Composit
     let wish = Wish { composition: composites::composition(composition, None), kind: sluice_composer::FileKind::Mp4 };
     // Why there is none is remembered there.
     let Ok(made) = shared.composites.make(id, folder::of(path, id), wish).await else { return };
+    let file = made.file.name.clone();
     let added = async {
         let Some(recording) = shared.store.recording(id.as_str()).await? else { return Ok(()) };
         let mut files = KeptFile::read(&recording.files);
@@ -649,5 +650,9 @@ async fn make_composite(shared: &Shared, id: &RecordingId, composition: Composit
     };
     if let Err(error) = added.await as Result<(), StoreError> {
         tracing::error!(%error, id = id.as_str(), "a composite cannot be added to its recording");
+        return;
+    }
+    if let Err(error) = shared.delivery.add(id, folder::of(path, id), &file).await {
+        tracing::error!(%error, id = id.as_str(), "a composite stays here: the bucket of its recording does not take it");
     }
 }
