@@ -18,7 +18,7 @@ use sluice_rooms::{RecordingStep, RoomEvent, RoomEventKind};
 use sluice_store::Recording;
 
 use super::feed::Feed;
-use super::kept::{content_type, is_playlist};
+use super::kept::{KeptFile, content_type, is_playlist};
 use super::segments::Segments;
 use super::{RecordingsConfig, Shared, folder};
 use crate::clock::moment;
@@ -185,29 +185,36 @@ impl Delivery {
         }
     }
 
-    /// Addresses that open what our bucket alone has of a recording without keys, for five minutes.
+    /// Where files of a recording are at this moment, by their names. One that is nowhere is not among them.
     ///
     /// # Errors
     /// What is kept cannot be read.
-    pub(super) async fn addresses(&self, folder: &Path) -> Result<BTreeMap<String, SignedUrl>, ShelfError> {
-        let at = folder.to_owned();
-        let read = move || {
-            let mut kept = Kept::read(&at)?.filter(|kept| kept.is_ours);
-            if let Some(kept) = &mut kept {
-                kept.files.retain(|(name, _)| !at.join(name).exists());
-            }
-            Ok(kept)
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        let kept = read
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-            .map_err(ShelfError::Local)?;
-        let (Some(kept), Some(shelf)) = (kept, self.outbox.shelf()) else { return Ok(BTreeMap::new()) };
-        let mut addresses = BTreeMap::new();
-        for (name, stored) in kept.files {
-            addresses.insert(name, shelf.presign(&stored.key, LONGEST_LIFE).await?);
+    pub(super) async fn whereabouts(
+        &self,
+        folder: &Path,
+        files: &[KeptFile],
+    ) -> Result<BTreeMap<String, Whereabouts>, ShelfError> {
+        let (at, names) = (folder.to_owned(), files.iter().map(|file| file.name.clone()).collect::<Vec<_>>());
+        let looked = tokio::task::spawn_blocking(move || {
+            let (here, mut not_here): (Vec<_>, Vec<_>) =
+                names.into_iter().map(|name| (at.join(&name), name)).partition(|(path, _)| path.is_file());
+            let kept = if not_here.is_empty() { None } else { Kept::read(&at)?.filter(|kept| kept.is_ours) };
+            let stored: BTreeMap<_, _> = kept.into_iter().flat_map(|kept| kept.files).collect();
+            not_here.retain(|(_, name)| stored.contains_key(name));
+            Ok((here, not_here, stored))
+        });
+        let looked = looked.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let (here, not_here, stored) = looked.map_err(ShelfError::Local)?;
+        let mut found: BTreeMap<_, _> = here.into_iter().map(|(path, name)| (name, Whereabouts::Here(path))).collect();
+        for (_, name) in not_here {
+            let Some(stored) = stored.get(&name) else { continue };
+            let place = match self.outbox.shelf().filter(|shelf| shelf.is_of(stored)) {
+                Some(shelf) => Whereabouts::InBucket(shelf.presign(&stored.key, LONGEST_LIFE).await?),
+                None => Whereabouts::Elsewhere,
+            };
+            found.insert(name, place);
         }
-        Ok(addresses)
+        Ok(found)
     }
 
     /// Brings a file that was made of a recording later to where its others are, if our bucket has them.
@@ -259,6 +266,17 @@ impl Delivery {
 
 /// The note of a parcel that changes nothing of how its recording is.
 const ADDED: &str = "";
+
+/// Where a file of a recording is.
+#[derive(Debug)]
+pub(crate) enum Whereabouts {
+    /// In its directory.
+    Here(PathBuf),
+    /// In our bucket alone: an address that opens it without keys, for five minutes.
+    InBucket(SignedUrl),
+    /// In a bucket that is configured no more.
+    Elsewhere,
+}
 
 /// What of an order has to outlast a crash besides the keys, so that its files come to lie where they were asked for.
 #[derive(Default, Serialize, Deserialize)]

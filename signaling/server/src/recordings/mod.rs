@@ -33,7 +33,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use livekit_protocol::{EgressInfo, EgressStatus, egress_info};
 use sluice_node::Recorder;
-use sluice_objects::{S3Settings, SignedUrl};
+use sluice_objects::S3Settings;
 use sluice_recordings::{Composition, ENCRYPTED, Layout, Order, Output, RecordingId, Refusal, Request, StreamUrl};
 use sluice_rooms::RoomSnapshot;
 use sluice_store::{RecordingFilter, RoomName, Store, StoreError, UnixMillis};
@@ -47,6 +47,7 @@ pub use composites::FfmpegAt;
 use composites::{Composites, Wish};
 pub(crate) use composites::{Making, NotBegun, is_composite};
 use course::Course;
+pub(crate) use delivery::Whereabouts;
 use delivery::{Delivery, facts_at_start};
 use expiry::NotDeleted;
 pub(crate) use kept::KeptFile;
@@ -476,8 +477,8 @@ impl Recordings {
         KeptFile::read(&recording.files)
     }
 
-    /// Where a file of it lies, if it has one of that name.
-    pub(crate) fn path_of(&self, recording: &sluice_store::Recording, file: &KeptFile) -> Option<PathBuf> {
+    /// Where a file of it lies, if it is here.
+    fn path_of(&self, recording: &sluice_store::Recording, file: &KeptFile) -> Option<PathBuf> {
         let id = RecordingId::parse(&recording.id)?;
         Some(folder::of(self.shared.config.folder.as_ref()?, &id).join(&file.name))
     }
@@ -487,16 +488,17 @@ impl Recordings {
         Some(folder::location(&RecordingId::parse(&recording.id)?, &file.name))
     }
 
-    /// Addresses of files that are in the bucket alone, by their names: five minutes long they open without a token.
-    pub(crate) async fn elsewhere(&self, recording: &sluice_store::Recording) -> BTreeMap<String, SignedUrl> {
+    /// Where these files of it are at this moment, by their names. One that is not there is nowhere.
+    pub(crate) async fn whereabouts(
+        &self,
+        recording: &sluice_store::Recording,
+        files: &[KeptFile],
+    ) -> Result<BTreeMap<String, Whereabouts>, RecordingError> {
         let (Some(path), Some(id)) = (&self.shared.config.folder, RecordingId::parse(&recording.id)) else {
-            return BTreeMap::new();
+            return Ok(BTreeMap::new());
         };
-        let found = self.shared.delivery.addresses(&folder::of(path, &id)).await;
-        found.unwrap_or_else(|error| {
-            tracing::error!(%error, id = recording.id, "it cannot be said where a recording is kept");
-            BTreeMap::new()
-        })
+        let found = self.shared.delivery.whereabouts(&folder::of(path, &id), files).await;
+        found.map_err(|error| RecordingError::Folder(std::io::Error::other(error)))
     }
 
     /// The manifest's text; `None` when there is none yet.

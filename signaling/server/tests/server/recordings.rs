@@ -467,3 +467,51 @@ async fn a_server_that_may_not_record_says_so() {
     let answer = ask(&server, "POST", &start, &token, json!({ "source": { "kind": "room" } })).await;
     assert_eq!(refusal(&answer), (409, "recordings_off".into()));
 }
+
+#[tokio::test]
+async fn a_recording_in_a_bucket_of_before_is_said_to_be_there() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    let folder = Some(home.path().join("recordings"));
+    let s3 = S3Settings {
+        bucket: "calls".to_owned(),
+        region: String::new(),
+        endpoint: Some("https://s3.example".to_owned()),
+        access_key: "AKIA".to_owned().into(),
+        secret_key: "hush".to_owned().into(),
+        session_token: None,
+        path_style: true,
+        prefix: String::new(),
+    };
+    let recordings = RecordingsConfig { folder, s3: Some(s3), ..RecordingsConfig::default() };
+    let server = Fixture::over(store.clone(), ServerConfig { recordings, ..production() }).await;
+    for (id, endpoint) in [("EG_aaaaaaaaaaaa", "https://s3.example"), ("EG_bbbbbbbbbbbb", "https://s3.before")] {
+        keep(&store, home.path(), kept(id, "math")).await;
+        let folder = home.path().join("recordings").join(id);
+        let (key, location) = (format!("{id}/recording.webm"), format!("{endpoint}/calls/{id}/recording.webm"));
+        let stored = json!({ "key": key, "bytes": 10, "sha256": "00".repeat(32), "location": location });
+        let files = [json!({ "name": "recording.webm", "stored": stored })];
+        let stored = json!({ "version": 1, "is_ours": true, "note": "", "files": files });
+        std::fs::write(folder.join("stored.json"), stored.to_string()).unwrap();
+    }
+    let (owner, back_end_asks) = (back_end("math"), |id: &str| format!("/api/recordings/{id}"));
+    let ask_both = async |id: &str| {
+        let at = back_end_asks(id);
+        let playback = ask(&server, "POST", &format!("{at}/playback"), &owner, Value::Null).await;
+        (playback, ask(&server, "GET", &format!("{at}/files/recording.webm"), &owner, Value::Null).await)
+    };
+    // As long as the file is here, it is nobody's business what else has it.
+    for id in ["EG_aaaaaaaaaaaa", "EG_bbbbbbbbbbbb"] {
+        let (playback, file) = ask_both(id).await;
+        assert_eq!((playback.status, file.status, file.body.as_bytes()), (200, 200, MEDIA), "{id}");
+        std::fs::remove_file(home.path().join("recordings").join(id).join("recording.webm")).unwrap();
+    }
+    let (playback, file) = ask_both("EG_aaaaaaaaaaaa").await;
+    let url = playback.json()["files"][0]["url"].as_str().unwrap().to_owned();
+    assert!(url.starts_with("https://s3.example/calls/EG_aaaaaaaaaaaa/recording.webm?"), "{url}");
+    assert!(file.status == 307 && file.headers["location"].starts_with("https://s3.example/calls/"), "{file:?}");
+    let (playback, file) = ask_both("EG_bbbbbbbbbbbb").await;
+    for answer in [playback, file] {
+        assert_eq!(refusal(&answer), (503, "bucket_not_configured".into()));
+    }
+}

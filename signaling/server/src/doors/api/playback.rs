@@ -25,7 +25,7 @@ use super::recordings::{RECORDING_NOT_FOUND, found};
 use crate::App;
 use crate::clock::moment;
 use crate::doors::error::ApiError;
-use crate::recordings::{KeptFile, Recordings};
+use crate::recordings::{KeptFile, Recordings, Whereabouts};
 use crate::trail::{Deed, Whence};
 
 /// How long a pass opens its file. Whoever it is leaked to has as long.
@@ -38,6 +38,11 @@ const PASS_BYTES: usize = 80;
 const PIECE_BYTES: u64 = 1 << 20;
 const PLAY: &str = "recording.play";
 
+const BUCKET_NOT_CONFIGURED: ApiError = ApiError::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "bucket_not_configured",
+    "the recording is in a bucket that this server is configured for no more: its operator has to see to it",
+);
 const PASS_OVER: ApiError =
     ApiError::new(StatusCode::FORBIDDEN, "pass_over", "the time of this address is over: ask for another one");
 
@@ -102,7 +107,7 @@ struct Address {
     responses(
         (status = 200, body = Addresses),
         (status = 404, description = "`recording_not_found`"),
-        (status = 503, description = "`storage_unavailable`, `audit_unavailable`"),
+        (status = 503, description = "`bucket_not_configured`, `storage_unavailable`, `audit_unavailable`"),
     ))]
 async fn addresses(
     State(app): State<Arc<App>>,
@@ -113,16 +118,20 @@ async fn addresses(
     let (recording, _) = found(&app, &asker, &whence, &id, PLAY).await?;
     tell(&app, &asker, whence, &recording).await?;
     let until_s = moment().0 / 1000 + PASS_S;
-    let mut elsewhere = app.recordings.elsewhere(&recording).await;
+    let files = Recordings::files(&recording);
+    let mut places = app.recordings.whereabouts(&recording, &files).await?;
     let address = |file: KeptFile| {
-        if let Some(url) = elsewhere.remove(&file.name) {
-            return Some(Address { name: file.name, url: url.reveal().to_owned() });
-        }
-        let pass = app.playback_keys.give(&id, &file.name, until_s);
-        let location = Recordings::location(&recording, &file)?;
-        Some(Address { name: file.name, url: format!("{location}?pass={pass}") })
+        let url = match places.remove(&file.name) {
+            Some(Whereabouts::Elsewhere) => return Err(BUCKET_NOT_CONFIGURED),
+            Some(Whereabouts::InBucket(url)) => url.reveal().to_owned(),
+            Some(Whereabouts::Here(_)) | None => {
+                let location = Recordings::location(&recording, &file).ok_or(RECORDING_NOT_FOUND)?;
+                format!("{location}?pass={}", app.playback_keys.give(&id, &file.name, until_s))
+            }
+        };
+        Ok(Address { name: file.name, url })
     };
-    let files = Recordings::files(&recording).into_iter().filter_map(address).collect();
+    let files = files.into_iter().map(address).collect::<Result<_, ApiError>>()?;
     Ok(Json(Addresses { expires_at: until_s * 1000, files }))
 }
 
@@ -164,6 +173,7 @@ fn piece(range: &HeaderValue) -> Option<HeaderValue> {
         (status = 403, description = "`pass_over`"),
         (status = 404, description = "`recording_not_found`"),
         (status = 416, description = "It has no such part"),
+        (status = 503, description = "`bucket_not_configured`, `storage_unavailable`, `audit_unavailable`"),
     ))]
 async fn file(
     State(app): State<Arc<App>>,
@@ -194,15 +204,20 @@ async fn file(
         .into_iter()
         .find(|file| file.name == name)
         .ok_or(RECORDING_NOT_FOUND)?;
-    let path = app.recordings.path_of(&recording, &kept).ok_or(RECORDING_NOT_FOUND)?;
+    let path = match app.recordings.whereabouts(&recording, std::slice::from_ref(&kept)).await?.remove(&name) {
+        Some(Whereabouts::Here(path)) => path,
+        Some(Whereabouts::InBucket(url)) => return Ok(Redirect::temporary(url.reveal()).into_response()),
+        Some(Whereabouts::Elsewhere) => return Err(BUCKET_NOT_CONFIGURED),
+        None => return Err(RECORDING_NOT_FOUND),
+    };
     if is_player && let Some(piece) = request.headers().get(header::RANGE).and_then(piece) {
         request.headers_mut().insert(header::RANGE, piece);
     }
     let Ok(served) = ServeFile::new(path).oneshot(request).await;
     let mut response = served.into_response();
     if response.status() == StatusCode::NOT_FOUND {
-        let url = app.recordings.elsewhere(&recording).await.remove(&name).ok_or(RECORDING_NOT_FOUND)?;
-        return Ok(Redirect::temporary(url.reveal()).into_response());
+        // It went to its bucket at this very moment: there it is the next time.
+        return Err(RECORDING_NOT_FOUND);
     }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kept.content_type()));
