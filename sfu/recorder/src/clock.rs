@@ -130,7 +130,15 @@ pub(crate) struct Placed {
 
 impl MediaClock {
     pub(crate) fn new(rate: NonZeroU32, is_video: bool) -> Self {
-        Self { rate: i64::from(rate.get()), is_video, anchor: None, reported: None, pending_us: 0, last_us: 0, early: 0 }
+        Self {
+            rate: i64::from(rate.get()),
+            is_video,
+            anchor: None,
+            reported: None,
+            pending_us: 0,
+            last_us: 0,
+            early: 0,
+        }
     }
 
     /// Places a frame that came at `received_us`.

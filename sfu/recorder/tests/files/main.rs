@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod b_frames;
 mod clip;
 mod killed;
 mod long;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use sluice_recorder::{FileRecorder, Format, Input, Kind, NotRecoverable, recover};
 
-use super::clip;
 use super::packets::{self, Line};
 use super::player::{Disk, assert_near, play};
+use super::{b_frames, clip};
 
 /// A file after its repair.
 pub struct Repaired {
@@ -252,7 +252,7 @@ fn a_recording_with_bytes_of_somebody_elses_is_repaired_within_its_bounds_or_ref
 #[test]
 fn what_was_recovered_of_pictures_in_another_order_than_theirs_plays() {
     let directory = tempfile::tempdir().unwrap();
-    let frames = clip::h264_reordered(directory.path(), &clip::pictures(32, 32, 4));
+    let frames = b_frames::h264(directory.path(), &clip::pictures(32, 32, 4));
     let start = Instant::now();
     let packets = super::times::reordered(start, &frames, packets::h264);
     for (kind, extension) in [(Kind::Matroska, "mkv"), (Kind::FragmentedMp4, "mp4")] {

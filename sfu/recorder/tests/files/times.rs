@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use sluice_recorder::{Format, Kind, TrackRecorder, TrackSummary};
 
-use super::clip::{self, Reordered};
+use super::b_frames::{self, Reordered};
+use super::clip;
 use super::packets::Lay;
 use super::packets::{self, Line, Packet};
 use super::player::{Disk, decoded_and_shown_s, play, play_with_pauses, times_s};
@@ -115,8 +116,8 @@ fn pictures_that_are_sent_in_another_order_are_shown_in_theirs() {
     let directory = tempfile::tempdir().unwrap();
     let source = clip::pictures(64, 48, 5);
     for (mime_type, frames, lay) in [
-        ("video/H264", clip::h264_reordered(directory.path(), &source), packets::h264 as Lay),
-        ("video/H265", clip::h265_reordered(directory.path(), &source), packets::h265),
+        ("video/H264", b_frames::h264(directory.path(), &source), packets::h264 as Lay),
+        ("video/H265", b_frames::h265(directory.path(), &source), packets::h265),
     ] {
         let sent: Vec<f64> = frames.iter().map(|(_, shown)| f64::from(*shown) / 30.0).collect();
         let mut shown = sent.clone();
@@ -140,7 +141,7 @@ fn pictures_that_are_sent_in_another_order_are_shown_in_theirs() {
 #[test]
 fn behind_a_loss_nothing_is_shown_that_is_to_be_before_the_key_frame_it_goes_on_with() {
     let directory = tempfile::tempdir().unwrap();
-    let frames = clip::h265_reordered(directory.path(), &clip::pictures(64, 48, 3));
+    let frames = b_frames::h265(directory.path(), &clip::pictures(64, 48, 3));
     let start = Instant::now();
     let all = reordered(start, &frames, packets::h265);
     // A picture in front of the second key frame, which others build on, is lost.

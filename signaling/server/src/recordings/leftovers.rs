@@ -11,7 +11,7 @@ use sluice_rooms::RecordingStep;
 use sluice_store::{Recording, UnixMillis};
 
 use super::delivery::Left;
-use super::kept::{KeptFile, is_playlist};
+use super::kept::KeptFile;
 use super::repair::{Whole, repair_all};
 use super::{RecordingsConfig, Shared, folder};
 use crate::clock::moment;

@@ -613,8 +613,7 @@ async fn start_live(
 ) -> Result<(Live, OwnedSemaphorePermit), RecordingError> {
     let (ffmpeg, place) = shared.composites.live().ok_or(RecordingError::TooManyLive)?;
     let order = order.clone();
-    let started =
-        tokio::task::spawn_blocking(move || Live::start(&ffmpeg, &order, &found, segments, moment().0)).await;
+    let started = tokio::task::spawn_blocking(move || Live::start(&ffmpeg, &order, &found, segments, moment().0)).await;
     match started {
         Ok(Ok(live)) => Ok((live, place)),
         Ok(Err(error)) => Err(RecordingError::NotSent(error.to_string())),
