@@ -638,11 +638,12 @@ impl Course {
             self.place = None;
             self.tell_room(false).await;
         }
-        let info = self.info();
-        self.show.send_replace(info);
+        // Whoever sees that it is over finds its files.
         if let Err(error) = self.keep().await {
             tracing::error!(%error, id = self.id.as_str(), "a recording's state cannot be kept");
         }
+        let info = self.info();
+        self.show.send_replace(info);
         match self.recording.state() {
             State::Ended(_) => self.tell(RecordingStep::Ended),
             _ => self.tell(RecordingStep::Updated),

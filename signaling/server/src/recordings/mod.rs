@@ -435,9 +435,12 @@ impl Recordings {
         Ok(found.iter().filter_map(|recording| self.info(recording)).collect())
     }
 
-    /// How it is, as it is kept and at this moment.
+    /// How it is at this moment. That it is over is said by what is kept alone, where its files are: it may have ended since
+    /// that was read.
     pub(crate) fn info(&self, recording: &sluice_store::Recording) -> Option<EgressInfo> {
-        self.going_on(&recording.id).or_else(|| {
+        use EgressStatus::{EgressActive, EgressEnding, EgressStarting};
+        let goes_on = |info: &EgressInfo| matches!(info.status(), EgressStarting | EgressActive | EgressEnding);
+        self.going_on(&recording.id).filter(goes_on).filter(|_| !recording.is_over).or_else(|| {
             let read = serde_json::from_str(&recording.info);
             read.inspect_err(|error| tracing::error!(%error, "a recording cannot be read")).ok()
         })

@@ -70,7 +70,8 @@ async fn ended(server: &Fixture, id: &str, token: &str) -> Value {
     within(async {
         loop {
             let seen = ask(server, "GET", &format!("/api/recordings/{id}"), token, Value::Null).await.json();
-            if !seen["ended_at"].is_null() {
+            if !["starting", "active", "ending"].iter().any(|state| seen["state"] == *state) {
+                assert!(!seen["ended_at"].is_null(), "it is over, and everything of it is there: {seen:#}");
                 return seen;
             }
             tokio::task::yield_now().await;
