@@ -204,7 +204,7 @@ struct Flags {
     /// Cameras without microphones
     #[arg(long)]
     no_audio: bool,
-    /// So many of those with a camera are recorded while it is measured, each into a file of its own
+    /// So many recordings go on while it is measured, of those with a camera in turns, each into a file of its own
     #[arg(long, value_name = "N", default_value_t = 0)]
     recordings: usize,
     /// Write the report as JSON

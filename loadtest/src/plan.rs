@@ -46,7 +46,7 @@ pub struct Plan {
     pub parameters: Vec<(&'static str, String)>,
     /// In the order they come.
     pub visits: Vec<Visit>,
-    /// So many of those who are seen are recorded while it is measured.
+    /// So many recordings go on while it is measured, of those who are seen in turns.
     pub recordings: usize,
     /// How long is measured.
     pub duration: Duration,

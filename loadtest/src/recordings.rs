@@ -105,13 +105,13 @@ async fn egress(server: &Server, token: &str, method: &str, body: &Value) -> Res
     api::ask(server, "POST", &path, Some(token), &body.to_string()).await
 }
 
-/// The first who publish pictures and stay, as many as the plan says.
+/// Those who publish pictures and stay, one after the other and again from the first, as often as the plan says.
 fn recorded(plan: &Plan) -> impl Iterator<Item = &Visit> {
     let can_be = |visit: &&Visit| {
         let is_seen = visit.publishes.iter().any(|content| content.is_video());
         is_seen && visit.stays.is_none() && matches!(visit.arrival, Arrival::Before(_))
     };
-    plan.visits.iter().filter(can_be).take(plan.recordings)
+    plan.visits.iter().filter(can_be).cycle().take(plan.recordings)
 }
 
 /// A text of an answer: some servers write names as Protobuf has them, some as JSON does.
@@ -153,7 +153,7 @@ mod tests {
         };
         assert_eq!(names(0), [] as [&str; 0]);
         assert_eq!(names(2), ["speaker-0", "speaker-1"]);
-        assert_eq!(names(9), ["speaker-0", "speaker-1", "speaker-2"]);
+        assert_eq!(names(4), ["speaker-0", "speaker-1", "speaker-2", "speaker-0"]);
         assert_eq!(recorded(&scenario::audio_room(&common(9), 3, 3)).count(), 0);
     }
 

@@ -21,7 +21,7 @@ pub struct Common {
     pub has_sound: bool,
     /// Before the names of all rooms, so that runs at one server do not meet.
     pub room: String,
-    /// So many of those who are seen are recorded.
+    /// So many recordings go on, of those who are seen in turns.
     pub recordings: usize,
 }
 

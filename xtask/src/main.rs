@@ -50,8 +50,8 @@ Usage: cargo xtask <VERB>
                               people come and go in waves for so long (30); what the server holds when
                               nobody is there must not grow; --sluice FILE is a server built already
   bystanders [--sluice FILE]  what slow and dead viewers cost the others: latency with and without them
-  recordings [--sluice FILE]  what recording people costs: latency and processor time with 0, 10 and 50 who
-                              are recorded, and how soon their files are there
+  recordings [--sluice FILE]  what recording people costs: latency and processor time with 0, 10 and 50
+                              recordings, and how soon their files are there
   hostile [--only ROW]... [--sluice FILE | --server ADDRESS:PORT --key KEY --secret SECRET [--media ADDRESS:PORT]]
                               hostile inputs against a server of its own, or a running one that speaks plain
                               HTTP, while an honest call goes on; a line for each row
