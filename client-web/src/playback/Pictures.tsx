@@ -128,6 +128,8 @@ function Media({ track: { id, kind }, playback: { attach, settle }, sources, loa
       },
       [attach, id],
     ),
+    // It was sent elsewhere meanwhile, perhaps: while nothing plays nobody else looks.
+    onSeeked: settle,
     onLoadedMetadata: () => {
       sources.onLoaded(id);
       settle();

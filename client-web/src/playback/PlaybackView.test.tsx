@@ -251,3 +251,17 @@ it('all wait for a file that is on its way to another place, though its data is 
   expect(plays).toContain(b);
   expect(screen.getByText('0:32 / 1:00')).toBeVisible();
 });
+
+it('goes where one pointed last, though it was on its way elsewhere then', () => {
+  render(<Shown />);
+  const slider = screen.getByRole('slider', { name: 'Position' });
+  const a = element('a');
+  fireEvent.change(slider, { target: { value: '20000' } });
+  const before = a.currentTime;
+  Object.defineProperty(a, 'seeking', { value: true, configurable: true });
+  fireEvent.change(slider, { target: { value: '30000' } });
+  expect(a.currentTime).toBe(before);
+  Object.defineProperty(a, 'seeking', { value: false });
+  fireEvent.seeked(a);
+  expect(a.currentTime).toBe(before + 10);
+});
