@@ -3,7 +3,7 @@ import { Avatar } from '../room/Avatar';
 import { Icon } from '../ui/Icon';
 import type { Recording, Track } from './manifest';
 import type { PartProps } from './PlaybackView';
-import { gapAt, isNear, presentAt, speakerAt, speaksAt } from './timeline';
+import { gapAt, isNear, presentAt, shownOf, speakerAt, speaksAt } from './timeline';
 import type { Sources } from './useAddresses';
 import type { Playback } from './usePlayback';
 
@@ -12,7 +12,7 @@ export function Pictures({ recording, playback, sources }: PartProps & { sources
   const { atMs, waiting } = playback;
   const { tracks, speech } = recording;
   const present = presentAt(tracks, atMs);
-  const shown = present.filter((track) => !isHeardBeside(track, present));
+  const shown = shownOf(present);
   const large = largeOne(shown, speakerAt(speech, atMs));
   return (
     <div className="playback-pictures" aria-busy={waiting}>
@@ -50,16 +50,6 @@ export function Pictures({ recording, playback, sources }: PartProps & { sources
         </p>
       )}
     </div>
-  );
-}
-
-/** A sound of somebody whose picture is there: it needs no place of its own. */
-function isHeardBeside({ kind, identity, id }: Track, present: readonly Track[]): boolean {
-  return (
-    kind === 'audio' &&
-    present.some(
-      (other) => other.id !== id && other.identity === identity && other.kind === 'video',
-    )
   );
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Track } from './manifest';
-import { gapAt, lanes, linesUntil, presentAt, speakerAt, speaksAt } from './timeline';
+import { gapAt, lanes, linesUntil, presentAt, shownOf, speakerAt, speaksAt } from './timeline';
 
 /** A file of somebody from beginning to end. */
 const whole = (identity: string): Track => ({
@@ -91,6 +91,17 @@ describe('the timeline', () => {
     const there = [1999, 2000, 7999, 8000].map((ms) => presentAt([screen], ms).length);
     expect(there).toEqual([1, 0, 0, 1]);
     expect(lanes(people, [screen], [], 10_000)[0]).toMatchObject({ muted: [], lost: [] });
+  });
+
+  it('shows nobody twice', () => {
+    const ids = (present: Track[]) => shownOf(present).map(({ id }) => id);
+    const first = { ...whole('ada'), id: 'first' };
+    const next = { ...first, id: 'next', fromMs: 9000 };
+    const sound: Track = { ...first, id: 'sound', kind: 'audio', source: 'microphone' };
+    const screen = { ...first, id: 'screen', source: 'screen_share', fromMs: 500 };
+    expect(ids([first, next])).toEqual(['next']);
+    expect(ids([first, sound, screen, whole('ben')])).toEqual(['first', 'screen', 'ben']);
+    expect(ids([sound, { ...sound, id: 'later', fromMs: 9000 }])).toEqual(['sound', 'later']);
   });
 
   it('knows what is missing at a moment', () => {

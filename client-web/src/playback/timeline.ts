@@ -91,6 +91,19 @@ export function presentAt(tracks: readonly Track[], atMs: number): Track[] {
   return here.length > 0 ? here : published.filter((track) => awayMs(track, atMs) <= EDGE_MS);
 }
 
+/**
+ * Which of those present have a place of their own. Not a sound beside its picture, nor a picture of which the next file
+ * has begun: the last sound of one may reach into the next.
+ */
+export function shownOf(present: readonly Track[]): Track[] {
+  const stands = (other: Track, { id, identity, kind, source, fromMs }: Track) =>
+    other.id !== id &&
+    other.identity === identity &&
+    other.kind === 'video' &&
+    (kind === 'audio' || (other.source === source && other.fromMs > fromMs));
+  return present.filter((track) => !present.some((other) => stands(other, track)));
+}
+
 /** Long enough before its time for a file to open, also at double speed. */
 const NEAR_MS = 10_000;
 
