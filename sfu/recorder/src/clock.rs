@@ -1,6 +1,6 @@
 //! Where a frame lies on the recording's line of time: microseconds since the recording's start.
 //!
-//! Without reports, by the arrival of the first packet and the RTP clock from there. With them, by the publisher's own
+//! Without reports, by the RTP clock and the arrival of the packet that was least delayed. With them, by the publisher's own
 //! wall clock, which its sound and its pictures share; how that clock lies to ours is what the least delayed of its
 //! last reports say, since it was set. Corrections are slewed, so that time goes on at nearly its pace and never back.
 
@@ -49,6 +49,9 @@ const SLEW_OF_PICTURES: i64 = 10;
 /// be seen for as long as five seconds.
 const LIPS_US: i64 = 40_000;
 const SLEW_OF_LATE_PICTURES: i64 = 2;
+
+/// A packet that is less delayed than all before by no more than this tells nothing: clocks tick, and figures are rounded.
+const HEARD_US: i64 = 1_000;
 
 /// The publisher's wall clock, shared by all tracks of a participant.
 #[derive(Debug, Default)]
@@ -115,6 +118,8 @@ struct Anchor {
     newest: i64,
     /// Where the line began, with all that was slewed since.
     begin_us: i64,
+    /// Where it began as the least delayed of its packets has it.
+    least_us: i64,
 }
 
 /// A frame's place.
@@ -157,15 +162,36 @@ impl MediaClock {
         let is_jump = is_far && self.anchor.is_some();
         let time_us = if is_far { received_us } else { time_us };
         if is_jump || self.anchor.is_none() {
-            self.anchor = Some(Anchor { timestamp, ticks: 0, newest: 0, begin_us: time_us });
+            self.anchor = Some(Anchor::new(timestamp, time_us));
             self.pending_us = 0;
         }
-        let early_us = self.last_us.saturating_sub(time_us).max(0).unsigned_abs();
+        // Nothing is shown before the recording began, wherever a correction would have it.
+        let early_us = self.last_us.saturating_sub(time_us.max(0)).max(0).unsigned_abs();
         self.early = if early_us == 0 { 0 } else { self.early.saturating_add(1) };
         let is_early = self.early <= MAX_EARLY && early_us <= MAX_EARLY_US;
         self.last_us = self.last_us.max(time_us);
         let early_us = if is_early { early_us } else { 0 };
         Placed { time_us: self.last_us.unsigned_abs(), early_us, is_jump }
+    }
+
+    /// Hears of a packet that came at `received_us`. Where that is before the line has it, what the line began with was held
+    /// up: a key frame takes long to send. Once there are reports, they say it better.
+    pub(crate) fn hear(&mut self, timestamp: u32, received_us: i64, wall: &mut WallClock) {
+        let Some(anchor) = self.anchor.as_mut().filter(|_| self.reported.is_none()) else { return };
+        let mut then = *anchor;
+        then.go_to(timestamp);
+        let begin_us = anchor.begin_us.saturating_add(received_us - then.time_us(self.rate));
+        if begin_us.abs_diff(anchor.begin_us) > MAX_DEVIATION_US.unsigned_abs() {
+            return;
+        }
+        if begin_us < anchor.least_us - HEARD_US {
+            anchor.least_us = begin_us;
+        }
+        let sound_late_us = if self.is_video { wall.sound_late_us(received_us) } else { 0 };
+        self.pending_us = anchor.least_us + sound_late_us - anchor.begin_us;
+        if !self.is_video {
+            wall.late_sound = Some((received_us, -self.pending_us));
+        }
     }
 
     /// Takes a report that came at `received_us`.
@@ -181,7 +207,7 @@ impl MediaClock {
             return;
         }
         let Some(anchor) = &mut self.anchor else {
-            self.anchor = Some(Anchor { timestamp: report.timestamp, ticks: 0, newest: 0, begin_us: target_us });
+            self.anchor = Some(Anchor::new(report.timestamp, target_us));
             return;
         };
         let mut then = *anchor;
@@ -217,6 +243,10 @@ fn ntp_us(ntp: u64) -> i64 {
 }
 
 impl Anchor {
+    fn new(timestamp: u32, begin_us: i64) -> Self {
+        Self { timestamp, ticks: 0, newest: 0, begin_us, least_us: begin_us }
+    }
+
     /// Goes to a timestamp, the shorter way around; gives how many ticks it is beyond all before.
     fn go_to(&mut self, timestamp: u32) -> i64 {
         let passed = i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed());
@@ -302,6 +332,23 @@ mod tests {
                 audio.report(&report(7 + frame * 960), made_us + 30_000, &mut wall);
             }
             assert!(made_us < 1_500_000 || shown.abs_diff(heard) <= 40_000, "{shown} and {heard} at {made_us}");
+        }
+    }
+
+    #[test]
+    fn a_key_frame_that_is_long_on_its_way_is_with_its_sound_before_any_report() {
+        for sound_held_up_us in [0, 300_000] {
+            let (mut wall, mut video, mut audio) = (WallClock::default(), clock(90_000), clock(48_000));
+            for frame in 0_u32..100 {
+                let made_us = i64::from(frame) * 20_000;
+                let seen_us = made_us + 30_000 + if frame == 0 { 250_000 } else { i64::from(frame % 3) * 5_000 };
+                let heard_us = (made_us + 30_000).max(sound_held_up_us);
+                video.hear(frame * 1800, seen_us, &mut wall);
+                let shown = video.place(frame * 1800, seen_us).time_us;
+                audio.hear(frame * 960, heard_us, &mut wall);
+                let heard = audio.place(frame * 960, heard_us).time_us;
+                assert!(made_us < 500_000 || shown.abs_diff(heard) <= 40_000, "{shown} and {heard} at {made_us}");
+            }
         }
     }
 
@@ -396,6 +443,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_shown_before_the_recording_began() {
+        let (mut wall, mut clock) = (WallClock::default(), clock(90_000));
+        clock.place(0, 10_000);
+        // It began a quarter of a second before the recording, as one says that was captured 300 ms after it.
+        clock.hear(27_000, 20_000, &mut wall);
+        let times = [27_000, 9_000, 18_000].map(|timestamp| clock.place(timestamp, 20_000));
+        assert!(times.iter().all(|placed| placed.early_us <= placed.time_us), "{times:?}");
+    }
+
+    #[test]
     fn a_wall_clock_that_lies_moves_nothing_far() {
         let (mut wall, mut clock, at) = (WallClock::default(), clock(90_000), Instant::now());
         clock.place(0, 0);
@@ -432,17 +489,19 @@ mod tests {
     proptest! {
         #[test]
         fn time_never_goes_back_whatever_comes(
-            steps in prop::collection::vec((any::<u32>(), any::<u64>(), 0i64..1 << 40, any::<bool>()), 0..100)
+            steps in prop::collection::vec((any::<u32>(), any::<u64>(), 0i64..1 << 40, 0..3), 0..100)
         ) {
             let (mut wall, mut clock, at) = (WallClock::default(), clock(90_000), Instant::now());
             let mut last = 0;
-            for (timestamp, ntp, received_us, is_report) in steps {
-                if is_report {
-                    clock.report(&SenderReport { ntp, timestamp, received_at: at }, received_us, &mut wall);
-                } else {
-                    let placed = clock.place(timestamp, received_us);
-                    prop_assert!(placed.time_us >= last);
-                    last = placed.time_us;
+            for (timestamp, ntp, received_us, what) in steps {
+                match what {
+                    0 => clock.report(&SenderReport { ntp, timestamp, received_at: at }, received_us, &mut wall),
+                    1 => clock.hear(timestamp, received_us, &mut wall),
+                    _ => {
+                        let placed = clock.place(timestamp, received_us);
+                        prop_assert!(placed.time_us >= last && placed.early_us <= placed.time_us);
+                        last = placed.time_us;
+                    }
                 }
             }
         }

@@ -190,8 +190,10 @@ impl Intake {
         self.stream = Some(stream);
     }
 
-    pub(crate) fn handle_packet(&mut self, head: PacketHead, payload: &[u8], now: Instant) {
+    pub(crate) fn handle_packet(&mut self, head: PacketHead, payload: &[u8], now: Instant, wall: &mut WallClock) {
+        let received_us = self.us(head.received_at);
         if let Some(stream) = &mut self.stream {
+            stream.clock.hear(head.timestamp, received_us, wall);
             stream.reorder.insert(head, payload);
             // By when it came, not by when it is taken: whoever stood still has the repairs of what is missing right behind it.
             self.take_all(head.received_at, now);
@@ -422,6 +424,7 @@ mod tests {
 
     struct Track {
         intake: Intake,
+        wall: WallClock,
         start: Instant,
     }
 
@@ -430,7 +433,7 @@ mod tests {
             let start = Instant::now();
             let mut intake = Intake::new(start);
             intake.handle_format(Format::new("video/VP8", 90_000, 0, 0).unwrap(), start);
-            Self { intake, start }
+            Self { intake, wall: WallClock::default(), start }
         }
 
         /// Frame `sequence` of 100 a second, one packet each.
@@ -442,8 +445,8 @@ mod tests {
         fn give_later(&mut self, later: u64, sequence: u64, payload: &[u8]) {
             let at = self.at(sequence + later);
             let timestamp = u32::try_from((sequence + later) * 900).unwrap();
-            self.intake
-                .handle_packet(PacketHead { sequence, timestamp, marker: true, received_at: at }, payload, at);
+            let head = PacketHead { sequence, timestamp, marker: true, received_at: at };
+            self.intake.handle_packet(head, payload, at, &mut self.wall);
         }
 
         fn at(&self, sequence: u64) -> Instant {
@@ -507,7 +510,7 @@ mod tests {
         let mut give = |sequence: u64, came: u64, payload: &[u8]| {
             let timestamp = u32::try_from(sequence * 900).unwrap();
             let head = PacketHead { sequence, timestamp, marker: true, received_at: track.at(came) };
-            track.intake.handle_packet(head, payload, taken_at);
+            track.intake.handle_packet(head, payload, taken_at, &mut track.wall);
         };
         // Two seconds in which nothing was taken; every tenth packet is repaired 100 ms later.
         give(0, 0, &key(8));
@@ -545,7 +548,7 @@ mod tests {
     #[test]
     fn a_loss_in_front_of_a_mute_is_a_gap_of_its_own() {
         let start = Instant::now();
-        let mut track = Track { intake: Intake::new(start), start };
+        let mut track = Track { intake: Intake::new(start), wall: WallClock::default(), start };
         track.intake.handle_format(Format::new("audio/opus", 90_000, 1, 0).unwrap(), start);
         // CELT, 10 ms. Packet 1 is lost, and still waited for when the mute comes.
         let sound = &[0x90, 1];
@@ -566,7 +569,7 @@ mod tests {
         let mut track = Track::vp8();
         track.give(0, &key(8));
         let head = PacketHead { sequence: 1, timestamp: 900, marker: false, received_at: track.at(1) };
-        track.intake.handle_packet(head, DELTA, track.at(1));
+        track.intake.handle_packet(head, DELTA, track.at(1), &mut track.wall);
         track.intake.handle_muted(true, track.at(2));
         track.intake.handle_muted(false, track.at(100));
         track.give_later(98, 2, &key(8));

@@ -85,12 +85,14 @@ fn pictures_that_come_sooner_than_those_before_are_not_bunched() {
     }
 }
 
-/// Packets of pictures that are sent in another order than they are shown in: timestamps say when they are shown.
+/// Packets of pictures that are sent in another order than they are shown in: timestamps say when they are shown. Those in
+/// front of one that others build on are sent behind it, and it is not sent before it was captured.
 pub fn reordered(start: Instant, frames: &[Reordered], lay: Lay) -> Vec<Packet> {
     let mut line = Line::video(start);
-    let begin = line.timestamp;
+    let (begin, mut captured) = (line.timestamp, 0);
     let packets = frames.iter().map(|(frame, shown)| {
-        line.timestamp = begin.wrapping_add(shown * line.ticks);
+        captured = captured.max(*shown);
+        (line.timestamp, line.at) = (begin.wrapping_add(shown * line.ticks), start + captured * line.interval);
         line.frame(lay(frame))
     });
     packets.collect::<Vec<_>>().concat()
