@@ -22,8 +22,8 @@ use crate::reorder::{PacketHead, WAIT};
 const INTERLEAVE_WAIT: Duration = WAIT.saturating_add(Duration::from_millis(100));
 
 /// How long the first frame waits for the other tracks to say what they are: a key frame that was asked for, and asked
-/// for again.
-const START_WAIT: Duration = Duration::from_secs(3);
+/// for again. Nothing is on the disk meanwhile, and a kill may take two seconds and no more.
+const START_WAIT: Duration = Duration::from_millis(1_900);
 
 /// How long sound that came later waits for a key frame of the pictures, with which both can begin a file without
 /// losing any: one that was asked for, and asked for again.
@@ -218,7 +218,7 @@ impl FileRecorder {
             return;
         }
         if let Some(track) = self.tracks.get_mut(input.0) {
-            track.intake.handle_packet(*head, payload, now);
+            track.intake.handle_packet(*head, payload, now, &mut self.wall);
         }
         self.advance(now);
     }
@@ -769,6 +769,23 @@ mod tests {
         let tracks = recorder.open_summary().unwrap().tracks;
         let said: Vec<_> = tracks.iter().map(|track| (track.input.0, track.frames, track.end_us)).collect();
         assert_eq!(said, [(0, 1, 20_000), (1, 0, 0)]);
+    }
+
+    #[test]
+    fn what_somebody_says_who_shows_nothing_is_never_longer_than_two_seconds_on_its_way_to_the_disk() {
+        let start = Instant::now();
+        let mut recorder = FileRecorder::new(Kind::Matroska, 2, start);
+        recorder.handle_format(Input(0), Format::new("audio/opus", 48_000, 2, 0).unwrap(), start);
+        let mut written_at = start;
+        for packet in 0..500_u32 {
+            let at = start + Duration::from_millis(20) * packet;
+            recorder.handle_packet(Input(0), &head(packet.into(), packet * 960, at), &[0x78, 1], at);
+            recorder.handle_timeout(at);
+            while recorder.poll_write().is_some() {
+                written_at = at;
+            }
+            assert!(at - written_at < Duration::from_secs(2), "{:?}", at - start);
+        }
     }
 
     #[test]
