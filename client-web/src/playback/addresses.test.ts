@@ -20,6 +20,12 @@ describe('the addresses of files', () => {
     expect([...stop(book, 'b', 599_000).waiting]).toEqual(['b']);
   });
 
+  it('are tried once more where they are the same, as those of one second are', () => {
+    const book = renewed(stop(openBook(answer('1', 300_000))), answer('1', 300_000));
+    expect([...book.inUse.values()]).toEqual(['1/a#again', '1/b']);
+    expect([book.broken.size, book.waiting.size]).toEqual([0, 0]);
+  });
+
   it('are asked for again and again for a file that plays', () => {
     let book = openBook(answer('0', 0));
     for (let round = 1; round < 20; round++) {
@@ -31,7 +37,7 @@ describe('the addresses of files', () => {
 
   it.each([
     ['never did, with two of them', stop(renewed(stop(openBook(answer('1', 9))), answer('2', 9)))],
-    ['would get the same again', renewed(stop(openBook(answer('1', 9))), answer('1', 9))],
+    ['got the same again', stop(renewed(stop(openBook(answer('1', 9))), answer('1', 9)))],
     ['is gone', renewed(stop(openBook(answer('1', 9))), { expires_at: 9, files: [] })],
     ['is nothing that can be played', stopped(openBook(answer('1', 9)), 'a', true, 0)],
     ['never was there', stop(openBook({ expires_at: 9, files: [] }))],

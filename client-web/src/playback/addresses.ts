@@ -56,14 +56,25 @@ export function stopped(
 /** New addresses: those that waited for them take them. */
 export function renewed(book: AddressBook, addresses: Addresses): AddressBook {
   const { newest, untilMs } = openBook(addresses);
-  const begin: AddressBook = { ...book, newest, untilMs, waiting: new Set() };
+  const given = [...newest].map(([file, url]): [string, string] => [
+    file,
+    book.waiting.has(file) ? toldAnew(url, book.inUse.get(file)) : url,
+  ]);
+  const begin: AddressBook = { ...book, newest: new Map(given), untilMs, waiting: new Set() };
   return [...book.waiting].reduce((before, file) => {
-    const url = newest.get(file);
-    // The same address again would do the same again.
-    return url === undefined || url === before.inUse.get(file)
+    const url = before.newest.get(file);
+    return url === undefined
       ? { ...before, broken: and(before.broken, file) }
       : replace(before, file, url);
   }, begin);
+}
+
+/**
+ * An address in place of another. Those of one second are the same, and an element that is told what it has does nothing:
+ * a fragment, which no server sees, makes it begin anew.
+ */
+export function toldAnew(url: string, before: string | undefined): string {
+  return url === before ? `${url}#again` : url;
 }
 
 function replace(book: AddressBook, file: string, url: string): AddressBook {
