@@ -57,7 +57,13 @@ interface InStepProps {
 function InStep({ manifest, addresses, askAddresses }: InStepProps) {
   const sources = useAddresses(addresses, askAddresses);
   if (manifest.tracks.length === 0) {
-    return <p className="empty">Nobody was heard or seen in this recording.</p>;
+    return (
+      <p className="empty">
+        {addresses.files.length === 0
+          ? 'Nobody was heard or seen in this recording.'
+          : 'This was recorded for players of HLS: the playlist and its segments are among the files below.'}
+      </p>
+    );
   }
   return <PlaybackView recording={manifest} sources={sources} />;
 }
