@@ -23,6 +23,11 @@ export function isOver(recording: Pick<RecordingInfo, 'state'>): boolean {
   return !isGoingOn(recording) && recording.state !== 'ending';
 }
 
+/** Its tracks are there, whatever is still made of them and wherever they are still brought. */
+export function isPlayable(recording: Pick<RecordingInfo, 'state' | 'has_manifest'>): boolean {
+  return isOver(recording) || (recording.state === 'ending' && recording.has_manifest);
+}
+
 type Times = Pick<RecordingInfo, 'state' | 'started_at' | 'duration_ms'>;
 
 /** One that goes on is as long as it has been going on. */

@@ -4,7 +4,7 @@ import { isGoingOn, recordings, type RecordingInfo } from '../../api/recordings'
 import { navigate } from '../../app/navigation';
 import { inWords } from '../../state/failure';
 import { bytes, dateTime } from '../../state/measures';
-import { isOver, keptUntil, lengthOf, nextLook } from '../../state/recordings';
+import { isOver, isPlayable, keptUntil, lengthOf, nextLook } from '../../state/recordings';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -65,6 +65,7 @@ function Detail({ recording, onChanged }: DetailProps) {
     ['Size', bytes(recording.bytes)],
     ['Kept', keptUntil(recording) ?? 'until somebody deletes it'],
   ];
+  const playable = isPlayable(recording);
   const over = isOver(recording);
   return (
     <>
@@ -79,15 +80,20 @@ function Detail({ recording, onChanged }: DetailProps) {
       {recording.reason !== null && (
         <p className="note" data-testid="recording-reason">
           <Icon name="warning" size={20} />
-          <span>It ended by itself: {recording.reason}. What was recorded until then is here.</span>
+          <span>
+            It ended by itself: {recording.reason}.
+            {recording.has_manifest && ' What was recorded until then is here.'}
+          </span>
         </p>
       )}
-      {over ? (
+      {playable ? (
         <Player recording={recording} />
       ) : (
         <GoingOn recording={recording} onChanged={onChanged} />
       )}
-      {over && recording.has_manifest && <WholeVideo recording={recording} onChanged={onChanged} />}
+      {recording.has_manifest && (over || recording.composite.state !== 'none') && (
+        <WholeVideo recording={recording} onChanged={onChanged} />
+      )}
       <dl className="figures" data-testid="recording-facts">
         {facts.map(([label, value]) => (
           <div key={label}>
@@ -96,13 +102,13 @@ function Detail({ recording, onChanged }: DetailProps) {
           </div>
         ))}
       </dl>
-      {over && (
+      {playable && (
         <div className="recording-foot">
           <section className="block" aria-labelledby="files-heading">
             <h2 id="files-heading">Files</h2>
             <Files recording={recording} />
           </section>
-          <Keeping recording={recording} onChanged={onChanged} />
+          {over && <Keeping recording={recording} onChanged={onChanged} />}
         </div>
       )}
     </>

@@ -161,13 +161,23 @@ describe('the page of a recording', () => {
     render(<Recording id="EG_1" />);
     await pass(0);
     expect(screen.getByTestId('recording-going-on')).toBeVisible();
-    respond({ ...info, 'GET /api/recordings/EG_1': ok(recordingOf({ state: 'ending' })) });
+    const ending = (more: Partial<RecordingInfo>) => ok(recordingOf({ state: 'ending', ...more }));
+    respond({ ...info, 'GET /api/recordings/EG_1': ending({ has_manifest: false, files: [] }) });
     await pass(1000);
     expect(screen.getByText(/being finished/)).toBeVisible();
-    respond({ ...info, ...playable, 'GET /api/recordings/EG_1': ok(recordingOf()) });
+    // Whatever is still made of it.
+    const composite = { state: 'running' as const, progress: 0.4, file: null, reason: null };
+    respond({ ...info, ...playable, 'GET /api/recordings/EG_1': ending({ composite }) });
     await pass(1000);
     expect(screen.getByTestId('playback')).toBeVisible();
-    expect(document.querySelector('video')).toHaveAttribute('src', '/files/ada.webm?pass=x');
+    expect(screen.getByLabelText('Making the video: 40 %')).toBeVisible();
+    expect(screen.queryByTestId('recording-delete')).toBeNull();
+    const video = document.querySelector('video');
+    expect(video).toHaveAttribute('src', '/files/ada.webm?pass=x');
+    respond({ ...info, ...playable, 'GET /api/recordings/EG_1': ok(recordingOf()) });
+    await pass(1000);
+    expect(screen.getByTestId('recording-delete')).toBeVisible();
+    expect(document.querySelector('video')).toBe(video);
   });
 
   it('one that ended by itself says why, and plays to there', async () => {

@@ -4,7 +4,7 @@ import { isGoingOn, recordings, type RecordingInfo } from '../../api/recordings'
 import { navigate } from '../../app/navigation';
 import { inWords } from '../../state/failure';
 import { bytes, dateTime } from '../../state/measures';
-import { isOver, keptUntil, lengthOf } from '../../state/recordings';
+import { isOver, isPlayable, keptUntil, lengthOf } from '../../state/recordings';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -133,16 +133,16 @@ interface Acts {
 
 /** The mild first; what cannot be done now is not offered. */
 function actions(recording: RecordingInfo, { hold, ask }: Acts): MenuItem[] {
-  const over = isOver(recording);
+  const playable = isPlayable(recording);
   return [
     {
-      label: over ? 'Play' : 'Open',
+      label: playable ? 'Play' : 'Open',
       icon: 'play',
       onSelect: () => {
         navigate(`/recordings/${recording.id}`);
       },
     },
-    ...(over
+    ...(playable
       ? [
           item('Download…', 'download', 'recording-download', () => {
             ask('files');
@@ -164,7 +164,7 @@ function actions(recording: RecordingInfo, { hold, ask }: Acts): MenuItem[] {
         hold(recording);
       },
     ),
-    ...(over && !recording.is_held
+    ...(isOver(recording) && !recording.is_held
       ? [
           {
             ...item('Delete…', 'trash', 'recording-delete', () => {

@@ -45,11 +45,30 @@ it('plays on at its place with a new address, and says when it cannot', async ()
   // At the same place again: it is not the address.
   fireEvent.error(video);
   expect(screen.getByRole('alert')).toHaveTextContent(/The video stopped/);
-  respond(addresses('/files/3'));
+  // The address may be the same, and work now.
   await userEvent.click(screen.getByRole('button', { name: 'Try again' }));
-  await has('/files/3');
+  await has('/files/2#again');
   goTo(0);
   fireEvent.loadedMetadata(video);
   expect([video.currentTime, play.mock.calls.length]).toEqual([40, 2]);
   expect(screen.queryByRole('alert')).toBeNull();
+});
+
+it('shows the video there is while another one is made, or could not be', async () => {
+  respond({
+    'POST /api/recordings/EG_1/playback': {
+      status: 200,
+      body: { expires_at: 1e15, files: [{ name: 'all.mp4', url: '/files/1' }] },
+    },
+  });
+  const of = (state: 'running' | 'failed') =>
+    recordingOf({ composite: { state, progress: 0, file: 'all.mp4', reason: null } });
+  const shown = (state: 'running' | 'failed') => (
+    <WholeVideo recording={of(state)} onChanged={() => undefined} />
+  );
+  const { rerender } = render(shown('running'));
+  const video = await screen.findByTestId('composite-video');
+  rerender(shown('failed'));
+  expect(screen.getByTestId('composite-video')).toBe(video);
+  expect(screen.getByRole('status')).toHaveTextContent(/could not be made/);
 });

@@ -3,7 +3,8 @@ import { account } from '../../account/account';
 import { recordings, type Layout, type RecordingInfo } from '../../api/recordings';
 import { inWords } from '../../state/failure';
 import { share } from '../../state/measures';
-import { isComposing } from '../../state/recordings';
+import { isComposing, isOver } from '../../state/recordings';
+import { toldAnew } from '../../playback/addresses';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
@@ -33,7 +34,7 @@ export function WholeVideo({ recording, onChanged }: WholeVideoProps) {
     >
       <h2 id="whole-heading">One video</h2>
       {isComposing(recording) && <Progress composite={composite} />}
-      {composite.state === 'done' && composite.file !== null && (
+      {composite.file !== null && (
         <Watch key={composite.file} id={recording.id} file={composite.file} />
       )}
       {composite.state === 'failed' && (
@@ -44,7 +45,7 @@ export function WholeVideo({ recording, onChanged }: WholeVideoProps) {
           </span>
         </p>
       )}
-      {!isComposing(recording) && (
+      {isOver(recording) && !isComposing(recording) && (
         <Order id={recording.id} again={composite.state !== 'none'} onChanged={onChanged} />
       )}
     </section>
@@ -121,24 +122,24 @@ function Order({ id, again, onChanged }: { id: string; again: boolean; onChanged
 
 /** With the browser's own controls; an address that has ended is asked for anew, and it goes on at its place. */
 function Watch({ id, file }: { id: string; file: string }) {
-  const ask = useCallback(
-    async () => (await account.ask((token) => recordings.addresses(id, token))).files,
-    [id],
-  );
+  const inUse = useRef<string>(undefined);
+  const ask = useCallback(async () => {
+    const { files } = await account.ask((token) => recordings.addresses(id, token));
+    const url = files.find(({ name }) => name === file)?.url;
+    inUse.current = url === undefined ? undefined : toldAnew(url, inUse.current);
+    return inUse.current;
+  }, [id, file]);
   const [loaded, again] = useLoad(ask);
-  const video = useRef<HTMLVideoElement>(null);
   /** Where it was when it last played, and whether it did. */
   const place = useRef({ at: 0, played: false });
   const [course, setCourse] = useState<'fine' | 'asked' | 'back' | 'stopped'>('fine');
   if (loaded.status === 'failed') return <AccessNote error={loaded.error} />;
-  const url =
-    loaded.status === 'ready' ? loaded.value.find(({ name }) => name === file)?.url : undefined;
+  const url = loaded.status === 'ready' ? loaded.value : undefined;
   return (
     <>
       {/* Captions come with transcription; there is no text of it yet. */}
       {/* eslint-disable-next-line jsx-a11y/media-has-caption */}
       <video
-        ref={video}
         className="whole-video"
         aria-label="The recording as one video"
         src={url}
@@ -182,8 +183,6 @@ function Watch({ id, file }: { id: string; file: string }) {
             onClick={() => {
               setCourse('asked');
               again();
-              // The address may be the same, and work now.
-              video.current?.load();
             }}
           >
             Try again
