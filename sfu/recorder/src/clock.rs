@@ -81,8 +81,23 @@ impl WallClock {
             self.offsets.pop_front();
         }
         self.offsets.push_back(offset);
-        let least = self.offsets.iter().copied().min().unwrap_or_default();
-        sent_us + least
+        sent_us + self.least()
+    }
+
+    /// Takes a packet that was sent then, as a report of it would be; gives where on the recording's line it lies.
+    fn hear(&mut self, sent_us: i64, received_us: i64) -> i64 {
+        let offset = received_us.saturating_sub(sent_us);
+        match self.offsets.back_mut() {
+            Some(last) if last.abs_diff(offset) <= CLOCK_SET_US => {
+                *last = offset.min(*last);
+                sent_us + self.least()
+            }
+            _ => received_us,
+        }
+    }
+
+    fn least(&self) -> i64 {
+        self.offsets.iter().copied().min().unwrap_or_default()
     }
 
     /// How late sound is by now, as it is slewed: pictures belong where it is heard, and not where it will be some day.
@@ -107,6 +122,8 @@ pub(crate) struct MediaClock {
     last_us: i64,
     /// How many frames were given since then that are shown before it.
     early: u32,
+    /// Something was placed.
+    is_placed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +148,8 @@ pub(crate) struct Placed {
     pub(crate) early_us: u64,
     /// The line began anew.
     pub(crate) is_jump: bool,
+    /// It was made before the recording began, and is placed at its begin.
+    pub(crate) is_before: bool,
 }
 
 impl MediaClock {
@@ -143,6 +162,7 @@ impl MediaClock {
             pending_us: 0,
             last_us: 0,
             early: 0,
+            is_placed: false,
         }
     }
 
@@ -161,6 +181,7 @@ impl MediaClock {
         let is_far = time_us.abs_diff(received_us) > MAX_DEVIATION_US.unsigned_abs();
         let is_jump = is_far && self.anchor.is_some();
         let time_us = if is_far { received_us } else { time_us };
+        self.is_placed = true;
         if is_jump || self.anchor.is_none() {
             self.anchor = Some(Anchor::new(timestamp, time_us));
             self.pending_us = 0;
@@ -171,16 +192,26 @@ impl MediaClock {
         let is_early = self.early <= MAX_EARLY && early_us <= MAX_EARLY_US;
         self.last_us = self.last_us.max(time_us);
         let early_us = if is_early { early_us } else { 0 };
-        Placed { time_us: self.last_us.unsigned_abs(), early_us, is_jump }
+        Placed { time_us: self.last_us.unsigned_abs(), early_us, is_jump, is_before: time_us < 0 }
     }
 
     /// Hears of a packet that came at `received_us`. Where that is before the line has it, what the line began with was held
-    /// up: a key frame takes long to send. Once there are reports, they say it better.
+    /// up: a key frame takes long to send, and what waited somewhere comes all at once. Until the first frame is placed the
+    /// line begins where the least delayed packet has it; later that is slewed to. Once there are reports as well, they say it
+    /// better.
     pub(crate) fn hear(&mut self, timestamp: u32, received_us: i64, wall: &mut WallClock) {
-        let Some(anchor) = self.anchor.as_mut().filter(|_| self.reported.is_none()) else { return };
+        let came_us = match self.reported {
+            Some(_) if self.is_placed => return,
+            Some((sent_us, of)) => {
+                let ticks = i64::from(timestamp.wrapping_sub(of).cast_signed());
+                wall.hear(sent_us + ticks * 1_000_000 / self.rate, received_us)
+            }
+            None => received_us,
+        };
+        let anchor = self.anchor.get_or_insert(Anchor::new(timestamp, came_us));
         let mut then = *anchor;
         then.go_to(timestamp);
-        let begin_us = anchor.begin_us.saturating_add(received_us - then.time_us(self.rate));
+        let begin_us = anchor.begin_us.saturating_add(came_us - then.time_us(self.rate));
         if begin_us.abs_diff(anchor.begin_us) > MAX_DEVIATION_US.unsigned_abs() {
             return;
         }
@@ -188,7 +219,11 @@ impl MediaClock {
             anchor.least_us = begin_us;
         }
         let sound_late_us = if self.is_video { wall.sound_late_us(received_us) } else { 0 };
-        self.pending_us = anchor.least_us + sound_late_us - anchor.begin_us;
+        let target_us = anchor.least_us + sound_late_us;
+        if !self.is_placed {
+            anchor.begin_us = target_us;
+        }
+        self.pending_us = target_us - anchor.begin_us;
         if !self.is_video {
             wall.late_sound = Some((received_us, -self.pending_us));
         }
@@ -289,7 +324,7 @@ mod tests {
             // Arrival jitters; the line does not.
             let placed = clock.place(timestamp, 250_000 + second * 1_000_000 + (second % 7) * 10_000);
             let time_us = 250_000 + second.unsigned_abs() * 1_000_000;
-            assert_eq!(placed, Placed { time_us, early_us: 0, is_jump: false });
+            assert_eq!(placed, Placed { time_us, early_us: 0, is_jump: false, is_before: false });
             timestamp = timestamp.wrapping_add(90_000);
         }
     }
@@ -402,8 +437,14 @@ mod tests {
     fn a_line_that_jumps_begins_anew_at_its_arrival() {
         let mut clock = clock(90_000);
         clock.place(0, 0);
-        assert_eq!(clock.place(1 << 31, 33_000), Placed { time_us: 33_000, early_us: 0, is_jump: true });
-        assert_eq!(clock.place((1 << 31) + 3000, 66_000), Placed { time_us: 66_333, early_us: 0, is_jump: false });
+        assert_eq!(
+            clock.place(1 << 31, 33_000),
+            Placed { time_us: 33_000, early_us: 0, is_jump: true, is_before: false }
+        );
+        assert_eq!(
+            clock.place((1 << 31) + 3000, 66_000),
+            Placed { time_us: 66_333, early_us: 0, is_jump: false, is_before: false }
+        );
     }
 
     #[test]
@@ -416,7 +457,10 @@ mod tests {
         });
         assert_eq!(shown, [(0, 0), (3, 3), (3, 1), (3, 2), (6, 6), (6, 4), (6, 5)]);
         // Set back by more than any decoder holds, and by less.
-        assert_eq!(clock.place(0, 600_000), Placed { time_us: 600_000, early_us: 600_000, is_jump: false });
+        assert_eq!(
+            clock.place(0, 600_000),
+            Placed { time_us: 600_000, early_us: 600_000, is_jump: false, is_before: false }
+        );
         let early = (0..100_u32).filter(|frame| clock.place(frame * 90, 600_000).early_us > 0).count();
         assert_eq!(early, 13, "and the three in front of them");
         assert_eq!(clock.place(2 * 90_000, 600_000).early_us, 0);

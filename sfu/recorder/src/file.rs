@@ -23,7 +23,7 @@ const INTERLEAVE_WAIT: Duration = WAIT.saturating_add(Duration::from_millis(100)
 
 /// How long the first frame waits for the other tracks to say what they are: a key frame that was asked for, and asked
 /// for again. Nothing is on the disk meanwhile, and a kill may take two seconds and no more.
-const START_WAIT: Duration = Duration::from_millis(1_900);
+const START_WAIT: Duration = Duration::from_millis(1_800);
 
 /// How long sound that came later waits for a key frame of the pictures, with which both can begin a file without
 /// losing any: one that was asked for, and asked for again.
@@ -748,9 +748,12 @@ mod tests {
         let mut recorder = TrackRecorder::new(Kind::Matroska, start);
         recorder.handle_format(Format::new("video/VP8", 90_000, 0, 0).unwrap(), start);
         recorder.handle_packet(&head(0, 0, start), KEY, start);
+        assert!(recorder.poll_write().is_none(), "it is listened to for a moment");
+        let begin = recorder.poll_timeout().unwrap();
+        recorder.handle_timeout(begin);
         assert!(recorder.poll_write().is_some() && recorder.poll_write().is_none(), "the file's head");
         let at = recorder.poll_timeout().unwrap();
-        assert_eq!(at, start + FLUSH_AFTER);
+        assert_eq!(at, begin + FLUSH_AFTER);
         recorder.handle_timeout(at);
         assert!(recorder.poll_write().is_some(), "the cluster");
         assert_eq!(recorder.poll_timeout(), None);
@@ -766,6 +769,7 @@ mod tests {
         assert_eq!(recorder.open_summary(), None, "of the pictures it is not known how large they are");
         let at = start + Duration::from_millis(20);
         recorder.handle_packet(Input(1), &head(0, 0, at), KEY, at);
+        recorder.handle_timeout(start + Duration::from_millis(200));
         let tracks = recorder.open_summary().unwrap().tracks;
         let said: Vec<_> = tracks.iter().map(|track| (track.input.0, track.frames, track.end_us)).collect();
         assert_eq!(said, [(0, 1, 20_000), (1, 0, 0)]);

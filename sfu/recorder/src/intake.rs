@@ -19,6 +19,10 @@ use crate::reorder::{Next, PacketHead, Reorder};
 /// How often a key frame is asked for while one is needed: it has to be made and to travel before asking again helps.
 const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a stream is listened to before anything of it is taken: what waited for a pass of a worker, or behind a busy
+/// publisher's back, comes all at once, the most delayed of it first.
+const LISTEN: Duration = Duration::from_millis(100);
+
 /// What is assumed of the last frame, which no other follows: 30 frames a second.
 const USUAL_FRAME_US: u64 = 33_333;
 
@@ -131,6 +135,7 @@ pub(crate) struct Intake {
 struct Stream {
     format: Format,
     reorder: Reorder,
+    begin: Begin,
     assembler: Assembler,
     clock: MediaClock,
     sets: ParameterSets,
@@ -146,6 +151,44 @@ struct Stream {
     last_us: Option<u64>,
     /// Pictures that came behind the last one and are shown between the two.
     early: u32,
+}
+
+/// A stream is listened to for a moment before anything of it is taken, so that its clock knows how late its first packets
+/// are.
+#[derive(Debug, Clone, Copy)]
+enum Begin {
+    Unheard,
+    /// Then.
+    At(Instant),
+    Over,
+}
+
+impl Begin {
+    fn hear(&mut self, received_at: Instant) {
+        if let Self::Unheard = self {
+            *self = Self::At(received_at + LISTEN);
+        }
+    }
+}
+
+impl Stream {
+    fn poll(&mut self, came_by: Instant) -> Option<Next> {
+        match self.begin {
+            Begin::At(at) if at <= came_by || self.reorder.is_full() => self.begin = Begin::Over,
+            Begin::Over => {}
+            Begin::Unheard | Begin::At(_) => return None,
+        }
+        self.reorder.poll(came_by)
+    }
+
+    fn has_begun(&self) -> bool {
+        matches!(self.begin, Begin::Over)
+    }
+
+    fn drain(&mut self) -> Option<Next> {
+        self.begin = Begin::Over;
+        self.reorder.drain()
+    }
 }
 
 impl Intake {
@@ -171,6 +214,7 @@ impl Intake {
         let mut stream = Stream {
             format,
             reorder: Reorder::starting_at(format.from_sequence),
+            begin: Begin::Unheard,
             assembler: Assembler::new(format.codec),
             clock: MediaClock::new(format.clock_rate, format.codec.is_video()),
             sets: ParameterSets::default(),
@@ -194,6 +238,7 @@ impl Intake {
         let received_us = self.us(head.received_at);
         if let Some(stream) = &mut self.stream {
             stream.clock.hear(head.timestamp, received_us, wall);
+            stream.begin.hear(head.received_at);
             stream.reorder.insert(head, payload);
             // By when it came, not by when it is taken: whoever stood still has the repairs of what is missing right behind it.
             self.take_all(head.received_at, now);
@@ -225,10 +270,11 @@ impl Intake {
 
     /// Takes what is next, as far as it is known from all that came by `came_by`.
     fn take_all(&mut self, came_by: Instant, now: Instant) {
-        while let Some(next) = self.stream.as_mut().and_then(|stream| stream.reorder.poll(came_by)) {
+        while let Some(next) = self.stream.as_mut().and_then(|stream| stream.poll(came_by)) {
             self.take_next(next, now);
         }
-        if self.stream.as_ref().is_some_and(|stream| stream.assembler.awaits_entry()) {
+        let lacks_entry = |stream: &Stream| stream.has_begun() && stream.assembler.awaits_entry();
+        if self.stream.as_ref().is_some_and(lacks_entry) {
             self.ask_keyframe(now);
         }
     }
@@ -245,13 +291,16 @@ impl Intake {
 
     /// Nothing more will come of this format.
     pub(crate) fn drain(&mut self, now: Instant) {
-        while let Some(next) = self.stream.as_mut().and_then(|stream| stream.reorder.drain()) {
+        while let Some(next) = self.stream.as_mut().and_then(Stream::drain) {
             self.take_next(next, now);
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.stream.as_ref().and_then(|stream| stream.reorder.deadline())
+        self.stream.as_ref().and_then(|stream| match stream.begin {
+            Begin::At(at) => Some(at),
+            Begin::Unheard | Begin::Over => stream.reorder.deadline(),
+        })
     }
 
     pub(crate) fn poll(&mut self) -> Option<Taken> {
@@ -334,6 +383,10 @@ impl Intake {
         };
         let Some(stream) = &mut self.stream else { return };
         let placed = stream.clock.place(head.timestamp, received_us);
+        // Sound from before the recording began is none of it; a picture is what others build on.
+        if placed.is_before && !stream.format.codec.is_video() {
+            return;
+        }
         let early_us = if stream.format.codec.is_reordered() { placed.early_us } else { 0 };
         if enters {
             stream.entered_us = placed.time_us - early_us;
@@ -499,6 +552,8 @@ mod tests {
         track.give(0, &key(8));
         track.give(2, DELTA);
         track.give(1, DELTA);
+        assert_eq!(track.intake.poll_timeout(), Some(track.at(10)), "it is listened to for a moment");
+        track.intake.handle_timeout(track.at(10));
         let taken = track.taken();
         assert_eq!((times(&taken), gaps(&taken)), (vec![0, 10, 20], vec![]));
     }
@@ -590,6 +645,7 @@ mod tests {
             let format = Format::new("video/VP8", 90_000, 0, 10).unwrap();
             track.intake.handle_format(format, track.at(500));
             track.give_later(490, 10, &key(8));
+            track.intake.handle_timeout(track.at(510));
             let unpublished = Gap { from_us: 33_333, to_us: 5_000_000, reason: GapReason::Unpublished };
             assert_eq!(gaps(&track.taken()), [unpublished], "{is_lost}");
         }
@@ -600,8 +656,26 @@ mod tests {
         let mut track = Track::vp8();
         track.give(0, &[0x10, 0x10, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
         track.give(1, DELTA);
+        track.intake.handle_timeout(track.at(10));
         assert!(track.times().is_empty());
         assert!(track.intake.poll_keyframe());
+    }
+
+    #[test]
+    fn sound_that_waited_and_comes_all_at_once_lies_where_it_was_made_and_not_before_the_recording() {
+        for (came_ms, expected) in [(300, vec![180, 200, 220, 240, 260, 280, 300]), (50, vec![10, 30, 50])] {
+            let start = Instant::now();
+            let came_at = start + Duration::from_millis(came_ms);
+            let (mut intake, mut wall) = (Intake::new(start), WallClock::default());
+            intake.handle_format(Format::new("audio/opus", 48_000, 2, 0).unwrap(), start);
+            for (sequence, timestamp) in (0..7).zip((0..).step_by(960)) {
+                let head = PacketHead { sequence, timestamp, marker: true, received_at: came_at };
+                intake.handle_packet(head, &[0x78, 1], came_at, &mut wall);
+            }
+            intake.handle_timeout(came_at + LISTEN);
+            let taken: Vec<_> = std::iter::from_fn(|| intake.poll()).collect();
+            assert_eq!(times(&taken), expected);
+        }
     }
 
     #[test]

@@ -66,7 +66,12 @@ impl Reorder {
     /// What is next, as far as it is known by `now`. To be called until there is nothing.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Next> {
         let is_over = self.deadline().is_some_and(|deadline| deadline <= now);
-        self.take(is_over || self.bytes > MAX_BYTES || self.held.len() > MAX_PACKETS)
+        self.take(is_over || self.is_full())
+    }
+
+    /// No more is held than that.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > MAX_BYTES || self.held.len() > MAX_PACKETS
     }
 
     /// What is next when nothing more will come.
