@@ -35,8 +35,13 @@ import { token } from '../harness/token.mjs';
 const APART_MS = { median: { aim: 40, busy: 120 }, settled: { aim: 80, busy: 250 } };
 /** Of the pictures that are to be 33 ms apart nineteen of twenty are drawn within this, on a machine that has time for it. */
 const IN_TIME_MS = 45;
-/** So long it takes until there were reports, and the line of pictures is where it belongs. */
-const SETTLED_MS = 2500;
+/**
+ * So long it takes until both were reported of: sound after 2.5 s, and later on a busy machine. Until then pictures lie where
+ * they came, so much later than made as their encoder takes.
+ */
+const SETTLED_MS = 4000;
+/** A beep is heard to begin where there was sound before it for so long. */
+const HEARD_S = 0.05;
 /** How far a file's length may be from what is in it, from the sound that was sent, and from what the manifest says. */
 const DURATION_MS = 100;
 /** Of the pictures that were encoded, so many at least are in the file. The second begins with a key frame that is asked for. */
@@ -167,7 +172,10 @@ function judge(path, codec, track, { before, sent, truth }) {
     const flash = pictures.find(
       ({ number, isFlash }) => isFlash && number >= frame && number < next,
     );
-    const beepS = film.beepsS.find((atS) => Math.abs(atS * 1000 - lineMs - beepedMs) < 300);
+    // One that sounded already when the recording began, began nobody knows when.
+    const beepS = film.beepsS.find(
+      (atS) => atS - fromS > HEARD_S && Math.abs(atS * 1000 - lineMs - beepedMs) < 300,
+    );
     if (!flash || beepS === undefined) return [];
     // What the flash is late by, less what the beep is late by.
     const ms = flash.atMs - drawn(flash.number) - (beepS * 1000 - beepedMs);
@@ -183,7 +191,8 @@ function judge(path, codec, track, { before, sent, truth }) {
   const isTypical = Math.abs(typicalMs) <= APART_MS.median[limit];
   assert.ok(isTypical, `flash and beep are ${typicalMs} ms apart (${limit})`);
   const isNear = farthestMs <= APART_MS.settled[limit];
-  assert.ok(isNear, `a flash and its beep are ${farthestMs} ms apart (${limit})`);
+  const claps = apart.map(({ ms }) => Math.round(ms)).join(' ');
+  assert.ok(isNear, `a flash and its beep are ${farthestMs} ms apart (${limit}): ${claps}`);
 
   // Of two pictures around the middle, a player may show either.
   const middleS = film.durationS / 2;
@@ -201,7 +210,7 @@ function judge(path, codec, track, { before, sent, truth }) {
     pause_ms: Math.round(pauseMs),
     apart_ms: Math.round(typicalMs),
     settled_ms: Math.round(farthestMs),
-    claps: apart.map(({ ms }) => Math.round(ms)).join(' '),
+    claps,
   };
 }
 
