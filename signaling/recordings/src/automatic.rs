@@ -112,7 +112,7 @@ mod tests {
         let file = proto::EncodedFileOutput { filepath: "{publisher_identity}".into(), ..Default::default() };
         let asked = proto::AutoParticipantEgress { file_outputs: vec![file], ..Default::default() };
         let Asked { order, request } = participant(&asked, "math", "ann");
-        let source = Source::Participant { identity: "ann".into(), prefers_screen: false };
+        let source = Source::Participant { identity: "ann".into(), prefers_screen: false, media: Media::Both };
         assert_eq!(order.as_ref().map(|order| (&order.source, order.encoding)), Ok((&source, None)));
         assert!(matches!(&request, egress_info::Request::Participant(request) if request.identity == "ann"));
 

@@ -41,8 +41,10 @@ pub enum Source {
     Participant {
         /// Who.
         identity: String,
-        /// The shared screen rather than the camera.
+        /// The shared screen rather than the camera, and its sound rather than the microphone.
         prefers_screen: bool,
+        /// What of it.
+        media: Media,
     },
     /// Everybody.
     Room(Composition),

@@ -478,6 +478,16 @@ impl TrackFile {
     }
 }
 
+impl Media {
+    fn holds(self, kind: TrackKind) -> bool {
+        match self {
+            Self::Both => true,
+            Self::AudioOnly => kind == TrackKind::Audio,
+            Self::VideoOnly => kind == TrackKind::Video,
+        }
+    }
+}
+
 impl Source {
     /// Whether a track is one of those that are recorded.
     #[must_use]
@@ -485,14 +495,10 @@ impl Source {
         match self {
             Self::Track { track } => *track == facts.track,
             Self::Pair { audio, video } => [audio, video].into_iter().flatten().any(|track| *track == facts.track),
-            Self::Participant { identity, prefers_screen } => {
-                *identity == facts.identity && facts.is_screen == *prefers_screen
+            Self::Participant { identity, prefers_screen, media } => {
+                *identity == facts.identity && facts.is_screen == *prefers_screen && media.holds(facts.kind)
             }
-            Self::Room(Composition { media, .. }) => match media {
-                Media::Both => true,
-                Media::AudioOnly => facts.kind == TrackKind::Audio,
-                Media::VideoOnly => facts.kind == TrackKind::Video,
-            },
+            Self::Room(Composition { media, .. }) => media.holds(facts.kind),
         }
     }
 

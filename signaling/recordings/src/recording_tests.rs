@@ -82,7 +82,7 @@ fn of_a_pair_one_may_go_before_the_other() {
 
 #[test]
 fn somebody_may_turn_the_camera_off_and_on() {
-    let source = Source::Participant { identity: "ada".to_owned(), prefers_screen: false };
+    let source = Source::Participant { identity: "ada".to_owned(), prefers_screen: false, media: Media::Both };
     let mut recording = Recording::new(order(source), 0);
     recording.handle(Happened::Published(track("cam1", "ada", TrackKind::Video)), 0);
     recording.handle(Happened::Published(track("cam2", "bob", TrackKind::Video)), 0);
@@ -93,6 +93,17 @@ fn somebody_may_turn_the_camera_off_and_on() {
     let ending = recording.handle(Happened::Left { identity: "ada".to_owned() }, 1);
     assert_eq!(ending, [Action::Close { part: 1 }, Action::Tell]);
     assert_eq!(*recording.state(), State::Ending(End::Complete));
+}
+
+#[test]
+fn of_somebody_who_is_to_be_heard_alone_no_picture_is_taken() {
+    for (media, wanted) in
+        [(Media::AudioOnly, [true, false]), (Media::VideoOnly, [false, true]), (Media::Both, [true, true])]
+    {
+        let source = Source::Participant { identity: "ada".to_owned(), prefers_screen: false, media };
+        let kinds = [TrackKind::Audio, TrackKind::Video];
+        assert_eq!(kinds.map(|kind| source.wants(&track("one", "ada", kind))), wanted, "{media:?}");
+    }
 }
 
 #[test]
@@ -144,8 +155,10 @@ fn what_there_is_is_delivered_where_not_all_could_be_made() {
 
 #[test]
 fn somebody_who_is_encrypted_cannot_be_recorded() {
-    let mut recording =
-        Recording::new(order(Source::Participant { identity: "ada".to_owned(), prefers_screen: false }), 0);
+    let mut recording = Recording::new(
+        order(Source::Participant { identity: "ada".to_owned(), prefers_screen: false, media: Media::Both }),
+        0,
+    );
     let encrypted = TrackFacts { is_encrypted: true, ..track("cam", "ada", TrackKind::Video) };
     assert_eq!(recording.handle(Happened::Published(encrypted), 0), [Action::Deliver, Action::Tell]);
     assert!(matches!(recording.state(), State::Ending(End::Failed(reason)) if reason.contains("encrypted")));
@@ -179,7 +192,7 @@ proptest! {
         let source = match source {
             0 => room(),
             1 => Source::Pair { audio: Some("a".to_owned()), video: Some("b".to_owned()) },
-            _ => Source::Participant { identity: "a".to_owned(), prefers_screen: false },
+            _ => Source::Participant { identity: "a".to_owned(), prefers_screen: false, media: Media::Both },
         };
         let mut recording = Recording::new(order(source), 0);
         let (mut opened, mut told_to_close, mut delivered) = (Vec::new(), Vec::new(), 0);

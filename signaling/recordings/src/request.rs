@@ -26,6 +26,10 @@ const NO_ROLE: Refusal = Refusal::NotOffered("roles are not assumed: give keys t
 const NO_PROXY: Refusal = Refusal::NotOffered("uploads go through no proxy");
 const ONE_BUCKET: Refusal = Refusal::NotOffered("all outputs of a recording go to one bucket: ask for two recordings");
 const NO_CHANNELS: Refusal = Refusal::NotOffered("all voices are mixed: there is no routing to left and right");
+const NO_OTHER_SOUND: Refusal = Refusal::NotOffered(
+    "pictures of a participant go with their own sound, and a track with a track: for all that is heard ask for the room, or \
+     for the sound alone",
+);
 
 /// Seconds of a segment where nothing is said, as LiveKit's servers have it.
 const SEGMENT_S: u32 = 4;
@@ -147,8 +151,12 @@ pub fn participant(request: &proto::ParticipantEgressRequest) -> Result<Order, R
     let mut outputs = Outputs::new(PARTICIPANT_FILE);
     read_outputs!(outputs, request);
     let encoding = read_encoding!(Options, request.options);
-    let identity = given("identity", &request.identity)?;
-    order(&request.room_name, Source::Participant { identity, prefers_screen: request.screen_share }, outputs, encoding)
+    let source = Source::Participant {
+        identity: given("identity", &request.identity)?,
+        prefers_screen: request.screen_share,
+        media: Media::Both,
+    };
+    order(&request.room_name, source, outputs, encoding)
 }
 
 /// `StartTrackCompositeEgress`.
@@ -216,11 +224,14 @@ pub fn any(request: &proto::StartEgressRequest) -> Result<Order, Refusal> {
     order(&request.room_name, source, outputs, encoding)
 }
 
-/// The tracks a `MediaSource` means. Sound is that of the same participant, or one track.
+/// The tracks a `MediaSource` means. Sound is that of the same participant, or one track, or that of everybody without pictures.
 fn tracks(source: &proto::MediaSource) -> Result<Source, Refusal> {
     use proto::audio_route::Match;
     use proto::media_source::Video;
-    let routes = source.audio.as_ref().map_or(&[][..], |audio| &audio.routes);
+    let (routes, hears_all) = source
+        .audio
+        .as_ref()
+        .map_or((&[][..], false), |audio| (&audio.routes[..], audio.capture_all));
     if routes.iter().any(|route| route.channel != 0) || routes.len() > 1 {
         return Err(NO_CHANNELS);
     }
@@ -229,25 +240,27 @@ fn tracks(source: &proto::MediaSource) -> Result<Source, Refusal> {
         .map(|route| route.r#match.as_ref().ok_or(Refusal::Missing("audio.routes.match")))
         .transpose()?;
     match (&source.video, heard) {
+        // Whoever a route names is one of all.
+        (None, _) if hears_all => Ok(Source::Room(Composition { layout: Layout::Grid, media: Media::AudioOnly })),
+        (Some(_), _) if hears_all => Err(NO_OTHER_SOUND),
         (Some(Video::ParticipantVideo(video)), heard) => {
             let identity = given("participant_video.identity", &video.identity)?;
-            match heard {
-                None => {}
-                Some(Match::ParticipantIdentity(other)) if *other == identity => {}
-                Some(_) => return Err(NO_CHANNELS),
-            }
-            Ok(Source::Participant { identity, prefers_screen: video.prefer_screen_share })
+            let media = match heard {
+                None => Media::VideoOnly,
+                Some(Match::ParticipantIdentity(other)) if *other == identity => Media::Both,
+                Some(_) => return Err(NO_OTHER_SOUND),
+            };
+            Ok(Source::Participant { identity, prefers_screen: video.prefer_screen_share, media })
         }
-        (None, Some(Match::ParticipantIdentity(identity))) => {
-            Ok(Source::Participant { identity: given("participant_identity", identity)?, prefers_screen: false })
-        }
+        (None, Some(Match::ParticipantIdentity(identity))) => Ok(Source::Participant {
+            identity: given("participant_identity", identity)?,
+            prefers_screen: false,
+            media: Media::AudioOnly,
+        }),
         (video, Some(Match::TrackId(audio))) => pair(audio, seen(video.as_ref())),
         (video @ Some(_), None) => pair("", seen(video.as_ref())),
-        (None, None) if source.audio.as_ref().is_some_and(|audio| audio.capture_all) => {
-            Ok(Source::Room(Composition { layout: Layout::Grid, media: Media::AudioOnly }))
-        }
         (None, None) => Err(Refusal::Missing("video or audio")),
-        (_, Some(_)) => Err(NO_CHANNELS),
+        (_, Some(_)) => Err(NO_OTHER_SOUND),
     }
 }
 
@@ -276,7 +289,7 @@ fn order(room: &str, source: Source, outputs: Outputs, encoding: Option<Encoding
         Source::Room(composition) => composition.media != Media::AudioOnly,
         Source::Pair { video, .. } => video.is_some(),
         Source::Track { .. } => false,
-        Source::Participant { .. } => true,
+        Source::Participant { media, .. } => *media != Media::AudioOnly,
     };
     if asks_for_sound && has_pictures {
         return Err(Refusal::NotOffered("ogg and mp3 hold sound only: ask for the sound alone, or for mp4"));

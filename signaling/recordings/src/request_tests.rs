@@ -151,6 +151,49 @@ fn one_request_for_all_sources_reads_as_the_older_ones() {
 }
 
 #[test]
+fn a_media_source_records_what_it_names_and_nothing_else() {
+    use proto::audio_route::Match;
+    use proto::media_source::Video;
+    let ask = |video: Option<Video>, capture_all: bool, route: Option<Match>, file_type: proto::EncodedFileType| {
+        let file = proto::FileOutput { filepath: "a".to_owned(), file_type: file_type.into(), ..Default::default() };
+        let routes = route
+            .into_iter()
+            .map(|route| proto::AudioRoute { r#match: Some(route), channel: 0 })
+            .collect();
+        let media = proto::MediaSource { video, audio: Some(proto::AudioConfig { capture_all, routes }) };
+        request::any(&proto::StartEgressRequest {
+            room_name: "call".to_owned(),
+            source: Some(proto::start_egress_request::Source::Media(media)),
+            outputs: vec![proto::Output { config: Some(proto::output::Config::File(file)), storage: None }],
+            ..Default::default()
+        })
+        .map(|order| order.source)
+    };
+    let of_ann = |media| Source::Participant { identity: "ann".to_owned(), prefers_screen: false, media };
+    let everybody_heard = Source::Room(Composition { layout: Layout::Grid, media: Media::AudioOnly });
+    let video = proto::ParticipantVideo { identity: "ann".to_owned(), prefer_screen_share: false };
+    let (seen, voice) = (Some(Video::ParticipantVideo(video)), || Some(Match::ParticipantIdentity("ann".to_owned())));
+    let camera = Some(Video::VideoTrackId("TR_cam".to_owned()));
+    let usual = proto::EncodedFileType::DefaultFiletype;
+
+    assert_eq!(ask(None, false, voice(), usual), Ok(of_ann(Media::AudioOnly)));
+    assert_eq!(ask(None, false, voice(), proto::EncodedFileType::Ogg), Ok(of_ann(Media::AudioOnly)));
+    assert_eq!(ask(seen.clone(), false, None, usual), Ok(of_ann(Media::VideoOnly)));
+    assert_eq!(ask(seen.clone(), false, voice(), usual), Ok(of_ann(Media::Both)));
+    assert_eq!(ask(None, true, voice(), usual), Ok(everybody_heard), "one voice, and all others as well");
+    for (video, capture_all, route) in [
+        (camera.clone(), true, None),
+        (seen.clone(), true, None),
+        (seen.clone(), true, voice()),
+        (camera, false, voice()),
+        (seen, false, Some(Match::TrackId("TR_mic".to_owned()))),
+    ] {
+        let refused = ask(video, capture_all, route, usual).unwrap_err();
+        assert!(refused.to_string().contains("for all that is heard ask for the room"), "{refused}");
+    }
+}
+
+#[test]
 fn stream_keys_are_not_shown() {
     for (url, shown) in [
         ("rtmp://live.example/app/key-1", "rtmp://live.example/app/<hidden>"),

@@ -6,7 +6,7 @@ use livekit_protocol::{
     AutoParticipantEgress, AutoTrackEgress, DisconnectReason, EncodedFileOutput, ParticipantPermission,
     RoomCompositeEgressRequest, RoomEgress,
 };
-use sluice_recordings::{Refusal, Source};
+use sluice_recordings::{Media, Refusal, Source};
 
 use super::*;
 use crate::recordings::NoPlace;
@@ -63,7 +63,7 @@ fn begin(duties: &mut Duties, due: Vec<Duty>, id: u8) -> Vec<Source> {
 }
 
 fn of(identity: &str) -> Source {
-    Source::Participant { identity: identity.into(), prefers_screen: false }
+    Source::Participant { identity: identity.into(), prefers_screen: false, media: Media::Both }
 }
 
 #[test]

@@ -241,7 +241,8 @@ pub(super) fn wish(order: &Order, output: &Output) -> Option<Wish> {
 pub(super) fn composed(order: &Order) -> asked::Composition {
     match &order.source {
         Source::Room(composed) => *composed,
-        Source::Track { .. } | Source::Pair { .. } | Source::Participant { .. } => {
+        Source::Participant { media, .. } => asked::Composition { layout: asked::Layout::SingleSpeaker, media: *media },
+        Source::Track { .. } | Source::Pair { .. } => {
             asked::Composition { layout: asked::Layout::SingleSpeaker, ..asked::Composition::default() }
         }
     }

@@ -269,7 +269,7 @@ async fn start(
         WhatOf::Participant { identity } => {
             host.place.participant(&host.app, &identity).await?;
             let deed = deed.to(&identity);
-            (Source::Participant { identity, prefers_screen: false }, deed)
+            (Source::Participant { identity, prefers_screen: false, media: Media::Both }, deed)
         }
         WhatOf::Track { track_sid: track } => {
             let deed = deed.with(track.clone());
