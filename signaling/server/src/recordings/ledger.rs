@@ -51,7 +51,7 @@ impl Ledger {
                 }
             }
             kind => {
-                if self.manifest.events.len() < REMEMBERED {
+                if subject(kind).is_none_or(is_shown) && self.manifest.events.len() < REMEMBERED {
                     let event = Event { at_us, kind: kind.name().to_owned(), fields: fields(kind) };
                     self.manifest.events.push(event);
                 }
@@ -119,8 +119,7 @@ impl Ledger {
     }
 
     fn arrived(&mut self, participant: &ParticipantInfo, joined_us: u64) {
-        let is_seen = participant.permission.as_ref().is_none_or(|permission| !permission.hidden);
-        if is_seen && self.manifest.participants.len() < REMEMBERED {
+        if is_shown(participant) && self.manifest.participants.len() < REMEMBERED {
             self.names.insert(participant.sid.clone(), participant.identity.clone());
             let (identity, name) = (participant.identity.clone(), participant.name.clone());
             self.manifest.participants.push(Participant { identity, name, joined_us, left_us: None });
@@ -132,22 +131,36 @@ impl Ledger {
     }
 }
 
+/// Whether others in the room are shown them: nobody is to find afterwards whom nobody saw.
+fn is_shown(participant: &ParticipantInfo) -> bool {
+    participant.permission.as_ref().is_none_or(|permission| !permission.hidden)
+}
+
 /// Whom an event is about.
-fn fields(kind: &RoomEventKind) -> BTreeMap<String, String> {
-    let of = |participant: &ParticipantInfo| ("participant".to_owned(), participant.identity.clone());
+const fn subject(kind: &RoomEventKind) -> Option<&ParticipantInfo> {
     match kind {
-        RoomEventKind::TrackPublished { participant, track }
-        | RoomEventKind::TrackUnpublished { participant, track } => {
-            [of(participant), ("track_sid".to_owned(), track.sid.clone())].into()
-        }
-        RoomEventKind::ParticipantActive { participant }
+        RoomEventKind::TrackPublished { participant, .. }
+        | RoomEventKind::TrackUnpublished { participant, .. }
+        | RoomEventKind::ParticipantActive { participant }
         | RoomEventKind::ParticipantResumed { participant }
         | RoomEventKind::RoleChanged { participant, .. }
         | RoomEventKind::HandRaised { participant }
-        | RoomEventKind::HandLowered { participant } => [of(participant)].into(),
-        RoomEventKind::SessionChanged { to, .. } => [("state".to_owned(), to.name().to_owned())].into(),
-        _ => BTreeMap::new(),
+        | RoomEventKind::HandLowered { participant } => Some(participant),
+        _ => None,
     }
+}
+
+/// What is remembered of an event.
+fn fields(kind: &RoomEventKind) -> BTreeMap<String, String> {
+    let who = subject(kind).map(|participant| ("participant", participant.identity.clone()));
+    let what = match kind {
+        RoomEventKind::TrackPublished { track, .. } | RoomEventKind::TrackUnpublished { track, .. } => {
+            Some(("track_sid", track.sid.clone()))
+        }
+        RoomEventKind::SessionChanged { to, .. } => Some(("state", to.name().to_owned())),
+        _ => None,
+    };
+    who.into_iter().chain(what).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// As LiveKit's protocol names it, in small letters.
@@ -158,5 +171,60 @@ pub(super) const fn source_name(source: TrackSource) -> &'static str {
         TrackSource::Microphone => "microphone",
         TrackSource::ScreenShare => "screen_share",
         TrackSource::ScreenShareAudio => "screen_share_audio",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use livekit_protocol::{DisconnectReason, ParticipantPermission, TrackInfo};
+
+    use super::*;
+
+    fn person(identity: &str, hidden: bool) -> ParticipantInfo {
+        let permission = Some(ParticipantPermission { hidden, ..ParticipantPermission::default() });
+        ParticipantInfo {
+            sid: format!("PA_{identity}"),
+            identity: identity.into(),
+            permission,
+            ..ParticipantInfo::default()
+        }
+    }
+
+    /// What somebody does in a room, all of it.
+    fn visit(participant: &ParticipantInfo) -> Vec<RoomEventKind> {
+        let (who, track) = (|| participant.clone(), || TrackInfo { sid: "TR_1".into(), ..TrackInfo::default() });
+        vec![
+            RoomEventKind::ParticipantJoined { participant: who() },
+            RoomEventKind::ParticipantActive { participant: who() },
+            RoomEventKind::TrackPublished { participant: who(), track: track() },
+            RoomEventKind::RoleChanged { participant: who(), from: String::new(), to: "host".into() },
+            RoomEventKind::HandRaised { participant: who() },
+            RoomEventKind::HandLowered { participant: who() },
+            RoomEventKind::ParticipantResumed { participant: who() },
+            RoomEventKind::TrackUnpublished { participant: who(), track: track() },
+            RoomEventKind::ParticipantLeft {
+                participant: who(),
+                reason: DisconnectReason::ClientInitiated,
+                was_active: true,
+            },
+        ]
+    }
+
+    #[test]
+    fn whom_the_room_does_not_show_its_manifest_does_not_name() {
+        let watcher = person("watcher", true);
+        let seen = RoomSnapshot { room: livekit_protocol::Room::default(), participants: vec![watcher.clone()] };
+        let mut ledger = Ledger::new(&seen, 0);
+        for kind in [&watcher, &person("ann", false), &person("auditor", true)].into_iter().flat_map(visit) {
+            ledger.note(&RoomEvent { sequence: 0, unix_ms: 1, room: livekit_protocol::Room::default(), kind });
+        }
+        ledger.heard(&[SpeakerInfo { sid: watcher.sid, active: true, ..SpeakerInfo::default() }], 1);
+        let manifest = ledger.manifest(Vec::new(), 2, None);
+        let said = format!("{manifest:?}");
+        assert!(!said.contains("watcher") && !said.contains("auditor"), "{said}");
+        assert_eq!(manifest.participants.len(), 1);
+        assert_eq!(manifest.events.len(), 7, "all that Ann did but for coming and going: {:?}", manifest.events);
+        let published = &manifest.events[1].fields;
+        assert_eq!((published["participant"].as_str(), published["track_sid"].as_str()), ("ann", "TR_1"));
     }
 }
