@@ -272,19 +272,21 @@ impl StreamUrl {
         }
     }
 
-    /// The address without what lets others send there: the key of a stream is the last part of its path (RTMP) or in its
-    /// query (SRT), and passwords stand before the host.
+    /// The address without what lets others send there: the key of a stream is in its path after the application (RTMP) or in
+    /// its query (SRT), and passwords stand before the host.
     #[must_use]
     pub fn shown(&self) -> String {
         let url = self.0.reveal();
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
         let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
         let (authority, path) =
             place.split_once('/').map_or((place, None), |(authority, path)| (authority, Some(path)));
         let host = authority.rsplit('@').next().unwrap_or(authority);
         let mut shown = format!("{scheme}://{host}");
         if let Some(path) = path {
-            let application = path.rsplit_once('/').map(|(application, _)| application);
+            // A key may have slashes in it and at its end, so that all but the first part may be of it.
+            let application = path.trim_matches('/').split_once('/').map(|(application, _)| application);
             shown.extend(application.iter().flat_map(|application| ["/", application]));
             shown.extend(["/", Secret::HIDDEN]);
         }

@@ -200,6 +200,14 @@ fn stream_keys_are_not_shown() {
         ("rtmps://me:pass@live.example:443/app/key-1?x=key-1", "rtmps://live.example:443/app/<hidden>?<hidden>"),
         ("srt://host:9000?streamid=key-1&passphrase=pass", "srt://host:9000?<hidden>"),
         ("rtmp://host/key-1", "rtmp://host/<hidden>"),
+        ("rtmp://host/key-1/", "rtmp://host/<hidden>"),
+        ("rtmp://host//key-1", "rtmp://host/<hidden>"),
+        ("rtmp://live.example/app/key-1/", "rtmp://live.example/app/<hidden>"),
+        ("rtmp://live.example/app/key/1", "rtmp://live.example/app/<hidden>"),
+        ("rtmp://live.example/app/x#key-1", "rtmp://live.example/app/<hidden>"),
+        ("rtmp://live.example/app#/key-1?x", "rtmp://live.example/<hidden>"),
+        ("rtmp://live.example#key-1", "rtmp://live.example"),
+        ("srt://host:9000?streamid=x#key-1", "srt://host:9000?<hidden>"),
     ] {
         assert_eq!(StreamUrl::parse(url).unwrap().shown(), shown);
     }
