@@ -91,6 +91,12 @@ impl StoreError {
         matches!(self, Self::Busy(_))
     }
 
+    /// Whether it is about how the database is and not about what it was given, so that it may take the same once it is well.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Full(_) | Self::Unavailable(_))
+    }
+
     /// Names the thing a statement was about, where a key was taken or missing.
     pub(crate) fn about(self, what: &'static str) -> Self {
         match self {

@@ -108,7 +108,7 @@ impl Writer {
                     self.written.send_replace(number);
                     break;
                 }
-                Err(error @ (StoreError::Busy(_) | StoreError::Full(_) | StoreError::Unavailable(_))) => {
+                Err(error) if error.may_pass() => {
                     tracing::warn!(%error, "cannot write events, trying again");
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(LONGEST_WAIT);

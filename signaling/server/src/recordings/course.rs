@@ -638,16 +638,16 @@ impl Course {
             self.place = None;
             self.tell_room(false).await;
         }
+        let is_over = matches!(self.recording.state(), State::Ended(_));
         // Whoever sees that it is over finds its files.
-        if let Err(error) = self.keep().await {
+        if is_over {
+            self.shared.keep_end(&self.as_kept()).await;
+        } else if let Err(error) = self.keep().await {
             tracing::error!(%error, id = self.id.as_str(), "a recording's state cannot be kept");
         }
         let info = self.info();
         self.show.send_replace(info);
-        match self.recording.state() {
-            State::Ended(_) => self.tell(RecordingStep::Ended),
-            _ => self.tell(RecordingStep::Updated),
-        }
+        self.tell(if is_over { RecordingStep::Ended } else { RecordingStep::Updated });
     }
 
     /// Everybody in the room is to know as long as anything is written.
@@ -670,9 +670,13 @@ impl Course {
 
     /// Writes down how it is.
     pub(super) async fn keep(&self) -> Result<(), StoreError> {
+        self.shared.store.put_recording(&self.as_kept()).await
+    }
+
+    fn as_kept(&self) -> sluice_store::Recording {
         let info = self.info();
         let (created_ms, _, ended_ms) = self.recording.times_ms();
-        let recording = sluice_store::Recording {
+        sluice_store::Recording {
             id: self.id.as_str().to_owned(),
             room: RoomName::from(self.seen.room.name.as_str()),
             session: SessionId::from(self.seen.room.sid.as_str()),
@@ -685,8 +689,7 @@ impl Course {
             is_over: matches!(self.recording.state(), State::Ended(_)),
             created: UnixMillis(created_ms),
             ended: ended_ms.map(UnixMillis),
-        };
-        self.shared.store.put_recording(&recording).await
+        }
     }
 }
 

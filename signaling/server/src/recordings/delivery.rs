@@ -439,9 +439,7 @@ impl Shared {
         let expires = recording.expires.or_else(|| self.config.expiry(ended));
         let ended = Recording { info: text, is_over: true, ended: Some(ended), expires, ..recording };
         tracing::info!(id = ended.id, bytes = ended.bytes, "a recording of a server before this one is over");
-        if let Err(error) = self.store.put_recording(&ended).await {
-            tracing::error!(%error, id = ended.id, "a recording's state cannot be kept");
-        }
+        self.keep_end(&ended).await;
         let room = Room { sid: info.room_id.clone(), name: info.room_name.clone(), ..Room::default() };
         let kind = RoomEventKind::Recording { step, info: Box::new(info) };
         self.rooms.note(Box::new(RoomEvent { sequence: 0, unix_ms: now.0, room, kind }));

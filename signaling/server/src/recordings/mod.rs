@@ -33,7 +33,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use livekit_protocol::{EgressInfo, EgressStatus, egress_info};
 use sluice_node::Recorder;
-use sluice_objects::S3Settings;
+use sluice_objects::{Patience, S3Settings};
 use sluice_recordings::{Composition, ENCRYPTED, Layout, Order, Output, RecordingId, Refusal, Request, StreamUrl};
 use sluice_rooms::RoomSnapshot;
 use sluice_store::{RecordingFilter, RoomName, Store, StoreError, UnixMillis};
@@ -590,6 +590,24 @@ impl Shared {
     /// The account whose room it is.
     async fn owner_of(&self, room: &str) -> Result<Option<String>, StoreError> {
         Ok(self.store.room(&RoomName::from(room)).await?.and_then(|room| room.created_by))
+    }
+
+    /// Writes down that a recording is over, however long storage is away: whoever told of the end before that would leave a
+    /// recording open that the next start ends, and tells of, once more. A server that stops meanwhile leaves it to that.
+    async fn keep_end(&self, recording: &sluice_store::Recording) {
+        for failures in 1.. {
+            match self.store.put_recording(recording).await {
+                Ok(()) => return,
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(%error, id = recording.id, "the end of a recording cannot be kept, trying again");
+                }
+                Err(error) => {
+                    tracing::error!(%error, id = recording.id, "storage does not take the end of a recording");
+                    return;
+                }
+            }
+            tokio::time::sleep(Patience::ENDLESS.delay(failures, u64::from_le_bytes(random_secret()))).await;
+        }
     }
 
     fn next_file(&self) -> sluice_node::FileId {

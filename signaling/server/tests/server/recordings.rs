@@ -2,13 +2,14 @@
 //! real media.
 
 use std::path::Path;
+use std::time::Duration;
 
 use livekit_protocol::{EgressInfo, EgressStatus, signal_response};
 use livekit_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
 use sluice_objects::S3Settings;
 use sluice_server::{RecordingsConfig, ServerConfig};
-use sluice_store::{Recording, Store, UnixMillis};
+use sluice_store::{Recording, Store, StoreOptions, UnixMillis};
 use tempfile::TempDir;
 
 use crate::control::{ask, back_end, enter, production, refusal, room};
@@ -435,6 +436,40 @@ async fn a_recording_that_was_cut_off_is_told_to_have_ended() {
     let told = told(&server, "math", "egress_ended").await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].1["status"], "EGRESS_ABORTED", "nothing was written");
+}
+
+#[tokio::test]
+async fn a_recording_ends_once_also_when_storage_is_away_at_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let options = StoreOptions { patience: Duration::from_millis(500), ..StoreOptions::default() };
+    let store = Store::open(&url, &options).await.unwrap();
+    let server = over(production(), &store, &home).await;
+    let (id, host_key) = room(&server, json!({})).await;
+    let (_ann, token) = enter(&server, &id, json!({ "name": "Ann", "host_key": host_key })).await;
+    let everybody = json!({ "source": { "kind": "room" } });
+    let begun = ask(&server, "POST", &format!("/api/rooms/{id}/recordings"), &token, everybody)
+        .await
+        .json();
+    let recording = begun["id"].as_str().unwrap();
+
+    let held = store.begin().await.unwrap();
+    let stop = format!("/api/recordings/{recording}/stop");
+    assert_eq!(ask(&server, "POST", &stop, &token, Value::Null).await.status, 200);
+    // Writers wait in line: meanwhile all was tried in vain that is written down at the end.
+    for _ in 0..6 {
+        assert!(store.put_recording(&kept("EG_aaaaaaaaaaaa", "art")).await.unwrap_err().may_pass());
+    }
+    let seen = ask(&server, "GET", &format!("/api/recordings/{recording}"), &token, Value::Null)
+        .await
+        .json();
+    assert_eq!(seen["state"], "ending", "nobody is told that it is over before that is known for good");
+    drop(held);
+
+    assert_eq!(ended(&server, recording, &token).await["state"], "aborted");
+    let told = told(&server, &id, "egress_ended").await;
+    assert_eq!(told.iter().filter(|(kind, _)| kind == "egress_ended").count(), 1, "{told:?}");
+    assert_eq!(store.recordings_left_open().await.unwrap(), [], "the next start has nothing to end");
 }
 
 #[tokio::test]
