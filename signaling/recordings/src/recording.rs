@@ -193,6 +193,11 @@ pub enum Happened {
     Stop,
     /// It is as long, or as large, as one may be.
     LimitReached,
+    /// What it names had the time to come that it is given.
+    Waited {
+        /// Whom it names is in the room.
+        is_participant_there: bool,
+    },
     /// It cannot go on, for a reason in a sentence.
     Failed(String),
     /// The first media of a part was written.
@@ -338,6 +343,13 @@ impl Recording {
             }
             Happened::RoomEnded | Happened::Stop => self.end_if(|_| true, &mut actions),
             Happened::LimitReached => self.end(End::LimitReached, &mut actions),
+            Happened::Waited { is_participant_there } => {
+                if self.parts.is_empty()
+                    && let Some(missing) = self.order.source.missing(is_participant_there)
+                {
+                    self.end(End::Failed(missing.to_owned()), &mut actions);
+                }
+            }
             Happened::Failed(reason) => self.end(End::Failed(reason), &mut actions),
             Happened::MediaCame { part } => self.handle_media(part),
             Happened::PartClosed { part, written } => self.handle_closed(part, written, &mut actions),
@@ -510,6 +522,17 @@ impl Source {
             Self::Participant { .. } | Self::Room(_) => (None, None),
         };
         one.into_iter().chain(other).map(String::as_str)
+    }
+
+    /// Why nothing will come, where nothing has so far. A track has its id from when it is published: nobody publishes one of
+    /// this id later. Who is in the room may publish whenever they like; who is not may have been misspelt.
+    const fn missing(&self, is_participant_there: bool) -> Option<&'static str> {
+        match self {
+            Self::Track { .. } => Some("the track is not there"),
+            Self::Pair { .. } => Some("the tracks are not there"),
+            Self::Participant { .. } if !is_participant_there => Some("the participant is not in the room"),
+            Self::Participant { .. } | Self::Room(_) => None,
+        }
     }
 }
 

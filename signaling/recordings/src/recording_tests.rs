@@ -68,6 +68,29 @@ fn what_is_stopped_before_it_began_is_aborted() {
 }
 
 #[test]
+fn nobody_waits_for_ever_for_what_is_not_there() {
+    let pair = || Source::Pair { audio: Some("mic".to_owned()), video: Some("cam".to_owned()) };
+    let of_ada = || Source::Participant { identity: "ada".to_owned(), prefers_screen: false, media: Media::Both };
+    for (source, is_participant_there, failed) in [
+        (Source::Track { track: "cam".to_owned() }, false, Some("the track is not there")),
+        (pair(), false, Some("the tracks are not there")),
+        (of_ada(), false, Some("the participant is not in the room")),
+        (of_ada(), true, None),
+        (room(), false, None),
+    ] {
+        let mut recording = Recording::new(order(source), 0);
+        let actions = recording.handle(Happened::Waited { is_participant_there }, 30_000);
+        let end = failed.map(|reason| State::Ending(End::Failed(reason.to_owned())));
+        assert_eq!(*recording.state(), end.unwrap_or(State::Starting));
+        assert_eq!(actions.contains(&Action::Deliver), failed.is_some());
+    }
+    // One of two is enough, and a muted one, too.
+    let mut recording = Recording::new(order(pair()), 0);
+    recording.handle(Happened::Published(track("mic", "ada", TrackKind::Audio)), 0);
+    assert_eq!(recording.handle(Happened::Waited { is_participant_there: false }, 30_000), []);
+}
+
+#[test]
 fn of_a_pair_one_may_go_before_the_other() {
     let pair = Source::Pair { audio: Some("mic".to_owned()), video: Some("cam".to_owned()) };
     let mut recording = Recording::new(order(pair), 0);
@@ -176,6 +199,7 @@ fn happened() -> impl Strategy<Value = Happened> {
         1 => Just(Happened::RoomEnded),
         1 => Just(Happened::Stop),
         1 => Just(Happened::LimitReached),
+        1 => any::<bool>().prop_map(|is_participant_there| Happened::Waited { is_participant_there }),
         3 => (0u32..6).prop_map(|part| Happened::MediaCame { part }),
         3 => (0u32..6, any::<bool>()).prop_map(|(part, is_broken)| if is_broken { broken(part) } else { closed(part, 9) }),
         1 => Just(Happened::Delivered(Ok(Vec::new()))),

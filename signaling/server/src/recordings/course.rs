@@ -15,10 +15,10 @@ use sluice_node::{Container, FileNews, FilePlan, Recorded, Recorder};
 use sluice_objects::ShelfError;
 use sluice_recorder::manifest::{Manifest, Track};
 use sluice_recordings::{
-    Action, End, Facts, FileKind, Happened, Order, Output, PartNumber, Product, Recording, RecordingId, Request, State,
-    StreamUrl, Template, TrackFacts, TrackKind, UnixSeconds, Written, egress_info,
+    Action, End, Facts, FileKind, Happened, Order, Output, PartNumber, Product, Recording, RecordingId, Request,
+    Source, State, StreamUrl, Template, TrackFacts, TrackKind, UnixSeconds, Written, egress_info,
 };
-use sluice_rooms::{RecordingStep, RoomEvent, RoomEventKind, RoomSnapshot};
+use sluice_rooms::{RecordingStep, RoomEvent, RoomEventKind, RoomSnapshot, RoomState};
 use sluice_store::{RoomName, SessionId, StoreError, UnixMillis};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -40,6 +40,8 @@ use crate::room::{Events, Watched, Witnessed};
 const NEWS: usize = 2048;
 /// How often the manifest is written while the recording goes on.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
+/// How long what it names is waited for: as long as by LiveKit's servers.
+const WAIT: Duration = Duration::from_secs(30);
 /// How often it is looked how those fare whom it is sent to.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// It may have missed whose tracks came, so that nobody could rely on what it went on with.
@@ -135,11 +137,13 @@ impl Course {
             }
         }
         let limit = tokio::time::sleep(self.shared.config.max_time);
-        tokio::pin!(limit);
+        let wait = tokio::time::sleep(WAIT);
+        tokio::pin!(limit, wait);
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_room_there = true;
         let mut is_limit_near = true;
+        let mut is_waiting = true;
         while !matches!(self.recording.state(), State::Ended(_)) {
             tokio::select! {
                 witnessed = self.events.recv(), if is_room_there => match witnessed {
@@ -164,6 +168,11 @@ impl Course {
                 () = &mut limit, if is_limit_near => {
                     is_limit_near = false;
                     self.handle(Happened::LimitReached, None).await;
+                }
+                () = &mut wait, if is_waiting => {
+                    is_waiting = false;
+                    let is_participant_there = self.is_participant_there().await;
+                    self.handle(Happened::Waited { is_participant_there }, None).await;
                 }
             }
         }
@@ -234,8 +243,15 @@ impl Course {
 
     /// Who records everybody records nobody whom the room does not show.
     fn is_wanted(&self, participant: &ParticipantInfo) -> bool {
-        !matches!(self.recording.order().source, sluice_recordings::Source::Room(_))
-            || automatic::is_recorded(participant)
+        !matches!(self.recording.order().source, Source::Room(_)) || automatic::is_recorded(participant)
+    }
+
+    /// Whether it records somebody who is in the room now.
+    async fn is_participant_there(&self) -> bool {
+        let Source::Participant { identity, .. } = &self.recording.order().source else { return false };
+        let identity = identity.clone();
+        let is_there = move |room: &RoomState| room.participant(&identity).is_some();
+        self.shared.rooms.look(&self.seen.room.name, is_there).await == Some(true)
     }
 
     async fn handle_news(&mut self, file: usize, news: FileNews) {

@@ -8,7 +8,7 @@ use sluice_store::{Lifetime, Room, UnixMillis};
 
 use crate::fixture::{Answer, Client, Fixture, join_request, open_store, wrap};
 
-fn sign(identity: &str, grants: VideoGrants) -> String {
+pub(crate) fn sign(identity: &str, grants: VideoGrants) -> String {
     let token = AccessToken::with_api_key("devkey", "secret").with_identity(identity);
     token.with_grants(grants).to_jwt().unwrap()
 }

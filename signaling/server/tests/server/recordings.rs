@@ -12,7 +12,7 @@ use sluice_server::{RecordingsConfig, ServerConfig};
 use sluice_store::{Recording, Store, StoreOptions, UnixMillis};
 use tempfile::TempDir;
 
-use crate::control::{ask, back_end, enter, production, refusal, room};
+use crate::control::{ask, back_end, enter, production, refusal, room, sign};
 use crate::fixture::{Client, Fixture, open_store, within};
 
 const MEDIA: &[u8] = b"0123456789";
@@ -470,6 +470,37 @@ async fn a_recording_ends_once_also_when_storage_is_away_at_its_end() {
     let told = told(&server, &id, "egress_ended").await;
     assert_eq!(told.iter().filter(|(kind, _)| kind == "egress_ended").count(), 1, "{told:?}");
     assert_eq!(store.recordings_left_open().await.unwrap(), [], "the next start has nothing to end");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_waited_for_half_a_minute() {
+    let (server, _store, _home) = recording(production()).await;
+    let token = sign("back end", VideoGrants { room_create: true, room_record: true, ..VideoGrants::default() });
+    let call = async |method: &str, body: Value| {
+        let answer = ask(&server, "POST", &format!("/twirp/livekit.{method}"), &token, body).await;
+        assert_eq!(answer.status, 200, "{method}: {}", answer.body);
+        answer.json()
+    };
+    call("RoomService/CreateRoom", json!({ "name": "call", "emptyTimeout": 36_000 })).await;
+    call("Egress/StartTrackEgress", json!({ "roomName": "call", "trackId": "TR_x", "file": { "filepath": "a" } }))
+        .await;
+    let file_outputs = json!([{ "filepath": "a" }]);
+    let eve = json!({ "roomName": "call", "identity": "eve", "fileOutputs": file_outputs });
+    call("Egress/StartParticipantEgress", eve).await;
+    for _ in 0..100 {
+        let listed = call("Egress/ListEgress", json!({ "roomName": "call" })).await;
+        let items = listed["items"].as_array().unwrap();
+        if items.iter().all(|item| item["status"] == "EGRESS_FAILED") {
+            let mut errors: Vec<_> = items.iter().map(|item| item["error"].as_str().unwrap()).collect();
+            errors.sort_unstable();
+            assert_eq!(errors, ["the participant is not in the room", "the track is not there"]);
+            return;
+        }
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(31)).await;
+        tokio::time::resume();
+    }
+    panic!("they are still waited for");
 }
 
 #[tokio::test]
