@@ -89,16 +89,18 @@ impl Store {
         row.as_ref().map(Recording::read).transpose()
     }
 
-    /// Up to `limit` recordings, the newest first, those before `before`. None that is being deleted.
+    /// Up to `limit` recordings, the newest first, those before `before`: when the last one of the page before was asked for,
+    /// and its id. It may be gone since. None that is being deleted.
     ///
     /// # Errors
     /// Of storage.
     pub async fn recordings(
         &self,
         filter: &RecordingFilter,
-        before: Option<&Recording>,
+        before: Option<(UnixMillis, &str)>,
         limit: u32,
     ) -> Result<Vec<Recording>, StoreError> {
+        let (created, id) = before.unwrap_or((UnixMillis(i64::MAX), ""));
         let query = Query::new(
             "SELECT * FROM recordings
              WHERE ($1 = '' OR room = $1) AND ($2 = '' OR session_id = $2) AND ($3 = '' OR owner = $3)
@@ -110,8 +112,8 @@ impl Store {
         .bind(filter.session.as_ref().map_or("", SessionId::as_str))
         .bind(filter.owner.as_ref().map_or("", UserId::as_str))
         .bind(filter.going_on)
-        .bind(before.map_or(UnixMillis(i64::MAX), |before| before.created))
-        .bind(before.map_or("", |before| before.id.as_str()))
+        .bind(created)
+        .bind(id)
         .bind(limit);
         self.fetch_all(query).await?.iter().map(Recording::read).collect()
     }

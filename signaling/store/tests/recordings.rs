@@ -85,7 +85,7 @@ async fn a_page_is_full_as_long_as_there_are_more_of_what_is_meant() {
         {
             let mut pages: Vec<Vec<Recording>> = Vec::new();
             loop {
-                let before = pages.last().and_then(|page| page.last());
+                let before = pages.last().and_then(|page| page.last()).map(|last| (last.created, last.id.as_str()));
                 let page = store.recordings(filter, before, 4).await.unwrap();
                 let is_last = page.len() < 4;
                 pages.push(page);

@@ -13,7 +13,7 @@ use sluice_store::{Recording, Store, StoreOptions, UnixMillis};
 use tempfile::TempDir;
 
 use crate::control::{ask, back_end, enter, production, refusal, room, sign};
-use crate::fixture::{Client, Fixture, open_store, within};
+use crate::fixture::{Answer, Client, Fixture, open_store, within};
 
 const MEDIA: &[u8] = b"0123456789";
 
@@ -327,10 +327,20 @@ async fn what_was_kept_for_long_enough_goes_and_what_is_held_stays() {
     let first = ask(&server, "GET", &format!("{list}&limit=1"), &back_end("math"), Value::Null)
         .await
         .json();
-    assert_eq!(first["next"], "EG_cccccccccccc");
-    let second = format!("{list}&limit=1&before=EG_cccccccccccc");
-    let second = ask(&server, "GET", &second, &back_end("math"), Value::Null).await.json();
-    assert_eq!((&second["recordings"][0]["id"], &second["next"]), (&json!("EG_bbbbbbbbbbbb"), &Value::Null));
+    let next = first["next"].as_str().unwrap();
+    let second = format!("{list}&limit=1&before={next}");
+    let is_second = |answer: Answer| {
+        let page = answer.json();
+        assert_eq!((&page["recordings"][0]["id"], &page["next"]), (&json!("EG_bbbbbbbbbbbb"), &Value::Null), "{page}");
+    };
+    is_second(ask(&server, "GET", &second, &back_end("math"), Value::Null).await);
+    let gone = ask(&server, "DELETE", "/api/recordings/EG_cccccccccccc", &back_end("math"), Value::Null).await;
+    assert_eq!(gone.status, 204);
+    is_second(ask(&server, "GET", &second, &back_end("math"), Value::Null).await);
+    for none in ["EG_bbbbbbbbbbbb", "1000.EG_", "soon.EG_bbbbbbbbbbbb", "1000", ""] {
+        let refused = ask(&server, "GET", &format!("{list}&before={none}"), &back_end("math"), Value::Null).await;
+        assert_eq!(refusal(&refused), (400, "bad_query".into()), "{none}");
+    }
 }
 
 #[tokio::test]

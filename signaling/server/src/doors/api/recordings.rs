@@ -13,8 +13,8 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use livekit_protocol::{EgressInfo, EgressStatus};
 use serde::{Deserialize, Deserializer, Serialize};
-use sluice_recordings::{Composition, Layout, Media, Refusal, Source, request};
-use sluice_store::{RecordingFilter, RoomName};
+use sluice_recordings::{Composition, Layout, Media, RecordingId, Refusal, Source, request};
+use sluice_store::{RecordingFilter, RoomName, UnixMillis};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -337,7 +337,7 @@ struct ListQuery {
 #[derive(Debug, Serialize, ToSchema)]
 struct RecordingList {
     recordings: Vec<Recording>,
-    /// For `before`, where there are more.
+    /// For `before`, as it is, where there are more: also when what was listed last is gone by then.
     next: Option<String>,
 }
 
@@ -379,19 +379,29 @@ async fn list(
     }
     let before = match before {
         None => None,
-        // One that is somebody else's gives no more away than when it was.
-        Some(id) => Some(app.recordings.find(&id).await?.ok_or(BAD_QUERY)?),
+        Some(next) => Some(read_place(&next).ok_or(BAD_QUERY)?),
     };
+    let before = before.as_ref().map(|(created, id)| (*created, id.as_str()));
     // One more says whether there are more.
-    let mut found = app.store.recordings(&filter, before.as_ref(), limit + 1).await?;
+    let mut found = app.store.recordings(&filter, before, limit + 1).await?;
     let is_more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = found.last().filter(|_| is_more).map(|last| last.id.clone());
+    let next = found.last().filter(|_| is_more).map(place);
     let shown = |recording: &sluice_store::Recording| {
         let info = app.recordings.info(recording)?;
         Some(Recording::of(&app, recording, &info))
     };
     Ok(Json(RecordingList { recordings: found.iter().filter_map(shown).collect(), next }))
+}
+
+/// Where a page ends. It says so by itself: somebody may delete the recording it ends with.
+fn place(last: &sluice_store::Recording) -> String {
+    format!("{}.{}", last.created.0, last.id)
+}
+
+fn read_place(next: &str) -> Option<(UnixMillis, RecordingId)> {
+    let (created_ms, id) = next.split_once('.')?;
+    Some((UnixMillis(created_ms.parse().ok()?), RecordingId::parse(id)?))
 }
 
 /// Look at a recording
