@@ -25,6 +25,9 @@ const NOT_S3: Refusal =
 const NO_ROLE: Refusal = Refusal::NotOffered("roles are not assumed: give keys that may write to the bucket");
 const NO_PROXY: Refusal = Refusal::NotOffered("uploads go through no proxy");
 const ONE_BUCKET: Refusal = Refusal::NotOffered("all outputs of a recording go to one bucket: ask for two recordings");
+const NO_WEBHOOKS: Refusal = Refusal::NotOffered(
+    "a recording has no webhooks of its own: those of the configuration (`[[webhooks]]`) are told of all recordings",
+);
 const NO_CHANNELS: Refusal = Refusal::NotOffered("all voices are mixed: there is no routing to left and right");
 const NO_OTHER_SOUND: Refusal = Refusal::NotOffered(
     "pictures of a participant go with their own sound, and a track with a track: for all that is heard ask for the room, or \
@@ -94,6 +97,7 @@ macro_rules! read_destination {
 /// Why it cannot be done, see [`Refusal`].
 pub fn room_composite(request: &proto::RoomCompositeEgressRequest) -> Result<Order, Refusal> {
     use proto::room_composite_egress_request::{Options, Output as Old};
+    without_webhooks(&request.webhooks)?;
     without_page(&request.custom_base_url)?;
     if request.audio_mixing != 0 {
         return Err(NO_CHANNELS);
@@ -148,6 +152,7 @@ pub fn as_it_comes(room: &str, source: Source) -> (Order, proto::egress_info::Re
 /// Why it cannot be done, see [`Refusal`].
 pub fn participant(request: &proto::ParticipantEgressRequest) -> Result<Order, Refusal> {
     use proto::participant_egress_request::Options;
+    without_webhooks(&request.webhooks)?;
     let mut outputs = Outputs::new(PARTICIPANT_FILE);
     read_outputs!(outputs, request);
     let encoding = read_encoding!(Options, request.options);
@@ -165,6 +170,7 @@ pub fn participant(request: &proto::ParticipantEgressRequest) -> Result<Order, R
 /// Why it cannot be done, see [`Refusal`].
 pub fn track_composite(request: &proto::TrackCompositeEgressRequest) -> Result<Order, Refusal> {
     use proto::track_composite_egress_request::{Options, Output as Old};
+    without_webhooks(&request.webhooks)?;
     let mut outputs = Outputs::new(ROOM_FILE);
     read_old_output!(outputs, Old, request.output);
     read_outputs!(outputs, request);
@@ -179,6 +185,7 @@ pub fn track_composite(request: &proto::TrackCompositeEgressRequest) -> Result<O
 pub fn track(request: &proto::TrackEgressRequest) -> Result<Order, Refusal> {
     use proto::direct_file_output::Output as Kept;
     use proto::track_egress_request::Output as To;
+    without_webhooks(&request.webhooks)?;
     let track = given("track_id", &request.track_id)?;
     let mut outputs = Outputs::new(TRACK_FILE);
     match &request.output {
@@ -206,6 +213,7 @@ pub const fn web(_: &proto::WebEgressRequest) -> Result<Order, Refusal> {
 /// Why it cannot be done, see [`Refusal`].
 pub fn any(request: &proto::StartEgressRequest) -> Result<Order, Refusal> {
     use proto::start_egress_request::{Encoding as Asked, Source as From};
+    without_webhooks(&request.webhooks)?;
     let (source, default) = match request.source.as_ref().ok_or(Refusal::Missing("source"))? {
         From::Template(template) => {
             without_page(&template.custom_base_url)?;
@@ -303,6 +311,10 @@ fn given(name: &'static str, value: &str) -> Result<String, Refusal> {
 
 fn without_page(url: &str) -> Result<(), Refusal> {
     if url.is_empty() { Ok(()) } else { Err(NO_BROWSER) }
+}
+
+const fn without_webhooks(webhooks: &[proto::WebhookConfig]) -> Result<(), Refusal> {
+    if webhooks.is_empty() { Ok(()) } else { Err(NO_WEBHOOKS) }
 }
 
 const fn media(audio_only: bool, video_only: bool) -> Result<Media, Refusal> {

@@ -90,6 +90,25 @@ fn what_is_not_there_is_refused_in_words() {
 }
 
 #[test]
+fn nobody_is_promised_a_webhook_that_is_not_called() {
+    let webhooks = vec![proto::WebhookConfig { url: "https://hook.example".to_owned(), ..Default::default() }];
+    let room = proto::RoomCompositeEgressRequest { webhooks: webhooks.clone(), ..composite() };
+    let participant = proto::ParticipantEgressRequest { webhooks: webhooks.clone(), ..Default::default() };
+    let pair = proto::TrackCompositeEgressRequest { webhooks: webhooks.clone(), ..Default::default() };
+    let track = proto::TrackEgressRequest { webhooks: webhooks.clone(), ..Default::default() };
+    let any = proto::StartEgressRequest { webhooks, ..Default::default() };
+    for refused in [
+        request::room_composite(&room),
+        request::participant(&participant),
+        request::track_composite(&pair),
+        request::track(&track),
+        request::any(&any),
+    ] {
+        assert!(matches!(refused, Err(Refusal::NotOffered(words)) if words.contains("webhooks")), "{refused:?}");
+    }
+}
+
+#[test]
 fn no_file_goes_to_a_bucket_that_another_was_asked_for() {
     use proto::encoded_file_output::Output as Kept;
     let to = |s3: Option<proto::S3Upload>| proto::EncodedFileOutput { output: s3.map(Kept::S3), ..encoded("a.mp4") };
@@ -242,9 +261,8 @@ fn no_secret_of_a_request_comes_back() {
         webhooks: vec![webhook],
         ..composite()
     };
-    let order =
-        request::room_composite(&proto::RoomCompositeEgressRequest { stream_outputs: Vec::new(), ..room.clone() })
-            .unwrap();
+    let plain = proto::RoomCompositeEgressRequest { stream_outputs: Vec::new(), webhooks: Vec::new(), ..room.clone() };
+    let order = request::room_composite(&plain).unwrap();
     let request = Request::without_secrets(R::RoomComposite(room));
     let recording = Recording::new(order, 5);
     let info = egress_info(&RecordingId::from_random([7; 12]), "RM_1", &request, &recording);
