@@ -219,6 +219,7 @@ fn a_recording_is_over_when_its_bucket_has_it() {
     // Matroska begins so (RFC 8794).
     assert_eq!(object[..4], [0x1a, 0x45, 0xdf, 0xa3]);
     assert!(buckets.object("calls", &format!("kept/{id}/manifest.json")).is_some());
+    assert_eq!(info["manifestLocation"], format!("{}/calls/kept/{id}/manifest.json", buckets.endpoint));
     assert_eq!(names(&folder(&id)), ["manifest.json", "stored.json"]);
 
     // A bucket that a request brings along, which is away; and the server is killed meanwhile.
@@ -262,11 +263,13 @@ fn a_recording_is_over_when_its_bucket_has_it() {
     assert_eq!(info["fileResults"][0]["location"], format!("{}/theirs/calls/{identity}.webm", buckets.endpoint));
     assert!(buckets.object("theirs", &format!("calls/{identity}.webm")).is_some());
     assert!(buckets.object("theirs", &format!("calls/{id}.json")).is_some(), "the manifest is beside it");
+    assert_eq!(info["manifestLocation"], format!("{}/theirs/calls/{id}.json", buckets.endpoint));
     reaches(&server, &ours, "EGRESS_COMPLETE");
 
     let info = reaches(&server, &cut, "EGRESS_FAILED");
     assert!(info["error"].as_str().unwrap().contains("stopped in the middle"), "{info:#}");
     assert_eq!(info["fileResults"][0]["location"], format!("{}/theirs/cut/off.webm", buckets.endpoint));
+    assert!(info["manifestLocation"].as_str().unwrap_or_default().is_empty(), "none is wanted: {info:#}");
     assert!(buckets.object("theirs", "cut/off.webm").unwrap().len() > 20_000);
 
     assert_eq!(names(&buckets.folder.path().join("theirs/cut")), ["off.webm"], "no manifest where none is wanted");

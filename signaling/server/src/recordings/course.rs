@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::composites::{self, Made, Wish};
-use super::delivery::with_manifest;
+use super::delivery::{manifest_location, with_manifest};
 use super::feed::Feed;
 use super::filed::{Filed, distinct};
 use super::files::{Files, INPUTS, Sharing, Slot, input_of};
@@ -73,6 +73,8 @@ pub(super) struct Course {
     is_to_deliver: bool,
     /// The files there are, once it is over.
     kept: Vec<KeptFile>,
+    /// Where a bucket has the manifest; empty: none has.
+    manifest_location: String,
     /// When the manifest was last written, and the writing of it.
     written_at: Option<Instant>,
     writing: tokio::task::JoinHandle<()>,
@@ -115,6 +117,7 @@ impl Course {
             feed,
             is_to_deliver: false,
             kept: Vec::new(),
+            manifest_location: String::new(),
             written_at: None,
             writing: tokio::spawn(std::future::ready(())),
             news,
@@ -601,7 +604,10 @@ impl Course {
         // How it will be when all has arrived.
         let mut after = self.recording.clone();
         after.handle(delivered.clone(), moment().0);
-        let after = egress_info(&self.id, &self.seen.room.sid, &self.request, &after);
+        let after = EgressInfo {
+            manifest_location: manifest_location(&packed),
+            ..egress_info(&self.id, &self.seen.room.sid, &self.request, &after)
+        };
         // What was made is known from here on, also to a server after this one.
         if let Err(error) = self.keep().await {
             tracing::error!(%error, id = self.id.as_str(), "a recording's state cannot be kept");
@@ -612,7 +618,10 @@ impl Course {
             None => Vec::new(),
         };
         match delivery.send(self.folder.clone(), destination, (items, sent), &after).await {
-            Ok(()) => delivered,
+            Ok(()) => {
+                self.manifest_location = after.manifest_location;
+                delivered
+            }
             Err(reason) => Happened::Delivered(Err(reason)),
         }
     }
@@ -681,7 +690,10 @@ impl Course {
     }
 
     fn info(&self) -> EgressInfo {
-        egress_info(&self.id, &self.seen.room.sid, &self.request, &self.recording)
+        EgressInfo {
+            manifest_location: self.manifest_location.clone(),
+            ..egress_info(&self.id, &self.seen.room.sid, &self.request, &self.recording)
+        }
     }
 
     /// Writes down how it is.

@@ -311,6 +311,12 @@ pub(super) fn with_manifest(order: &Order) -> bool {
     })
 }
 
+/// Where the manifest is, of what is packed; empty where it is not sent.
+pub(super) fn manifest_location(packed: &[(Item, String)]) -> String {
+    let manifest = packed.iter().find(|(item, _)| item.name == folder::MANIFEST);
+    manifest.map_or_else(String::new, |(_, location)| location.clone())
+}
+
 /// What a server before this one left on its way, or did not come to send.
 pub(super) enum Left {
     /// Nothing is to go anywhere, or it is not known where to.
@@ -374,6 +380,7 @@ impl Shared {
                 for (file, (_, location)) in after.file_results.iter_mut().zip(&packed) {
                     file.location.clone_from(location);
                 }
+                after.manifest_location = manifest_location(&packed);
                 let items = packed.into_iter().map(|(item, _)| item).collect();
                 self.delivery.send(folder, destination, (items, Vec::new()), &after).await
             }
@@ -433,6 +440,7 @@ impl Shared {
             info.status = EgressStatus::EgressFailed.into();
             info.error = error;
             info.file_results.clear();
+            info.manifest_location.clear();
             info.result = None;
         }
         let text = serde_json::to_string(&info).unwrap_or_else(|_| recording.info.clone());
