@@ -22,7 +22,7 @@ pub fn egress_info(id: &RecordingId, room_sid: &str, request: &Request, recordin
         State::Active => (proto::EgressStatus::EgressActive, ""),
         State::Ending(_) => (proto::EgressStatus::EgressEnding, ""),
         State::Ended(End::Complete) => (proto::EgressStatus::EgressComplete, ""),
-        State::Ended(End::Aborted) => (proto::EgressStatus::EgressAborted, "stopped before anything was recorded"),
+        State::Ended(End::Aborted) => (proto::EgressStatus::EgressAborted, ""),
         State::Ended(End::LimitReached) => {
             (proto::EgressStatus::EgressLimitReached, "the recording is as long as one may be")
         }

@@ -120,6 +120,7 @@ async fn a_host_records_everybody_is_told_and_whose_room_it_is_deletes_it() {
     assert!(!is_recorded(&mut bob).await);
     let over = ended(&server, &recording, &ann_token).await;
     assert_eq!(over["state"], "aborted", "nobody published anything");
+    assert_eq!(over["reason"], Value::Null, "somebody stopped it");
     assert_eq!(ask(&server, "POST", &stop, &ann_token, Value::Null).await.status, 200, "twice is as good as once");
 
     assert!(home.path().join("recordings").join(&recording).is_dir());
