@@ -216,6 +216,8 @@ pub(crate) struct Wanted {
     pub(crate) going_on: bool,
 }
 
+const NOT_HERE: Refusal =
+    Refusal::NotOffered("videos are made of files that are kept here, and none are (`recordings.s3.keep_local`)");
 /// Questions that may wait for a recording. Who stops it when these are many has not been the first to.
 const ASKS: usize = 16;
 /// Most recordings one answer lists.
@@ -298,8 +300,7 @@ impl Recordings {
             return Err(NotBegun::NoFfmpeg.into());
         }
         if then.is_some() && shared.config.s3.is_some() && !shared.config.keep_local {
-            let reason = "videos are made of files that are kept here, and none are (`recordings.s3.keep_local`)";
-            return Err(Refusal::NotOffered(reason).into());
+            return Err(NOT_HERE.into());
         }
         shared.delivery.destination(&order).map_err(RecordingError::Bucket)?;
         let place = shared.places.take(&order.room, wish)?;
@@ -455,6 +456,12 @@ impl Recordings {
         let id = RecordingId::parse(&recording.id).ok_or(RecordingError::NoRecording)?;
         if !recording.is_over {
             return Err(RecordingError::GoingOn);
+        }
+        let mut tracks = Self::files(recording);
+        tracks.retain(|file| !is_composite(file));
+        let is_here = |place: &Whereabouts| matches!(place, Whereabouts::Here(_));
+        if !tracks.is_empty() && !self.whereabouts(recording, &tracks).await?.values().any(is_here) {
+            return Err(NOT_HERE.into());
         }
         self.shared.composites.begin(&id)?;
         let shared = self.shared.clone();

@@ -592,4 +592,9 @@ async fn a_recording_in_a_bucket_of_before_is_said_to_be_there() {
     for answer in [playback, file] {
         assert_eq!(refusal(&answer), (503, "bucket_not_configured".into()));
     }
+    for id in ["EG_aaaaaaaaaaaa", "EG_bbbbbbbbbbbb"] {
+        let compose = format!("{}/composite", back_end_asks(id));
+        let refused = ask(&server, "POST", &compose, &owner, json!({ "layout": "grid" })).await;
+        assert_eq!(refusal(&refused), (501, "not_offered".into()), "no video is made of what is elsewhere");
+    }
 }

@@ -566,7 +566,7 @@ struct ComposeRecording {
         (status = 404, description = "`recording_not_found`"),
         (status = 409, description = "`going_on`, `under_way`"),
         (status = 429, description = "`too_many_recordings`"),
-        (status = 501, description = "`ffmpeg_missing`"),
+        (status = 501, description = "`ffmpeg_missing`, `not_offered`: its files are not kept here"),
         (status = 503, description = "`storage_unavailable`, `audit_unavailable`"),
     ))]
 async fn compose(
