@@ -81,9 +81,10 @@ fn opus(from_sequence: u64) -> Format {
     Format::new("audio/opus", 48_000, 2, from_sequence).unwrap()
 }
 
-fn head(sequence: u64, received_at: Instant) -> PacketHead {
+/// Of sound that comes as it is made.
+fn head(sequence: u64, start: Instant) -> PacketHead {
     let timestamp = u32::try_from(sequence).unwrap() * 960;
-    PacketHead { sequence, timestamp, marker: true, received_at }
+    PacketHead { sequence, timestamp, marker: true, received_at: start + Duration::from_millis(20 * sequence) }
 }
 
 /// CELT, 20 ms.
@@ -148,7 +149,7 @@ fn a_file_whose_publisher_changes_too_often_ends_and_says_so() {
         let channels = if sequence % 2 == 0 { 1 } else { 2 };
         let format = Format::new("audio/opus", 48_000, channels, sequence).unwrap();
         file.recorder.handle_format(Input(0), format, at);
-        file.recorder.handle_packet(Input(0), &head(sequence, at), SOUND, at);
+        file.recorder.handle_packet(Input(0), &head(sequence, start), SOUND, at);
         file.turn(at);
     }
     file.close(start);
