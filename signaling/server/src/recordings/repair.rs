@@ -27,8 +27,16 @@ pub(super) struct Whole {
     pub(super) duration_us: Option<u64>,
 }
 
-/// Makes all files of a recording whole that a killed server left.
+/// Makes all files of a recording whole that a killed server left. One that the disk does not give or take is named with the
+/// others as it is: these are not to wait for it.
+///
+/// # Errors
+/// The directory cannot be read.
 pub(super) fn repair_all(folder: &Path) -> io::Result<Vec<Whole>> {
+    repair_each(folder, repair)
+}
+
+fn repair_each(folder: &Path, repair: impl Fn(&Path) -> Result<Option<u64>, NotRecoverable>) -> io::Result<Vec<Whole>> {
     let mut files = Vec::new();
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
@@ -37,25 +45,26 @@ pub(super) fn repair_all(folder: &Path) -> io::Result<Vec<Whole>> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !entry.file_type()?.is_file() || name == folder::MANIFEST || Kept::is_note(&name) {
+        let is_ours_alone = name == folder::MANIFEST || Kept::is_note(&name);
+        if !entry.file_type().is_ok_and(|kind| kind.is_file()) || is_ours_alone {
             continue;
         }
-        let mut file = open(&entry.path())?;
-        let duration_us = match repair(&mut file) {
-            Ok(duration_us) => duration_us,
-            Err(NotRecoverable::Io(error)) => return Err(error),
+        let path = entry.path();
+        let repaired = match repair(&path) {
             // Segments are whole, or not under their names yet.
-            Err(NotRecoverable::Foreign) if name.ends_with(".ts") => None,
+            Err(NotRecoverable::Foreign) if name.ends_with(".ts") => Ok(None),
             Err(NotRecoverable::Foreign) if is_playlist(&name) => {
-                end_playlist(&mut file)?;
-                None
+                end_playlist(&path).map(|()| None).map_err(Into::into)
             }
-            Err(error) => {
-                tracing::warn!(%error, name, "a file is left as it is");
-                continue;
-            }
+            repaired => repaired,
         };
-        files.push(Whole { name, bytes: file.metadata()?.len(), duration_us });
+        let duration_us = repaired.or_else(|error| {
+            tracing::warn!(%error, name, "a file of a recording is left as it is");
+            if matches!(error, NotRecoverable::Io(_)) { Ok(None) } else { Err(error) }
+        });
+        if let Ok(duration_us) = duration_us {
+            files.push(Whole { name, bytes: entry.metadata().map_or(0, |metadata| metadata.len()), duration_us });
+        }
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
@@ -65,10 +74,7 @@ pub(super) fn repair_all(folder: &Path) -> io::Result<Vec<Whole>> {
 pub(super) fn repair_named(folder: &Path, manifest: &mut Manifest) {
     let names: BTreeSet<String> = manifest.tracks.iter().map(|track| track.file.clone()).collect();
     for name in names {
-        match open(&folder.join(&name))
-            .map_err(NotRecoverable::Io)
-            .and_then(|mut file| repair(&mut file))
-        {
+        match repair(&folder.join(&name)) {
             Ok(None) => {}
             Ok(Some(duration_us)) => end_with_file(manifest, &name, duration_us),
             // It plays, and players look for themselves how long.
@@ -93,11 +99,12 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// How long the file plays that was made whole; `None`: it was. The room for its end is taken from its last seconds, where the
 /// disk has no other.
-fn repair(file: &mut File) -> Result<Option<u64>, NotRecoverable> {
+fn repair(path: &Path) -> Result<Option<u64>, NotRecoverable> {
+    let mut file = open(path)?;
     let mut cuts = 0;
     loop {
-        let Some(repair) = recover(file)? else { return Ok(None) };
-        let Err(error) = apply(file, &repair) else { return Ok(Some(repair.duration_us)) };
+        let Some(repair) = recover(&mut file)? else { return Ok(None) };
+        let Err(error) = apply(&mut file, &repair) else { return Ok(Some(repair.duration_us)) };
         let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         match repair.without_last.filter(|_| is_full && cuts < CUTS) {
             Some(without_last) => file.set_len(without_last)?,
@@ -123,9 +130,9 @@ fn apply(file: &mut File, repair: &Repair) -> io::Result<()> {
 }
 
 /// Tells players that nothing more comes.
-fn end_playlist(file: &mut File) -> io::Result<()> {
+fn end_playlist(path: &Path) -> io::Result<()> {
+    let mut file = open(path)?;
     let mut text = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
     file.read_to_end(&mut text)?;
     if text.windows(END_OF_LIST.len()).any(|part| part == END_OF_LIST) {
         return Ok(());
@@ -163,6 +170,20 @@ mod tests {
             let text = std::fs::read_to_string(folder.path().join("playlist.m3u8")).unwrap();
             assert_eq!(text, format!("{playlist}#EXT-X-ENDLIST\n"), "once");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_holds_up_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["track-1.webm", "track-2.webm", "track-3.webm"] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        let whole = repair_each(folder.path(), |path| match path.ends_with("track-2.webm") {
+            true => Err(NotRecoverable::Io(io::Error::other("the disk is broken there"))),
+            false => Ok(Some(7)),
+        });
+        let whole: Vec<_> = whole.unwrap().into_iter().map(|whole| (whole.duration_us, whole.bytes)).collect();
+        assert_eq!(whole, [(Some(7), 12), (None, 12), (Some(7), 12)], "and it is one of them");
     }
 
     #[test]
