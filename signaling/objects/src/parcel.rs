@@ -168,8 +168,7 @@ impl Parcel {
     }
 
     pub(crate) fn remove(folder: &Path) -> io::Result<()> {
-        durable::remove(&folder.join(OUTBOX))?;
-        durable::sync(folder)
+        durable::remove_written(folder, OUTBOX)
     }
 }
 
