@@ -56,6 +56,11 @@ fn beside(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.new"))
 }
 
+/// Whether there is no room: there may be soon, not least because files go.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Removes a file, if there is one.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {

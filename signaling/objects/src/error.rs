@@ -6,6 +6,7 @@ use std::io;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
+use crate::durable;
 use crate::transport::{Answered, OffLimits};
 
 /// The code of an error as S3 names it (`AccessDenied`, `NoSuchBucket`, ...): letters and digits only.
@@ -116,6 +117,13 @@ pub enum ShelfError {
     /// There is no bucket configured.
     #[error("no bucket is configured")]
     NoShelf,
+}
+
+impl ShelfError {
+    /// The disk here is full, which passes: what is on its way makes room on it.
+    pub(crate) fn is_full_disk(&self) -> bool {
+        matches!(self, Self::Local(error) if durable::is_full(error))
+    }
 }
 
 /// What one request came to, when it did not work.

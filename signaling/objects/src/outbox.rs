@@ -4,6 +4,9 @@
 //! is killed goes on about where it was, and sending a file twice changes nothing. The order at the end is: `stored.json` says what is kept; then local files go;
 //! then `outbox.json` does. Whoever comes in between does the rest again, which changes nothing.
 //!
+//! A disk that is full ends nothing that is on its way, since that makes room: what cannot be written down waits, and so do
+//! the local files. A parcel that found no room to be written down is on its way from memory.
+//!
 //! How many parcels wait is bounded by the disk they wait on; one takes a task and a few kilobytes. What is in memory of
 //! files is bounded by the permits: one part each.
 
@@ -161,14 +164,20 @@ impl Outbox {
         blocking(remove).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
     }
 
-    /// Writes a parcel down in its directory, and sends it on its way if it has files.
+    /// Writes a parcel down in its directory, and sends it on its way if it has files. On a full disk it is not written
+    /// down before all of it is there.
     ///
     /// # Errors
-    /// It cannot be written down. Nothing is on its way then.
+    /// It cannot be written down for another reason. Nothing is on its way then.
     pub async fn send(&self, folder: PathBuf, parcel: Parcel) -> std::io::Result<Receipt> {
         let (at, written) = (folder.clone(), parcel.clone());
         let outcome = blocking(move || written.write(&at)).await;
-        outcome.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
+        match outcome.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            Err(error) if durable::is_full(&error) => {
+                tracing::warn!(%error, ?folder, "what is on its way to a bucket cannot be written down yet");
+            }
+            outcome => outcome?,
+        }
         Ok(self.carry(folder, parcel))
     }
 
@@ -286,12 +295,20 @@ impl Shared {
             Ok(shelf) => shelf,
             Err(error) => return Outcome::Refused(error),
         };
-        let mut refusals = 0;
+        let (mut refusals, mut without_room) = (0, 0_u32);
         loop {
             let error = match put_all(&shelf, folder, &mut parcel, items).await {
                 Ok(kept) => return Outcome::Stored(kept),
                 Err(error) => error,
             };
+            if error.is_full_disk() {
+                without_room = without_room.saturating_add(1);
+                if without_room.is_power_of_two() {
+                    tracing::warn!(%error, ?folder, tries = without_room, "what is kept in a bucket cannot be written down yet");
+                }
+                sleep(REFUSED.delay(without_room, (self.theirs.random)())).await;
+                continue;
+            }
             refusals += 1;
             tracing::warn!(%error, bucket = %shelf.settings(), refusals, "a bucket does not take what is to be kept in it");
             let is_here = matches!(error, ShelfError::Local(_) | ShelfError::Key(_) | ShelfError::TooLarge);
@@ -313,9 +330,11 @@ async fn put_all(shelf: &Shelf, folder: &Path, parcel: &mut Parcel, items: &[Ite
         let stored = match shelf.put_file(&item.key, &folder.join(&item.name), &item.content_type).await {
             Ok(stored) => stored,
             Err(error) => {
-                // It may be long until the next try.
-                note(folder, parcel).await?;
-                return Err(error);
+                // It may be long until the next try. That the disk is full is not why there is one.
+                return match note(folder, parcel).await {
+                    Err(unnoted) if !unnoted.is_full_disk() => Err(unnoted),
+                    _ => Err(error),
+                };
             }
         };
         (files, bytes) = (files + 1, stored.bytes.saturating_add(bytes));

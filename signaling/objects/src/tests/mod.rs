@@ -1,5 +1,5 @@
 //! Against a bucket in this process that checks signatures.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod bucket;
 mod network;

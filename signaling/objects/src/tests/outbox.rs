@@ -162,6 +162,68 @@ async fn who_is_killed_while_tidying_up_tidies_up_again() {
     assert!(bucket.object("EG_1/recording.webm").unwrap() == content);
 }
 
+/// Where this test finds a disk of its own, when it runs once more as a process that has one.
+#[cfg(target_os = "linux")]
+const DISK: &str = "SLUICE_TEST_DISK";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_does_not_end_what_makes_room_on_it() {
+    if let Some(disk) = std::env::var_os(DISK) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        return runtime.block_on(send_from_a_full_disk(Path::new(&disk)));
+    }
+    let home = tempfile::tempdir().unwrap();
+    let on_a_disk = |script: &str| {
+        let mut command = std::process::Command::new("unshare");
+        let script = format!("mount -t tmpfs -o size=256k disk \"${DISK}\" && exec {script}");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", &script])
+            .env(DISK, home.path());
+        command
+    };
+    if !on_a_disk("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: file systems of one's own are for root here");
+        return;
+    }
+    let name = "tests::outbox::a_full_disk_does_not_end_what_makes_room_on_it";
+    let output = on_a_disk("\"$0\" \"$@\"")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+async fn send_from_a_full_disk(disk: &Path) {
+    let (bucket, under) = (Bucket::new(), tempfile::tempdir_in(disk).unwrap());
+    let (folder, content, parcel) = recording(&under, "EG_1", 90_000);
+    let filler = disk.join("filler");
+    std::fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
+
+    let outbox = outbox(&bucket);
+    let receipt = outbox.send(folder.clone(), parcel).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(bucket.object("EG_1/recording.webm").unwrap() == content && bucket.object("EG_1/manifest.json").is_some());
+    assert_eq!(
+        names(&folder),
+        ["manifest.json", "recording.webm"],
+        "nothing is lost track of, and nothing is half written"
+    );
+    let asked = bucket.asked().len();
+    assert_eq!(asked, 4, "each is put and looked at once");
+
+    std::fs::remove_file(&filler).unwrap();
+    assert!(matches!(receipt.outcome().await, Some(Outcome::Stored(_))));
+    assert_eq!(names(&folder), ["manifest.json", STORED]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_stays_here_until_the_keys_are_right() {
     let (bucket, under) = (Bucket::new(), tempfile::tempdir().unwrap());
