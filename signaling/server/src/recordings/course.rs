@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use livekit_protocol::{EgressInfo, ParticipantInfo, TrackInfo, TrackSource, TrackType, encryption};
 use sluice_composer::SourceKey;
 use sluice_node::{Container, FileNews, FilePlan, Recorded, Recorder};
-use sluice_objects::ShelfError;
+use sluice_objects::Destination;
 use sluice_recorder::manifest::{Manifest, Track};
 use sluice_recordings::{
     Action, End, Facts, FileKind, Happened, Order, Output, PartNumber, Product, Recording, RecordingId, Request,
@@ -572,16 +572,18 @@ impl Course {
             }
         };
         let (delivery, order) = (&self.shared.delivery, self.recording.order());
-        let refused = |error: ShelfError| format!("the recording is kept, but not in its bucket: {error}");
+        let folder = self.folder.clone();
         let destination = match delivery.destination(order) {
             Ok(Some(destination)) => destination,
             Ok(None) => return delivered(made, failed),
-            Err(error) => return Happened::Delivered(Err(refused(error))),
+            // One of the order's own: ours was looked at before anything was recorded.
+            Err(error) => return Happened::Delivered(Err(delivery.refused(folder, false, &error).await)),
         };
+        let is_ours = destination == Destination::Ours;
         let names: Vec<_> = made.iter().flat_map(|made| made.names.iter().cloned()).collect();
         let packed = match delivery.pack(&self.id, &destination, with_manifest(order), &names) {
             Ok(packed) => packed,
-            Err(error) => return Happened::Delivered(Err(refused(error))),
+            Err(error) => return Happened::Delivered(Err(delivery.refused(folder, is_ours, &error).await)),
         };
         let mut first = 0;
         for made in &mut made {
@@ -617,7 +619,7 @@ impl Course {
             Some(feed) => feed.end().await,
             None => Vec::new(),
         };
-        match delivery.send(self.folder.clone(), destination, (items, sent), &after).await {
+        match delivery.send(folder, destination, (items, sent), &after).await {
             Ok(()) => {
                 self.manifest_location = after.manifest_location;
                 delivered

@@ -173,10 +173,14 @@ impl Delivery {
             (places.get(&item.key).copied().unwrap_or(usize::MAX), is_manifest, is_playlist(&item.name))
         });
         let parcel = Parcel::new(destination, note, Some(items)).begun(sent);
-        let receipt = self.outbox.send(folder.clone(), parcel).await.map_err(|error| {
-            tracing::error!(%error, ?folder, "what is to be sent to a bucket cannot be written down");
-            "the recording could not be sent to its bucket: the directory cannot be written".to_owned()
-        })?;
+        let receipt = match self.outbox.send(folder.clone(), parcel).await {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                tracing::error!(%error, ?folder, "what is to be sent to a bucket cannot be written down");
+                self.drop_keys(folder, is_ours).await;
+                return Err("the recording could not be sent to its bucket: the directory cannot be written".to_owned());
+            }
+        };
         match receipt.outcome().await {
             Some(Outcome::Stored(_)) => Ok(()),
             Some(Outcome::Refused(error)) => Err(self.refused(folder, is_ours, &error).await),
@@ -254,12 +258,17 @@ impl Delivery {
         self.outbox.discard(folder).await
     }
 
-    /// Says so. Keys that are refused are of no use to keep; ours may be put right.
-    async fn refused(&self, folder: PathBuf, is_ours: bool, error: &ShelfError) -> String {
-        tracing::error!(%error, ?folder, "a recording stays here: its bucket does not take it");
+    /// Keys that are refused are of no use to keep; ours may be put right.
+    pub(super) async fn drop_keys(&self, folder: PathBuf, is_ours: bool) {
         if !is_ours && let Err(error) = self.outbox.forget(folder).await {
             tracing::error!(%error, "the keys of a bucket stay");
         }
+    }
+
+    /// A recording is not where it belongs, and will not be by itself: says so, in a sentence.
+    pub(super) async fn refused(&self, folder: PathBuf, is_ours: bool, error: &ShelfError) -> String {
+        tracing::error!(%error, ?folder, "a recording stays here: its bucket does not take it");
+        self.drop_keys(folder, is_ours).await;
         format!("the recording is kept, but not in its bucket: {error}")
     }
 }
@@ -384,7 +393,7 @@ impl Shared {
                 let items = packed.into_iter().map(|(item, _)| item).collect();
                 self.delivery.send(folder, destination, (items, Vec::new()), &after).await
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(self.delivery.refused(folder, destination == Destination::Ours, &error).await),
         };
         match sent {
             Ok(()) => {
@@ -504,8 +513,35 @@ fn free_key(theirs: &S3Settings, name: &str, taken: &HashSet<ObjectKey>) -> Resu
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn keys_that_a_request_brought_go_where_its_bucket_cannot_be_sent_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let delivery = Delivery::new(&RecordingsConfig::default()).unwrap();
+        let theirs = Destination::Theirs(Box::new(S3Settings {
+            bucket: "calls".to_owned(),
+            region: "eu-1".to_owned(),
+            endpoint: None,
+            access_key: "AKIA".to_owned().into(),
+            secret_key: "hush".to_owned().into(),
+            session_token: None,
+            path_style: false,
+            prefix: String::new(),
+        }));
+        let at = folder.path().to_owned();
+        delivery.outbox.remember(at.clone(), theirs.clone(), String::new()).await.unwrap();
+        assert!(Parcel::is_in(&at));
+        // Nothing can be written down any more.
+        std::fs::create_dir(at.join("outbox.json.new")).unwrap();
+        let key = ObjectKey::parse("a.webm").unwrap();
+        let item = Item { name: "a.webm".to_owned(), key, content_type: String::new(), stays: true };
+        let sent = delivery.send(at.clone(), theirs, (vec![item], Vec::new()), &EgressInfo::default()).await;
+        assert!(sent.is_err_and(|reason| reason.contains("cannot be written")));
+        assert!(!Parcel::is_in(&at));
+    }
 
     #[test]
     fn what_a_killed_server_left_is_named_so_that_its_playlist_plays() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use livekit_protocol::{EgressInfo, EgressStatus, FileInfo};
-use sluice_objects::Parcel;
+use sluice_objects::{Destination, Parcel};
 use sluice_recordings::{RecordingId, rfc3339};
 use sluice_rooms::RecordingStep;
 use sluice_store::{Recording, UnixMillis};
@@ -72,7 +72,8 @@ pub(super) async fn finish(shared: Arc<Shared>, left_open: Vec<Recording>) {
     resume_refused(&shared).await;
 }
 
-/// Tries again what a bucket refused a server before this one: somebody may have put its keys right.
+/// Tries again what a bucket refused a server before this one: somebody may have put its keys right. Keys that are
+/// of no use any more go.
 async fn resume_refused(shared: &Arc<Shared>) {
     let Some(path) = shared.config.folder.clone() else { return };
     let with_parcel = move || -> std::io::Result<Vec<RecordingId>> {
@@ -95,11 +96,20 @@ async fn resume_refused(shared: &Arc<Shared>) {
             continue;
         };
         // Those that are not over are on their way, or recorded.
-        if recording.is_over
-            && let Ok(Left::OnItsWay(parcel, receipt)) = shared.delivery.left(&folder::of(path, &id)).await
-        {
-            let shared = shared.clone();
-            tokio::spawn(async move { shared.settle(recording, parcel, receipt).await });
+        if !recording.is_over {
+            continue;
+        }
+        let folder = folder::of(path, &id);
+        match shared.delivery.left(&folder).await {
+            Ok(Left::OnItsWay(parcel, receipt)) => {
+                let shared = shared.clone();
+                tokio::spawn(async move { shared.settle(recording, parcel, receipt).await });
+            }
+            // It ended without being sent.
+            Ok(Left::NotSent(destination, _)) => {
+                shared.delivery.drop_keys(folder, destination == Destination::Ours).await;
+            }
+            _ => {}
         }
     }
 }

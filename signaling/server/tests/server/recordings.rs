@@ -515,6 +515,28 @@ async fn what_is_not_there_is_waited_for_half_a_minute() {
 }
 
 #[tokio::test]
+async fn keys_of_a_recording_that_ended_without_being_sent_go_at_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    keep(&store, home.path(), kept("EG_aaaaaaaaaaaa", "math")).await;
+    let s3 = json!({
+        "bucket": "theirs", "region": "eu-1", "endpoint": null, "access_key": "AKIA-open", "secret_key": "s3cret",
+        "session_token": null, "path_style": false, "prefix": "",
+    });
+    let parcel = json!({ "version": 1, "note": "", "s3": s3, "items": null, "stored": [] });
+    let keys = home.path().join("recordings/EG_aaaaaaaaaaaa/outbox.json");
+    std::fs::write(&keys, parcel.to_string()).unwrap();
+    let _server = over(production(), &store, &home).await;
+    within(async {
+        while keys.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(keys.with_file_name("recording.webm").exists());
+}
+
+#[tokio::test]
 async fn of_a_recording_that_does_not_begin_nothing_stays_least_of_all_keys() {
     let (server, _store, home) = recording(production()).await;
     let (id, host_key) = room(&server, json!({})).await;
