@@ -1,7 +1,8 @@
 //! The way of finished files to a bucket, for as long as it takes.
 //!
 //! A parcel is on the disk before it is on its way ([`Parcel`]), and files that are there are noted soon: a server that
-//! is killed goes on about where it was, and sending a file twice changes nothing. The order at the end is: `stored.json` says what is kept; then local files go;
+//! is killed goes on about where it was, and sending a file twice changes nothing. The order at the end is: `outbox.json`
+//! says that all is there, so that nobody looks for files that went; `stored.json` says what is kept; then local files go;
 //! then `outbox.json` does. Whoever comes in between does the rest again, which changes nothing.
 //!
 //! A disk that is full ends nothing that is on its way, since that makes room: what cannot be written down waits, and so do
@@ -327,6 +328,10 @@ impl Shared {
 async fn put_all(shelf: &Shelf, folder: &Path, parcel: &mut Parcel, items: &[Item]) -> Result<Kept, ShelfError> {
     let (mut noted_at, mut files, mut bytes) = (Instant::now(), 0, 0);
     for item in items.iter().skip(parcel.stored.len()) {
+        if files >= UNNOTED_FILES || bytes >= UNNOTED_BYTES || noted_at.elapsed() >= UNNOTED {
+            note(folder, parcel).await?;
+            (noted_at, files, bytes) = (Instant::now(), 0, 0);
+        }
         let stored = match shelf.put_file(&item.key, &folder.join(&item.name), &item.content_type).await {
             Ok(stored) => stored,
             Err(error) => {
@@ -339,11 +344,8 @@ async fn put_all(shelf: &Shelf, folder: &Path, parcel: &mut Parcel, items: &[Ite
         };
         (files, bytes) = (files + 1, stored.bytes.saturating_add(bytes));
         parcel.stored.push(stored);
-        if files >= UNNOTED_FILES || bytes >= UNNOTED_BYTES || noted_at.elapsed() >= UNNOTED {
-            note(folder, parcel).await?;
-            (noted_at, files, bytes) = (Instant::now(), 0, 0);
-        }
     }
+    note(folder, parcel).await?;
     let names = items.iter().map(|item| item.name.clone());
     let kept = Kept {
         is_ours: parcel.destination == Destination::Ours,
@@ -368,7 +370,7 @@ async fn take_back(shelf: &Shelf, sent: &[Stored]) {
     }
 }
 
-/// Notes what is there. At the end this is done by [`tidy`].
+/// Notes what is there.
 async fn note(folder: &Path, parcel: &Parcel) -> Result<(), ShelfError> {
     let (at, written) = (folder.to_owned(), parcel.clone());
     blocking(move || written.write(&at)).await?.map_err(ShelfError::Local)
