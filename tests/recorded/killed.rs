@@ -1,11 +1,12 @@
 //! The server is killed while it records, wherever it happens to be in fifty files.
 
-use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::calls::{enter, files, people, plays, record, until};
+use crate::calls::{PATIENCE, egress, enter, files, people, plays, record, until};
 use crate::serving::Serving;
 
 /// Fifty recordings are cut off: so many times this many rooms with two guests each.
@@ -100,6 +101,56 @@ async fn lost(server: &Serving, id: &str, cut_at_s: f64, bytes_before: u64, fold
     let bytes = file.metadata().unwrap().len();
     let seconds = cut_at_s - (began_s + offset_s + plays_s);
     Lost { seconds, bytes: bytes_before.saturating_sub(bytes), bytes_per_second: bytes as f64 / plays_s }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_began_right_behind_another_is_in_the_manifest_of_a_killed_server_too() {
+    let home = tempfile::tempdir().unwrap();
+    let recordings = home.path().join("recordings");
+    let url = format!("sqlite:{}", home.path().join("sluice.db").display());
+    let server = || {
+        let variables = [("SLUICE_STORAGE__URL", &*url), ("SLUICE_RECORDINGS__PATH", recordings.to_str().unwrap())];
+        Serving::start_with(&["--guests", "2"], &variables)
+    };
+    let first = server();
+    enter(&first, "call").await;
+    while people(&first, "call") < 3 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let request = json!({ "room_name": "call", "file_outputs": [{ "filepath": "it" }] });
+    let (status, info) = egress(&first, "StartRoomCompositeEgress", &request);
+    assert_eq!(status, 200, "{info}");
+    let id = info["egressId"].as_str().or(info["egress_id"].as_str()).unwrap().to_owned();
+    let folder = recordings.join(&id);
+    let named = || -> BTreeSet<String> {
+        let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
+        let manifest: Value = serde_json::from_str(&text).unwrap_or_default();
+        let tracks = manifest["tracks"].as_array().into_iter().flatten();
+        tracks.map(|track| track["file"].as_str().unwrap().to_owned()).collect()
+    };
+    let longer_than = |bytes: u64| {
+        // A manifest that is being written has this ending, for a moment.
+        let is_media = |file: &&PathBuf| file.extension().is_some_and(|ending| ending != "new");
+        let is_longer = |file: &&PathBuf| file.metadata().is_ok_and(|metadata| metadata.len() > bytes);
+        files(&folder).iter().filter(is_media).filter(is_longer).count()
+    };
+    let until_there_are_two = async |of: &dyn Fn() -> usize, longest: Duration| {
+        let began = Instant::now();
+        while of() < 2 {
+            assert!(began.elapsed() < longest, "{:?}, and named {:?}", files(&folder), named());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    until_there_are_two(&|| longer_than(0), PATIENCE).await;
+    // What goes on is written down every five seconds, what is new at once.
+    until_there_are_two(&|| named().len(), Duration::from_secs(3)).await;
+    // Of each there is something that plays.
+    until_there_are_two(&|| longer_than(20_000), PATIENCE).await;
+    // SIGKILL.
+    drop(first);
+    let next = server();
+    until(&next, &id, |status| status == "EGRESS_FAILED").await;
+    assert_eq!(named().len(), 2, "{:?}", named());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,6 +43,8 @@ pub(super) struct RecordedFile {
     is_broken: bool,
     has_begun: bool,
     told_at: Instant,
+    /// The part on the disk that was written to when it was last said what is in it.
+    told_part: Option<u32>,
     scratch: Vec<u8>,
 }
 
@@ -98,6 +100,7 @@ impl RecordedFile {
             is_broken: false,
             has_begun: false,
             told_at,
+            told_part: None,
             scratch: Vec::new(),
         }
     }
@@ -237,10 +240,13 @@ impl RecordedFile {
         }
     }
 
-    /// Says what is in it. Files that get nothing are silent: nothing wakes their thread for this.
+    /// Says what is in it, at once where a part of it is new: whoever is cut off in its first seconds is to know, too, what there
+    /// was. Files that get nothing are silent: nothing wakes their thread for this.
     fn tell(&mut self, now: Instant) {
-        if self.has_begun && now.saturating_duration_since(self.told_at) >= TELL_EVERY {
-            self.told_at = now;
+        let part = self.open.as_ref().map(|on_disk| on_disk.part);
+        let is_due = part != self.told_part || now.saturating_duration_since(self.told_at) >= TELL_EVERY;
+        if self.has_begun && is_due {
+            (self.told_at, self.told_part) = (now, part);
             let parts = self.recorder.summaries().iter().cloned().chain(self.recorder.open_summary());
             (self.sink)(FileNews::SoFar(parts.collect()));
         }
@@ -269,8 +275,6 @@ impl RecordedFile {
         if self.bytes > 0 && !self.has_begun && self.failed.is_none() {
             self.has_begun = true;
             (self.sink)(FileNews::Began);
-            // Whoever is cut off in the first seconds is to know, too, what there was.
-            (self.sink)(FileNews::SoFar(self.recorder.open_summary().into_iter().collect()));
         }
     }
 

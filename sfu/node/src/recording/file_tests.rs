@@ -200,6 +200,33 @@ fn record(file: &mut RecordedFile) {
 }
 
 #[test]
+fn a_part_that_begins_is_told_of_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (sink, news) = heard();
+    let plan = FilePlan { folder: home.path().into(), inputs: 1, is_kept: true, ..plan() };
+    let mut file = RecordedFile::new(plan, sink, None, Closer::start(Arc::new(File::sync_data)).unwrap());
+    let start = file.plan.started_at;
+    // Parts that follow each other within the five seconds in which nothing is said of what is known.
+    for sequence in 0..240_u64 {
+        let at = start + Duration::from_millis(20 * sequence);
+        if let Some(channels) = [(0, 1), (100, 2)]
+            .into_iter()
+            .find_map(|(from, channels)| (from == sequence).then_some(channels))
+        {
+            let format = Format::new("audio/opus", 48_000, channels, sequence).unwrap();
+            file.recorder.handle_format(Input(0), format, at);
+        }
+        file.recorder.handle_packet(Input(0), &head(sequence, at), SOUND, at);
+        file.turn(at);
+    }
+    let parts = |said| match said {
+        FileNews::SoFar(parts) => Some(parts.len()),
+        FileNews::Began | FileNews::Closed(_) => None,
+    };
+    assert_eq!(news.try_iter().filter_map(parts).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
 fn a_disk_that_takes_its_time_for_one_file_holds_up_no_other_and_all_is_on_it_before_that_is_said() {
     let home = tempfile::tempdir().unwrap();
     let (let_go, gate) = channel();

@@ -72,7 +72,7 @@ pub struct Recorded {
 pub enum FileNews {
     /// Its first media is on the disk.
     Began,
-    /// What is in its parts so far, every few seconds, for whoever writes that down in case of a crash.
+    /// What is in its parts so far, every few seconds and when one begins, for whoever writes that down in case of a crash.
     SoFar(Vec<PartSummary>),
     /// It is closed, and on the disk. The last that is said of it.
     Closed(Box<Recorded>),

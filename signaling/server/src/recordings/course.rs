@@ -75,8 +75,12 @@ pub(super) struct Course {
     kept: Vec<KeptFile>,
     /// Where a bucket has the manifest; empty: none has.
     manifest_location: String,
-    /// When the manifest was last written, and the writing of it.
+    /// When the manifest was last written, and the parts of files that were named there.
     written_at: Option<Instant>,
+    written: Vec<(usize, u32)>,
+    /// More is known than was written.
+    is_behind: bool,
+    /// The writing of it.
     writing: tokio::task::JoinHandle<()>,
     news: mpsc::Receiver<(usize, FileNews)>,
     tell_news: mpsc::Sender<(usize, FileNews)>,
@@ -119,6 +123,8 @@ impl Course {
             kept: Vec::new(),
             manifest_location: String::new(),
             written_at: None,
+            written: Vec::new(),
+            is_behind: false,
             writing: tokio::spawn(std::future::ready(())),
             news,
             tell_news,
@@ -166,7 +172,12 @@ impl Course {
                     }
                 },
                 Some(ask) = asks.recv() => self.handle_ask(ask).await,
-                _ = looks.tick(), if self.live.is_some() => self.look().await,
+                _ = looks.tick(), if self.live.is_some() || self.is_behind => {
+                    self.look().await;
+                    if self.is_behind {
+                        self.write_so_far();
+                    }
+                }
                 Some((file, news)) = self.news.recv() => self.handle_news(file, news).await,
                 () = &mut limit, if is_limit_near => {
                     is_limit_near = false;
@@ -424,12 +435,16 @@ impl Course {
         }
     }
 
-    /// Writes the manifest as it is now, unless that was just done or a slow disk still has it.
+    /// Writes the manifest as it is now; later where that was just done and all files are named there, or where a slow disk
+    /// still has it. What it does not name is lost to whoever is left with it.
     fn write_so_far(&mut self) {
-        if self.written_at.is_some_and(|at| at.elapsed() < WRITE_EVERY) || !self.writing.is_finished() {
+        let parts = self.files.parts();
+        let was_just_done = self.written_at.is_some_and(|at| at.elapsed() < WRITE_EVERY) && self.written == parts;
+        self.is_behind = was_just_done || !self.writing.is_finished();
+        if self.is_behind {
             return;
         }
-        self.written_at = Some(Instant::now());
+        (self.written_at, self.written) = (Some(Instant::now()), parts);
         let manifest = self.ledger.so_far(self.tracks(), moment().0);
         let (path, id) = (self.folder.join(folder::MANIFEST), self.id.clone());
         self.writing = tokio::task::spawn_blocking(move || {

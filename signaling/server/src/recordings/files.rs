@@ -156,6 +156,13 @@ impl Files {
         }
     }
 
+    /// The parts of files there are by now, by the file and the number of the part in it.
+    pub(super) fn parts(&self) -> Vec<(usize, u32)> {
+        let parts_of =
+            |(number, file): (usize, &RoomFile)| file.parts.iter().map(|part| (number, part.part)).collect::<Vec<_>>();
+        self.all.iter().enumerate().flat_map(parts_of).collect()
+    }
+
     /// A file is closed, because it was to be or because it had to.
     pub(super) fn closed(&mut self, file: usize, recorded: Recorded) {
         if let Some(file) = self.all.get_mut(file) {
