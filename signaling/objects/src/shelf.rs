@@ -260,10 +260,10 @@ impl Failure {
 }
 
 /// A request with so many bytes in its body has so long.
-pub(crate) async fn in_time<T>(
-    bytes: u64,
-    request: impl Future<Output = object_store::Result<T>>,
-) -> Result<T, Failure> {
+pub(crate) async fn in_time<T, E>(bytes: u64, request: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
     let most = ANSWER + Duration::from_secs(bytes / SLOWEST_BYTES_PER_S);
     match timeout(most, request).await {
         Ok(outcome) => outcome.map_err(Failure::from),

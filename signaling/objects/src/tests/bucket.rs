@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Frame;
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -47,6 +48,8 @@ pub(super) enum Fault {
     ChangedDown,
     /// The answer goes on for a megabyte after its end.
     Verbose,
+    /// The answer begins, and nothing more of it ever comes.
+    Stall,
 }
 
 /// A bucket called `calls`.
@@ -224,6 +227,12 @@ impl HttpService for Way {
                 if fault == Fault::ChangedDown {
                     *response.body_mut() = changed(response.body());
                 }
+            }
+            Fault::Stall => {
+                let first = response.body().slice(..response.body().len().min(1000));
+                let first = futures_util::stream::iter([Ok(Frame::data(first))]);
+                let frames = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+                return Ok(response.map(|_| HttpResponseBody::new(StreamBody::new(frames))));
             }
             Fault::Verbose => *response.body_mut() = [response.body(), &[b' '; 1 << 20][..]].concat().into(),
             _ => {}

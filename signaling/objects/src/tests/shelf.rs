@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::bucket::{Bucket, Fault, SECRET, file, tries};
 use crate::{LONGEST_LIFE, ObjectKey, Patience, S3Settings, ShelfError, Trouble};
 
@@ -97,6 +99,19 @@ async fn a_bucket_whose_etags_say_nothing_is_read_back() {
     bucket.fail((0..3).flat_map(|_| [Fault::None, Fault::OtherEtag, Fault::ChangedDown]));
     let outcome = bucket.shelf().put_file(&key("a"), &path, "video/webm").await;
     assert!(matches!(outcome, Err(ShelfError::Corrupt)), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_stands_still_while_it_is_read_back_is_asked_again_soon() {
+    let (bucket, folder) = (Bucket::new(), tempfile::tempdir().unwrap());
+    let (path, _) = file(&folder, "a", LARGE);
+    // Begin, two parts, end; look, read.
+    bucket.fail([Fault::None; 4].into_iter().chain([Fault::OtherEtag, Fault::Stall]));
+    let began = Instant::now();
+    bucket.shelf().put_file(&key("a"), &path, "video/webm").await.unwrap();
+    assert_eq!(bucket.asked().iter().filter(|asked| *asked == "GET /calls/a").count(), 2);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(60), "others waited for it for {took:?}");
 }
 
 #[tokio::test(start_paused = true)]
