@@ -30,7 +30,7 @@ pub use ffmpeg::{Ffmpeg, FfmpegMissing};
 pub use live::{
     EncodedReader, LiveComposer, LiveEncoding, MAX_SOURCES, SourceKey, SourceWriter, Streamed, TooManySources,
 };
-pub use offline::{ComposeError, Composed, compose};
+pub use offline::{ComposeError, Composed, compose, is_unfinished};
 pub use outlets::{
     MAX_OUTLETS, NotAName, NotAnAddress, OutletId, OutletRefused, OutletState, Outlets, Playlist, PushAddress, Reason,
     Segment, SegmentPlan,

@@ -187,6 +187,9 @@ fn finish(encoder: &mut Process, played: &io::Result<()>, stop: &AtomicBool, pat
     Ok(())
 }
 
+/// What a name begins and ends with until the file is whole.
+const UNFINISHED: (&str, &str) = (".", ".unfinished");
+
 /// A file that is removed unless it was renamed.
 struct Unfinished(PathBuf);
 
@@ -203,10 +206,16 @@ impl Drop for Unfinished {
 /// Beside the file that is to be made.
 fn unfinished(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let mut unfinished = std::ffi::OsString::from(".");
+    let mut unfinished = std::ffi::OsString::from(UNFINISHED.0);
     unfinished.push(name);
-    unfinished.push(".unfinished");
+    unfinished.push(UNFINISHED.1);
     Ok(path.with_file_name(unfinished))
+}
+
+/// Whether a file is a composite that is being made, by its name; one that nobody makes was left by a process that was killed.
+#[must_use]
+pub fn is_unfinished(name: &str) -> bool {
+    name.strip_prefix(UNFINISHED.0).is_some_and(|name| name.ends_with(UNFINISHED.1))
 }
 
 /// A name of a file, and no way to another folder.

@@ -3,14 +3,15 @@
 //! It takes about as long as the recording did and all of a core, so few are made at once, and the others wait. A job that is
 //! cut off leaves nothing behind; the tracks stay, and it can be asked for again.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use sluice_composer::{Canvas, ComposeError, Composition, Ffmpeg, FileKind, FileOutput, compose};
+use sluice_composer::{Canvas, ComposeError, Composition, Ffmpeg, FileKind, FileOutput, compose, is_unfinished};
 use sluice_recordings as asked;
 use sluice_recordings::{Order, Output, RecordingId, Refusal, Source};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -208,7 +209,24 @@ impl Composites {
             }
             Ok(Made { file: KeptFile { name, bytes: made.bytes }, duration: made.duration })
         });
-        made.await.unwrap_or_else(|error| Err(ComposeError::Io(std::io::Error::other(error))))
+        made.await.unwrap_or_else(|error| Err(ComposeError::Io(io::Error::other(error))))
+    }
+
+    /// Takes away what a killed server left of composites of a recording that it had not finished. Blocks.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or not be written.
+    pub(super) fn remove_unfinished(&self, id: &RecordingId, folder: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if !entry.file_name().to_str().is_some_and(is_unfinished) {
+                continue;
+            }
+            // While its place is held nobody begins another, which would be written under the same name.
+            let Entry::Vacant(_place) = self.jobs.entry(id.clone()) else { return Ok(()) };
+            std::fs::remove_file(entry.path())?;
+        }
+        Ok(())
     }
 
     /// Ends those under way, and begins none.
@@ -293,9 +311,9 @@ fn file_name(wish: Wish) -> String {
 
 const PREFIX: &str = "composite-";
 
-/// Whether a file of a recording was composed.
-pub(crate) fn is_composite(file: &KeptFile) -> bool {
-    file.name.starts_with(PREFIX)
+/// Whether a file of a recording was composed, by its name.
+pub(crate) fn is_composite(name: &str) -> bool {
+    name.starts_with(PREFIX)
 }
 
 /// For people outside: no paths, and no words of ffmpeg, which the log has.

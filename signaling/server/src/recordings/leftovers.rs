@@ -69,19 +69,23 @@ pub(super) async fn finish(shared: Arc<Shared>, left_open: Vec<Recording>) {
         }
         shared.over(ended, "", None, RecordingStep::Ended).await;
     }
-    resume_refused(&shared).await;
+    look_through(&shared).await;
 }
 
-/// Tries again what a bucket refused a server before this one: somebody may have put its keys right. Keys that are
-/// of no use any more go.
-async fn resume_refused(shared: &Arc<Shared>) {
+/// Looks through what there is of all recordings: what a killed server left of composites goes, and what a bucket refused is
+/// tried again, since somebody may have put its keys right. Keys that are of no use any more go.
+async fn look_through(shared: &Arc<Shared>) {
     let Some(path) = shared.config.folder.clone() else { return };
+    let of_all = shared.clone();
     let with_parcel = move || -> std::io::Result<Vec<RecordingId>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
-            let id = entry.file_name().to_str().and_then(RecordingId::parse);
-            found.extend(id.filter(|_| Parcel::is_in(&entry.path())));
+            let Some(id) = entry.file_name().to_str().and_then(RecordingId::parse) else { continue };
+            if let Err(error) = of_all.composites.remove_unfinished(&id, &entry.path()) {
+                tracing::warn!(%error, id = id.as_str(), "what was left of a composite stays");
+            }
+            found.extend(Parcel::is_in(&entry.path()).then_some(id));
         }
         Ok(found)
     };

@@ -458,7 +458,7 @@ impl Recordings {
             return Err(RecordingError::GoingOn);
         }
         let mut tracks = Self::files(recording);
-        tracks.retain(|file| !is_composite(file));
+        tracks.retain(|file| !is_composite(&file.name));
         let is_here = |place: &Whereabouts| matches!(place, Whereabouts::Here(_));
         if !tracks.is_empty() && !self.whereabouts(recording, &tracks).await?.values().any(is_here) {
             return Err(NOT_HERE.into());

@@ -7,10 +7,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use sluice_composer::is_unfinished;
 use sluice_objects::Kept;
 use sluice_recorder::manifest::Manifest;
 use sluice_recorder::{NotRecoverable, Repair, recover};
 
+use super::composites::is_composite;
 use super::folder;
 use super::kept::is_playlist;
 
@@ -45,14 +47,14 @@ fn repair_each(folder: &Path, repair: impl Fn(&Path) -> Result<Option<u64>, NotR
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_ours_alone = name == folder::MANIFEST || Kept::is_note(&name);
+        let is_ours_alone = name == folder::MANIFEST || Kept::is_note(&name) || is_unfinished(&name);
         if !entry.file_type().is_ok_and(|kind| kind.is_file()) || is_ours_alone {
             continue;
         }
         let path = entry.path();
         let repaired = match repair(&path) {
-            // Segments are whole, or not under their names yet.
-            Err(NotRecoverable::Foreign) if name.ends_with(".ts") => Ok(None),
+            // Segments and composites are whole, or not under their names yet.
+            Err(NotRecoverable::Foreign) if name.ends_with(".ts") || is_composite(&name) => Ok(None),
             Err(NotRecoverable::Foreign) if is_playlist(&name) => {
                 end_playlist(&path).map(|()| None).map_err(Into::into)
             }
@@ -160,13 +162,15 @@ mod tests {
             ("playlist.m3u8", playlist),
             ("EG_a-segment_00000.ts", "\u{47}transport stream"),
             ("EG_a-segment_00001.ts.tmp", "half of one"),
+            ("composite-grid.ogg", "OggS, and what ffmpeg made of it"),
+            (".composite-grid.ogg.unfinished", "OggS, and half of it"),
             ("notes.txt", "somebody else's"),
         ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         for _ in 0..2 {
             let names: Vec<_> = repair_all(folder.path()).unwrap().into_iter().map(|whole| whole.name).collect();
-            assert_eq!(names, ["EG_a-segment_00000.ts", "playlist.m3u8"]);
+            assert_eq!(names, ["EG_a-segment_00000.ts", "composite-grid.ogg", "playlist.m3u8"]);
             let text = std::fs::read_to_string(folder.path().join("playlist.m3u8")).unwrap();
             assert_eq!(text, format!("{playlist}#EXT-X-ENDLIST\n"), "once");
         }

@@ -515,6 +515,32 @@ async fn what_is_not_there_is_waited_for_half_a_minute() {
 }
 
 #[tokio::test]
+async fn what_a_killed_server_had_not_finished_composing_goes() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open_store(&home).await;
+    keep(&store, home.path(), kept("EG_aaaaaaaaaaaa", "math")).await;
+    keep(&store, home.path(), Recording { is_over: false, ended: None, ..kept("EG_bbbbbbbbbbbb", "math") }).await;
+    let half = ["EG_aaaaaaaaaaaa", "EG_bbbbbbbbbbbb"].map(|id| {
+        let half = home.path().join("recordings").join(id).join(".composite-grid.mp4.unfinished");
+        std::fs::write(&half, MEDIA).unwrap();
+        half
+    });
+    // One that was finished is one of the recording's files, whoever made it.
+    std::fs::write(half[1].with_file_name("composite-grid.mp4"), "\0\0\0\x08ftyp\0\0\0\x08moov").unwrap();
+    let server = over(production(), &store, &home).await;
+    within(async {
+        while half.iter().any(|half| half.exists()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(half[0].with_file_name("recording.webm").exists());
+    let over = ended(&server, "EG_bbbbbbbbbbbb", &back_end("math")).await;
+    let names: Vec<_> = over["files"].as_array().unwrap().iter().map(|file| &file["name"]).collect();
+    assert_eq!(names, ["composite-grid.mp4"], "what was no recording of ours is not: {over:#}");
+}
+
+#[tokio::test]
 async fn keys_of_a_recording_that_ended_without_being_sent_go_at_the_next_start() {
     let home = tempfile::tempdir().unwrap();
     let store = open_store(&home).await;

@@ -169,7 +169,7 @@ fn longest(info: &EgressInfo) -> i64 {
 impl Composite {
     fn of(making: Option<Making>, files: &[KeptFile]) -> Self {
         // Another one may be made of what has one.
-        let file = files.iter().rev().find(|file| is_composite(file)).map(|file| file.name.clone());
+        let file = files.iter().rev().find(|file| is_composite(&file.name)).map(|file| file.name.clone());
         let (state, progress, reason) = match making {
             Some(Making::Waiting) => ("waiting", 0.0, None),
             Some(Making::Running(progress)) => ("running", progress, None),
