@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-/// Most bytes of a playlist that are read: a day of segments of two seconds.
-const MAX_PLAYLIST: u64 = 8 << 20;
+/// Longest playlist that is read: a day of segments of a second, whatever they are called, is 21 MiB.
+const MAX_PLAYLIST: u64 = 64 << 20;
 /// Bytes of a name. File systems take 255; a number and `.ts.tmp` are added.
 const MAX_NAME: usize = 220;
 /// Segments of the playlist for those who watch live.
@@ -85,18 +85,23 @@ impl SegmentPlan {
         self.folder.join(name).into_os_string()
     }
 
-    /// The playlist of all segments, as it is now.
+    /// The playlist of all segments, as it is now: its lines that are whole.
     ///
     /// # Errors
-    /// When it cannot be read. That there is none yet is none.
+    /// When it cannot be read, or is longer than 64 MiB. That there is none yet is none.
     pub fn read(&self) -> io::Result<Playlist> {
-        let mut text = String::new();
+        let mut text = Vec::new();
         match fs::File::open(self.folder.join(&self.playlist)) {
-            Ok(file) => drop(file.take(MAX_PLAYLIST).read_to_string(&mut text)?),
+            Ok(file) => drop(file.take(MAX_PLAYLIST + 1).read_to_end(&mut text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        Ok(Playlist(text))
+        if u64::try_from(text.len()).is_ok_and(|bytes| bytes > MAX_PLAYLIST) {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a playlist longer than any that is read"));
+        }
+        text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
+        let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "a playlist that is no text");
+        String::from_utf8(text).map(Playlist).map_err(no_text)
     }
 
     /// The segments that are whole, in order.
@@ -217,6 +222,28 @@ mod tests {
         {
             assert_eq!(plan(playlist, live, prefix).check(), Err(NotAName));
         }
+    }
+
+    #[test]
+    fn a_playlist_is_read_to_its_last_whole_line_or_said_to_be_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = SegmentPlan { folder: folder.path().into(), ..plan("all.m3u8", "live.m3u8", "a") };
+        assert_eq!(plan.segments().unwrap(), []);
+        let name = "\u{e4}".repeat(110);
+        let of = |number: usize| format!("#EXTINF:1.000000,\n{name}_{number:05}.ts\n");
+        // A day of segments of a second, and half of the next one's name.
+        let mut text = "#EXTM3U\n".to_owned() + &(0..86_400).map(of).collect::<String>();
+        let half = [text.as_bytes(), b"#EXTINF:1.000000,\n\xc3"].concat();
+        fs::write(folder.path().join("all.m3u8"), half).unwrap();
+        let segments = plan.segments().unwrap();
+        assert_eq!(
+            (segments.len(), segments.last().map(|last| last.name.ends_with("_86399.ts"))),
+            (86_400, Some(true))
+        );
+
+        text.extend(std::iter::repeat_n('#', 64 << 20));
+        fs::write(folder.path().join("all.m3u8"), text).unwrap();
+        assert_eq!(plan.segments().unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

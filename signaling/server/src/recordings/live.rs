@@ -238,21 +238,20 @@ impl Live {
                 _ => None,
             };
         }
-        let cut = self.segments.and_then(|(_, segments)| Cut::of(segments));
-        Ended { streams: self.streams.into_iter().map(|sent| sent.shown).collect(), cut, error }
+        let cut = self.segments.map(|(_, segments)| Cut::of(segments)).transpose();
+        let (cut, unread) = cut.map_or_else(|error| (None, Some(error.into())), |cut| (cut.flatten(), None));
+        let streams = self.streams.into_iter().map(|sent| sent.shown).collect();
+        Ended { streams, cut, error: error.or(unread) }
     }
 }
 
 impl Cut {
-    /// What there is on the disk; `None`: nothing.
-    fn of(segments: Segments) -> Option<Self> {
+    /// What there is on the disk; `None`: nothing. The error: the playlist cannot be read.
+    fn of(segments: Segments) -> std::io::Result<Option<Self>> {
         let plan = segments.plan();
-        let cut = plan.segments().unwrap_or_else(|error| {
-            tracing::error!(%error, "the playlist of a recording cannot be read");
-            Vec::new()
-        });
+        let cut = plan.segments()?;
         if cut.is_empty() {
-            return None;
+            return Ok(None);
         }
         let count = u32::try_from(cut.len()).unwrap_or(u32::MAX);
         let duration_us = cut.iter().map(|segment| segment.duration_us).sum();
@@ -263,7 +262,7 @@ impl Cut {
             Some(KeptFile { name, bytes })
         };
         let files = names.filter_map(file).collect();
-        Some(Self { segments, files, count, duration_us })
+        Ok(Some(Self { segments, files, count, duration_us }))
     }
 }
 
