@@ -170,8 +170,15 @@ impl Live {
 
     /// A file is closed.
     pub(super) fn source_ended(&mut self, file: usize) {
-        let Some(writer) = self.sources.remove(&file) else { return };
-        if let Some(source) = lock(&writer).take() {
+        if let Some(writer) = self.sources.remove(&file) {
+            self.remove(&writer);
+        }
+    }
+
+    fn remove(&self, writer: &Writer) {
+        // On a line of its own: the recorder's thread must not wait for the composer.
+        let source = lock(writer).take();
+        if let Some(source) = source {
             self.composer.remove(source);
         }
     }
@@ -225,9 +232,7 @@ impl Live {
     /// Ends it when what has come was seen and sent. Blocks for seconds.
     pub(super) fn finish(mut self, now_ms: i64) -> Ended {
         for writer in std::mem::take(&mut self.sources).into_values() {
-            if let Some(source) = lock(&writer).take() {
-                self.composer.remove(source);
-            }
+            self.remove(&writer);
         }
         let error = self.composer.finish().err();
         let states: BTreeMap<OutletId, OutletState> = self.outlets.finish().into_iter().collect();
@@ -282,7 +287,7 @@ impl Listener for Tee {
     }
 }
 
-/// Held for as long as it takes to copy a pointer. Nobody panics in between.
+/// Held while a piece is handed over, which waits for nobody, or to take the source away. Nobody panics in between.
 fn lock(writer: &Writer) -> std::sync::MutexGuard<'_, Option<SourceWriter>> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
