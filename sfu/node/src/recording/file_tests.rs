@@ -227,6 +227,31 @@ fn a_part_that_begins_is_told_of_at_once() {
 }
 
 #[test]
+fn a_file_is_closed_also_where_as_much_waits_as_may() {
+    /// Holds up the thread.
+    struct Slow(Sender<()>, Receiver<()>);
+    impl Listener for Slow {
+        fn chunk(&mut self, _: &Chunk, _: Option<Instant>, _: Instant) {}
+        fn muted(&mut self, _: usize, _: bool) {
+            self.0.send(()).unwrap();
+            self.1.recv().unwrap();
+        }
+    }
+    let recorder = Recorder::start().unwrap();
+    let ((sink, news), (tell, stands), (let_go, gate)) = (heard(), channel(), channel());
+    recorder.open(FileId(1), plan(), sink, Some(Box::new(Slow(tell, gate)))).unwrap();
+    let (mut taps, reader) = tap(1);
+    taps.give(TapId(1), muted(Instant::now()));
+    recorder.feed(FileId(1), 0, reader).unwrap();
+    stands.recv().unwrap();
+    while recorder.leave(FileId(2), 0).is_ok() {}
+    recorder.close(FileId(1)).unwrap();
+    let_go.send(()).unwrap();
+    assert!(news.iter().any(|said| matches!(said, FileNews::Closed(_))));
+    assert!(taps.give(TapId(1), muted(Instant::now())).is_some(), "nobody reads it any more");
+}
+
+#[test]
 fn a_disk_that_takes_its_time_for_one_file_holds_up_no_other_and_all_is_on_it_before_that_is_said() {
     let home = tempfile::tempdir().unwrap();
     let (let_go, gate) = channel();

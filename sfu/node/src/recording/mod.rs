@@ -13,8 +13,8 @@ mod thread;
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
@@ -102,10 +102,14 @@ enum ToRecorder {
     Close { file: FileId },
 }
 
+/// Files to close for which there was no room among the commands: each is named once, so there are no more than files.
+type Closing = Arc<Mutex<Vec<FileId>>>;
+
 /// The way to the recorder's thread. The thread ends, and closes its files, when the last of these is dropped.
 #[derive(Clone)]
 pub struct Recorder {
     commands: SyncSender<ToRecorder>,
+    closing: Closing,
     thread: Thread,
     wake: TapWake,
 }
@@ -119,15 +123,17 @@ impl Recorder {
         let (commands, inbox) = sync_channel(COMMANDS);
         let closer = Closer::start(Arc::new(File::sync_data))?;
         let builder = std::thread::Builder::new().name("sluice-recorder".to_owned());
+        let closing = Closing::default();
+        let of_thread = Arc::clone(&closing);
         let handle = builder
-            .spawn(move || RecorderThread::new(inbox, closer).run())
+            .spawn(move || RecorderThread::new(inbox, of_thread, closer).run())
             .map_err(NodeError::Thread)?;
         let thread = handle.thread().clone();
         let wake = {
             let thread = thread.clone();
             Arc::new(move || thread.unpark()) as TapWake
         };
-        Ok(Self { commands, thread, wake })
+        Ok(Self { commands, closing, thread, wake })
     }
 
     /// What taps that feed it are to call.
@@ -167,12 +173,18 @@ impl Recorder {
         self.say(ToRecorder::Leave { file, input })
     }
 
-    /// Ends a file, with all that its taps have given by now.
+    /// Ends a file, with all that its taps have given by now. However much waits, this is taken: people are told that nothing
+    /// more is recorded.
     ///
     /// # Errors
-    /// [`RecorderUnavailable`].
+    /// [`RecorderUnavailable`]: its thread is gone.
     pub fn close(&self, file: FileId) -> Result<(), RecorderUnavailable> {
-        self.say(ToRecorder::Close { file })
+        match self.commands.try_send(ToRecorder::Close { file }) {
+            Err(TrySendError::Full(_)) => self.closing.lock().unwrap_or_else(PoisonError::into_inner).push(file),
+            said => said.map_err(|_| RecorderUnavailable)?,
+        }
+        self.thread.unpark();
+        Ok(())
     }
 
     fn say(&self, command: ToRecorder) -> Result<(), RecorderUnavailable> {

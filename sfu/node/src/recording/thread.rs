@@ -1,31 +1,36 @@
 //! The thread of the recorder: gives each file its turn, sleeps in between.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::closer::Closer;
 use super::file::RecordedFile;
-use super::{FileId, ToRecorder};
+use super::{Closing, FileId, ToRecorder};
 
 /// Longest sleep. A wake-up is never lost; this is for a clock that is.
 const LONGEST: Duration = Duration::from_secs(1);
 
 pub(super) struct RecorderThread {
     inbox: Receiver<ToRecorder>,
+    closing: Closing,
     closer: Closer,
     files: BTreeMap<FileId, RecordedFile>,
 }
 
 impl RecorderThread {
-    pub(super) const fn new(inbox: Receiver<ToRecorder>, closer: Closer) -> Self {
-        Self { inbox, closer, files: BTreeMap::new() }
+    pub(super) const fn new(inbox: Receiver<ToRecorder>, closing: Closing, closer: Closer) -> Self {
+        Self { inbox, closing, closer, files: BTreeMap::new() }
     }
 
     /// Runs until nobody can say anything any more.
     pub(super) fn run(mut self) {
         loop {
+            // First, as what was said of these files before is among the commands.
+            let closing = std::mem::take(&mut *self.closing.lock().unwrap_or_else(PoisonError::into_inner));
             let is_over = !self.take_commands();
+            closing.into_iter().for_each(|file| self.close(file));
             if is_over {
                 let now = Instant::now();
                 std::mem::take(&mut self.files).into_values().for_each(|file| file.close(now));
@@ -56,11 +61,7 @@ impl RecorderThread {
                         file.leave(input, Instant::now());
                     }
                 }
-                Ok(ToRecorder::Close { file }) => {
-                    if let Some(file) = self.files.remove(&file) {
-                        file.close(Instant::now());
-                    }
-                }
+                Ok(ToRecorder::Close { file }) => self.close(file),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -80,11 +81,13 @@ impl RecorderThread {
                 over.push(*id);
             }
         }
-        for id in over {
-            if let Some(file) = self.files.remove(&id) {
-                file.close(Instant::now());
-            }
-        }
+        over.into_iter().for_each(|file| self.close(file));
         sleep
+    }
+
+    fn close(&mut self, file: FileId) {
+        if let Some(file) = self.files.remove(&file) {
+            file.close(Instant::now());
+        }
     }
 }
