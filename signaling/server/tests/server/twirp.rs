@@ -126,11 +126,11 @@ async fn people_are_seen_changed_and_sent_away() {
         assert_eq!(bad(&server, &host, method, body).await, (404, "not_found".into()), "{method}");
     }
 
+    let old = crate::fixture::token("math", "ada");
     good(&server, &host, "RemoveParticipant", json!({ "room": "math", "identity": "ada" })).await;
     let leave = ada.wait(|message| if let told::Message::Leave(leave) = message { Some(leave.clone()) } else { None });
     assert_eq!(leave.await.reason(), livekit_protocol::DisconnectReason::ParticipantRemoved);
     let target = format!("/rtc/v1?join_request={}", wrap(&join_request()));
-    let old = crate::fixture::token("math", "ada");
     let mut back = server.open(server.stream().await, &target, Some(&old)).await.unwrap();
     assert!(matches!(back.next().await, told::Message::Leave(_)), "the token it had does not bring it back");
 }
