@@ -216,7 +216,7 @@ fn a_part_that_begins_is_told_of_at_once() {
             let format = Format::new("audio/opus", 48_000, channels, sequence).unwrap();
             file.recorder.handle_format(Input(0), format, at);
         }
-        file.recorder.handle_packet(Input(0), &head(sequence, at), SOUND, at);
+        file.recorder.handle_packet(Input(0), &head(sequence, start), SOUND, at);
         file.turn(at);
     }
     let parts = |said| match said {
