@@ -1,10 +1,10 @@
 import { useCallback, useRef, useState } from 'react';
 import { account } from '../../account/account';
 import { recordings, type Layout, type RecordingInfo } from '../../api/recordings';
+import { toldAnew } from '../../playback/addresses';
 import { inWords } from '../../state/failure';
 import { share } from '../../state/measures';
 import { isComposing, isOver } from '../../state/recordings';
-import { toldAnew } from '../../playback/addresses';
 import { AccessNote } from '../../ui/AccessNote';
 import { Button } from '../../ui/Button';
 import { Icon } from '../../ui/Icon';
