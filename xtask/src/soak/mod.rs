@@ -30,8 +30,9 @@ const LONGEST_WAVE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const LOOK: Duration = Duration::from_millis(200);
-/// So many looks that show the same, in a row.
-const ALIKE: usize = 8;
+/// A server at which nobody has been shows the same for so long before it counts as fresh: the threads that looked through
+/// its storage when it started wait 10 s for more to do before they end (tokio's `thread_keep_alive`).
+const STILL: Duration = Duration::from_secs(12);
 /// Who is gone is gone soon, so that waves need not be minutes apart. And glibc's allocator, which keeps what it was given
 /// back, for each thread and in steps of many MiB, has one place for all and keeps little: what is left is held by somebody.
 const VARIABLES: &[(&str, &str)] = &[
@@ -104,15 +105,17 @@ fn read(server: &LocalServer) -> anyhow::Result<Reading> {
     Reading::take(server.pid(), server.address())
 }
 
-/// What a server holds at which nobody has been: once it is the same for a while, since it was called to see whether it
-/// listens, and closes that by and by.
+/// What a server holds at which nobody has been: once it is the same for a while, since it has just started, and was called
+/// to see whether it listens.
 fn at_rest(server: &LocalServer) -> anyhow::Result<Reading> {
-    let (mut reading, mut alike) = (read(server)?, 0);
-    while alike < ALIKE {
+    let (mut reading, mut since) = (read(server)?, Instant::now());
+    while since.elapsed() < STILL {
         running::pause(LOOK)?;
         let next = read(server)?;
-        let is_alike = (next.descriptors, next.threads) == (reading.descriptors, reading.threads);
-        (reading, alike) = (next, if is_alike { alike + 1 } else { 0 });
+        if (next.descriptors, next.threads) != (reading.descriptors, reading.threads) {
+            since = Instant::now();
+        }
+        reading = next;
     }
     Ok(reading)
 }
