@@ -51,7 +51,10 @@ function answerTo(path: string, query: URLSearchParams, shown: RecordingInfo): [
     return [{ expires_at: Date.now() + 5 * MINUTE_MS, files }, 200];
   }
   if (path.startsWith('/api/recordings?')) {
-    return [{ recordings: query.has('empty') ? [] : list(), next: 'EG_0' }, 200];
+    return [
+      query.has('empty') ? { recordings: [], next: null } : { recordings: list(), next: 'EG_0' },
+      200,
+    ];
   }
   return [shown, 200];
 }

@@ -59,8 +59,11 @@ export function Files({ recording }: { recording: RecordingInfo }) {
 
 function hint({ composite }: RecordingInfo, name: string, size: number | undefined): string {
   if (name === MANIFEST) return 'who spoke when, the chat, what begins where';
-  const what = name === composite.file ? 'all in one video, ' : '';
-  return what + (size === undefined ? '' : bytes(size));
+  const parts = [
+    ...(name === composite.file ? ['all in one video'] : []),
+    ...(size === undefined ? [] : [bytes(size)]),
+  ];
+  return parts.join(', ');
 }
 
 async function saveOne(id: string, name: string): Promise<void> {
