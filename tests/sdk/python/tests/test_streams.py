@@ -6,6 +6,7 @@ import pytest
 from livekit import rtc
 
 from harness.polling import until
+from harness.procedures import perform
 
 
 def _collect_text(guest, topic):
@@ -102,7 +103,7 @@ async def test_a_procedure_is_called(call):
         return f"Hello {data.caller_identity}"
 
     ben.me.register_rpc_method("greet", greet)
-    answer = await ann.me.perform_rpc(destination_identity="ben", method="greet", payload="now")
+    answer = await perform(ann, destination_identity="ben", method="greet", payload="now")
     assert answer == "Hello ann"
     assert calls == [("ann", "now")]
 
@@ -121,7 +122,7 @@ async def test_errors_of_a_procedure_come_back(call):
 
     async def error_of(method, destination="ben"):
         with pytest.raises(rtc.RpcError) as caught:
-            await ann.me.perform_rpc(destination_identity=destination, method=method, payload="", response_timeout=5)
+            await perform(ann, destination_identity=destination, method=method, payload="", response_timeout=5)
         return caught.value
 
     refused = await error_of("refuse")
@@ -140,4 +141,4 @@ async def test_a_large_answer_of_a_procedure(call):
 
     ben.me.register_rpc_method("echo", echo)
     payload = "x" * 15_000
-    assert await ann.me.perform_rpc(destination_identity="ben", method="echo", payload=payload) == payload
+    assert await perform(ann, destination_identity="ben", method="echo", payload=payload) == payload
