@@ -39,6 +39,16 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs it to its end; its standard output.
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
+    announce(command);
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| cannot_start(command))?;
+    if !output.status.success() {
+        bail!("{} failed ({})", describe(command), output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Runs it to its end, shows its output, and reads from it how many tests passed and failed (in this order).
 pub(crate) fn run_tests(command: &mut Command, dialect: Dialect) -> anyhow::Result<(u32, u32)> {
     announce(command);

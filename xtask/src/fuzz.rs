@@ -4,13 +4,15 @@
 //! for, only the sanitizers need nightly, and code without `unsafe` has little use for them. What was found stays:
 //! the corpus in the target directory for the next run, an input that crashed in `fuzz/artifacts/`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
 
 use crate::browsers::apt_install;
-use crate::command::{cargo, command, find, run};
+use crate::command::{cargo, command, find, output, run};
 use crate::report::{Line, Verdict, conclude, timed};
 use crate::workspace;
 
@@ -55,12 +57,11 @@ pub(crate) fn briefly(lines: &mut Vec<Line>, seconds: u32) {
 fn run_targets(lines: &mut Vec<Line>, targets: &[String], seconds: u32) {
     let mut built = None;
     timed(lines, "fuzz build", || {
-        built = Some(build()?);
+        built = Some(build(targets)?);
         Ok((0, 0))
     });
-    let Some(directory) = built else { return };
-    for target in targets {
-        timed(lines, &format!("fuzz {target}"), || run_target(&directory, target, seconds).map(|()| (1, 0)));
+    for (target, program) in built.unwrap_or_default() {
+        timed(lines, &format!("fuzz {target}"), || run_target(&program, &target, seconds).map(|()| (1, 0)));
     }
 }
 
@@ -78,18 +79,33 @@ fn targets() -> anyhow::Result<Vec<String>> {
     Ok(targets)
 }
 
-/// Builds all targets; the directory they are in.
-fn build() -> anyhow::Result<PathBuf> {
+/// Builds the targets; where each is.
+fn build(targets: &[String]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     // libFuzzer itself is C++.
     if !["c++", "g++", "clang++"].iter().any(|compiler| find(compiler).is_some()) {
         apt_install(&["g++"])?;
     }
-    // Cargo calls this program in place of rustc for the workspace's own crates (see `compile`). Only these are
-    // instrumented: it is their paths that the fuzzer shall explore, and all others are compiled already.
-    let mut build = cargo(&["build", "--package", "sluice-fuzz", "--bins", "--features", "run"]);
+    // As tests of the whole workspace: whatever is not ours is compiled for those with the same features already.
+    let mut build = cargo(&["test", "--workspace", "--no-run", "--features", "sluice-fuzz/run"]);
+    build.args(["--message-format", "json-render-diagnostics"]);
+    build.args(targets.iter().flat_map(|target| ["--bin", target]));
+    // Cargo calls this program in place of rustc for the workspace's own crates (see `as_wrapper`). Only these are
+    // instrumented: it is their paths that the fuzzer shall explore.
     build.env("RUSTC_WORKSPACE_WRAPPER", workspace::this_program()?);
-    run(&mut build)?;
-    Ok(workspace::target()?.join("debug"))
+    let built = programs(&output(&mut build)?);
+    let missing = targets.iter().find(|target| !built.contains_key(*target));
+    ensure!(missing.is_none(), "cargo has not said where it put {}", missing.map_or("", String::as_str));
+    Ok(built)
+}
+
+/// The programs that cargo says it has built, in lines of JSON.
+fn programs(said: &str) -> BTreeMap<String, PathBuf> {
+    let artifacts = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let programs = artifacts.filter_map(|artifact| {
+        let name = artifact.pointer("/target/name")?.as_str()?;
+        Some((name.to_owned(), artifact.get("executable")?.as_str()?.into()))
+    });
+    programs.collect()
 }
 
 /// The call to rustc that cargo makes through this program, when it is one: the compiler and its arguments.
@@ -108,15 +124,14 @@ pub(crate) fn as_wrapper(arguments: &[String]) -> Option<Command> {
     Some(compile)
 }
 
-fn run_target(directory: &Path, target: &str, seconds: u32) -> anyhow::Result<()> {
+fn run_target(program: &Path, target: &str, seconds: u32) -> anyhow::Result<()> {
     let make = |path: PathBuf| {
         std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         anyhow::Ok(path)
     };
     let corpus = make(workspace::target()?.join("fuzz/corpus").join(target))?;
     let artifacts = make(workspace::root().join("fuzz/artifacts"))?;
-    let mut fuzzer =
-        command(workspace::root(), directory.join(target), &[TIMEOUT, "-verbosity=0", "-print_final_stats=1"]);
+    let mut fuzzer = command(workspace::root(), program, &[TIMEOUT, "-verbosity=0", "-print_final_stats=1"]);
     fuzzer.arg(format!("-max_total_time={seconds}"));
     fuzzer.arg(format!("-artifact_prefix={}/{target}-", artifacts.display()));
     run(fuzzer.arg(corpus)).with_context(|| format!("a finding of {target}, kept in fuzz/artifacts/"))
@@ -156,6 +171,18 @@ mod tests {
         assert_eq!(compiled(&["/usr/bin/rustc", "-vV"]), Some(1));
         assert_eq!(compiled(&["rustc", "--crate-name", "build_script_build"]), Some(2));
         assert_eq!(compiled(&["rustc", "--crate-name", "sluice_rtp"]), Some(2 + INSTRUMENTATION.len()));
+    }
+
+    #[test]
+    fn programs_are_where_cargo_says_they_are() {
+        let said = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"sluice_rtp"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"sdp"},"executable":"/t/debug/deps/sdp-1"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        assert_eq!(programs(said), [("sdp".to_owned(), "/t/debug/deps/sdp-1".into())].into());
     }
 
     #[test]
