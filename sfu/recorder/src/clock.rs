@@ -232,11 +232,21 @@ impl MediaClock {
     /// Takes a report that came at `received_us`.
     pub(crate) fn report(&mut self, report: &SenderReport, received_us: i64, wall: &mut WallClock) {
         let sent_us = ntp_us(report.ntp);
+        // A publisher that stands still for a moment may hold up its report, and pictures before that were not: what was sent
+        // with the report came when they say. Sound does not say: it stands still with its publisher, and goes on behind.
+        let came_us = match &self.anchor {
+            Some(anchor) if self.is_video && self.reported.is_none() => {
+                let least_us = anchor.least_us_of(report.timestamp, self.rate);
+                let is_near = least_us.abs_diff(received_us) <= MAX_DEVIATION_US.unsigned_abs();
+                if is_near { least_us.min(received_us) } else { received_us }
+            }
+            _ => received_us,
+        };
         let is_set = self.reported.replace((sent_us, report.timestamp)).is_some_and(|(before_us, timestamp)| {
             let ticks = i64::from(report.timestamp.wrapping_sub(timestamp).cast_signed());
             (sent_us - before_us).abs_diff(ticks * 1_000_000 / self.rate) > CLOCK_SET_US
         });
-        let on_wall_us = wall.place(sent_us, received_us, is_set);
+        let on_wall_us = wall.place(sent_us, came_us, is_set);
         let target_us = if self.is_video { on_wall_us + wall.sound_late_us(received_us) } else { on_wall_us };
         if target_us.abs_diff(received_us) > MAX_DEVIATION_US.unsigned_abs() {
             return;
@@ -291,6 +301,12 @@ impl Anchor {
         let beyond = self.ticks.saturating_sub(self.newest).max(0);
         self.newest += beyond;
         beyond
+    }
+
+    /// When a timestamp would have come, no more delayed than the least delayed packet.
+    fn least_us_of(mut self, timestamp: u32, rate: i64) -> i64 {
+        self.go_to(timestamp);
+        self.time_us(rate).saturating_add(self.least_us.saturating_sub(self.begin_us))
     }
 
     fn time_us(&self, rate: i64) -> i64 {
@@ -406,6 +422,37 @@ mod tests {
                 audio.report(&report(7 + frame * 960), came_us, &mut wall);
             }
             assert!(made_us < 4_500_000 || shown.abs_diff(heard) <= 40_000, "{shown} and {heard} at {made_us}");
+        }
+    }
+
+    #[test]
+    fn a_publisher_that_stands_still_with_its_first_report_takes_its_pictures_nowhere() {
+        let at = Instant::now();
+        let (mut wall, mut video, mut audio) = (WallClock::default(), clock(90_000), clock(48_000));
+        // For 600 ms nothing is drawn and nothing sounds; sound goes on behind that as if there had been no pause.
+        let [stops, goes_on] = [25_u32, 55];
+        for frame in 0_u32..350 {
+            let made_us = i64::from(frame) * 20_000;
+            let stands_still = (stops..goes_on).contains(&frame);
+            let ntp = ntp(made_us.unsigned_abs() + 5_000_000_000);
+            let report = |timestamp| SenderReport { ntp, timestamp, received_at: at };
+            let sounded = if frame < stops { frame } else { frame.saturating_sub(goes_on - stops) };
+            if !stands_still {
+                video.hear(frame * 1800, made_us + 50_000, &mut wall);
+                let shown = video.place(frame * 1800, made_us + 50_000).time_us;
+                audio.hear(sounded * 960, made_us + 30_000, &mut wall);
+                let heard = audio.place(sounded * 960, made_us + 30_000).time_us;
+                assert!(shown.abs_diff(heard) <= 660_000, "{shown} and {heard} at {made_us}");
+                assert!(made_us < 4_200_000 || shown.abs_diff(heard) <= 40_000, "{shown} and {heard} at {made_us}");
+            }
+            if frame == stops {
+                video.report(&report(frame * 1800), made_us + 630_000, &mut wall);
+            } else if frame % 50 == 35 && frame > goes_on {
+                video.report(&report(frame * 1800), made_us + 30_000, &mut wall);
+            }
+            if frame == 130 {
+                audio.report(&report(sounded * 960), made_us + 30_000, &mut wall);
+            }
         }
     }
 
