@@ -36,6 +36,13 @@ const APART_MS = { median: { aim: 40, busy: 120 }, settled: { aim: 80, busy: 250
 /** Of the pictures that are to be 33 ms apart nineteen of twenty are drawn within this, on a machine that has time for it. */
 const IN_TIME_MS = 45;
 /**
+ * A page that draws nothing for so long stood still, and its sound as well, which goes on behind that as if nothing had been: what
+ * was before its microphone is not known, and the recording puts it right only by and by. Such a call is made again.
+ */
+const STANDSTILL_MS = 250;
+/** Calls that are made in all: a machine on which pages stand still again and again shows nothing. */
+const MOST_CALLS = 3;
+/**
  * So long it takes until both were reported of: sound after 2.5 s, and later on a busy machine. Until then pictures lie where
  * they came, so much later than made as their encoder takes.
  */
@@ -67,53 +74,28 @@ const NAMES = { h265: 'hevc' };
 const { newRoom, join } = bareRooms('recorded-codecs');
 /** Every figure measured, for the end. @type {Record<string, string | number>[]} */
 const table = [];
+/** Of the files that are judged. @type {string[]} */
+const directories = [];
 
 for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
   describe(`a call from ${kind} is recorded as it was`, () => {
-    afterEach(closePages);
+    afterEach(async () => {
+      await closePages();
+      for (const directory of directories.splice(0)) await rm(directory, { recursive: true });
+    });
 
     for (const codec of CODECS) {
       it(`in ${codec}`, async (t) => {
-        const room = newRoom();
-        const ann = await join(room, 'ann', WAYS[0], { kind });
-        const codecs = await codecsItSends(ann);
-        if (!codecs.includes(codec))
-          return t.skip(`this ${kind} says that it sends ${codecs.join(', ')} only`);
-
-        await takesClapper(ann);
-        const begins = async (fileType) => {
-          const before = await whatIsSent(ann);
-          return { id: await record(room, ann, fileType), before };
-        };
-        const recordings = [await begins(FILE_TYPES.byCodec)];
-        await publishes(ann, codec);
-        const clapped = async (times) =>
-          until(`she claps for time ${times}`, async () => (await clapsOf(ann)) >= times);
-        const before = await clapsOf(ann);
-        await clapped(before + CLAPS.first);
-        recordings.push(await begins(FILE_TYPES.mp4));
-        await clapped(before + CLAPS.all);
-        await putsClapperDown(ann);
-        await stalls('the pictures sent', async () => (await whatIsSent(ann)).frames);
-        const sent = await whatIsSent(ann);
-        assert.equal(sent.codec, codec);
-        const truth = await whatItDid(ann);
-
-        const directory = await mkdtemp(pathOf(tmpdir(), 'sluice-e2e-'));
-        try {
-          for (const [number, { id, before }] of recordings.entries()) {
-            const files = await filesOf(id, directory);
-            const { path, track } = files.pop();
-            // A publisher's first pictures are smaller, which is another file where that is MP4.
-            for (const { path } of files) decode(path);
-            assert.ok(path.endsWith(`.${FILES[codec][number]}`), path);
-            const figures = judge(path, codec, track, { before, sent, truth });
-            table.push({ browser: kind, codec, file: path.split('.').at(-1), ...figures });
+        for (let call = 1; ; call++) {
+          const { skipped, standstillMs, judged } = await recordsCall(kind, codec);
+          if (skipped) return t.skip(skipped);
+          if (standstillMs < STANDSTILL_MS || call === MOST_CALLS) {
+            table.push(...judged().map((figures) => ({ browser: kind, codec, ...figures })));
+            return undefined;
           }
-        } finally {
-          await rm(directory, { recursive: true });
+          t.diagnostic(`the page stood still for ${Math.round(standstillMs)} ms: once more`);
+          await closePages();
         }
-        return undefined;
       });
     }
   });
@@ -123,6 +105,58 @@ after(() => {
   if (table.length === 0) return;
   console.table(table);
 });
+
+/**
+ * Makes a call with a clapperboard, recorded twice. The files are judged when one asks.
+ *
+ * @param {'chromium' | 'firefox'} kind
+ * @param {string} codec
+ */
+async function recordsCall(kind, codec) {
+  const room = newRoom();
+  const ann = await join(room, 'ann', WAYS[0], { kind });
+  const codecs = await codecsItSends(ann);
+  if (!codecs.includes(codec))
+    return { skipped: `this ${kind} says that it sends ${codecs.join(', ')} only` };
+
+  await takesClapper(ann);
+  const begins = async (fileType) => {
+    const before = await whatIsSent(ann);
+    return { id: await record(room, ann, fileType), before };
+  };
+  const recordings = [await begins(FILE_TYPES.byCodec)];
+  await publishes(ann, codec);
+  const clapped = async (times) =>
+    until(`she claps for time ${times}`, async () => (await clapsOf(ann)) >= times);
+  const before = await clapsOf(ann);
+  await clapped(before + CLAPS.first);
+  recordings.push(await begins(FILE_TYPES.mp4));
+  await clapped(before + CLAPS.all);
+  await putsClapperDown(ann);
+  await stalls('the pictures sent', async () => (await whatIsSent(ann)).frames);
+  const sent = await whatIsSent(ann);
+  assert.equal(sent.codec, codec);
+  const truth = await whatItDid(ann);
+  const standstillMs = Math.max(...pausesOf(truth));
+
+  const directory = await mkdtemp(pathOf(tmpdir(), 'sluice-e2e-'));
+  directories.push(directory);
+  const kept = [];
+  for (const { id } of recordings) kept.push(await filesOf(id, directory));
+  const judged = () =>
+    kept.map((files, number) => {
+      const { path, track } = files.at(-1);
+      // A publisher's first pictures are smaller, which is another file where that is MP4.
+      for (const { path } of files.slice(0, -1)) decode(path);
+      assert.ok(path.endsWith(`.${FILES[codec][number]}`), path);
+      const call = { before: recordings[number].before, sent, truth };
+      return { file: path.split('.').at(-1), ...judge(path, codec, track, call) };
+    });
+  return { standstillMs, judged };
+}
+
+/** Between each two pictures of a clapperboard, in milliseconds. */
+const pausesOf = ({ drawnMs }) => drawnMs.slice(1).map((ms, index) => ms - drawnMs[index]);
 
 /**
  * Compares a file with what was before the camera and the microphone.
@@ -181,12 +215,21 @@ function judge(path, codec, track, { before, sent, truth }) {
     const ms = flash.atMs - drawn(flash.number) - (beepS * 1000 - beepedMs);
     return [{ atMs: flash.atMs, ms }];
   });
-  assert.ok(apart.length >= LEAST_CLAPS, `${apart.length} claps are seen and heard`);
+  const inFile = (ms) => Math.round(ms + lineMs);
+  const found = {
+    claps: truth.claps.map(({ frame, beepedMs }) => [inFile(drawn(frame)), inFile(beepedMs)]),
+    flashes: pictures.flatMap(({ atMs, isFlash }) => (isFlash ? [Math.round(atMs)] : [])),
+    beeps: film.beepsS.map((atS) => Math.round(atS * 1000)),
+    sound: [fromS, toS, heardS],
+  };
+  assert.ok(
+    apart.length >= LEAST_CLAPS,
+    `${apart.length} claps are seen and heard: ${JSON.stringify(found)}`,
+  );
   const settled = apart.filter(({ atMs }) => atMs > SETTLED_MS).map(({ ms }) => Math.abs(ms));
   const typicalMs = median(apart.map(({ ms }) => ms));
   const farthestMs = Math.max(0, ...settled);
-  const pausesMs = truth.drawnMs.slice(1).map((ms, index) => ms - truth.drawnMs[index]);
-  const pauseMs = quantile(pausesMs, 0.95);
+  const pauseMs = quantile(pausesOf(truth), 0.95);
   const limit = pauseMs <= IN_TIME_MS ? 'aim' : 'busy';
   const isTypical = Math.abs(typicalMs) <= APART_MS.median[limit];
   assert.ok(isTypical, `flash and beep are ${typicalMs} ms apart (${limit})`);
