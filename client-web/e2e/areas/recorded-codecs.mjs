@@ -74,23 +74,20 @@ const NAMES = { h265: 'hevc' };
 const { newRoom, join } = bareRooms('recorded-codecs');
 /** Every figure measured, for the end. @type {Record<string, string | number>[]} */
 const table = [];
-/** Of the files that are judged. @type {string[]} */
-const directories = [];
 
 for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
   describe(`a call from ${kind} is recorded as it was`, () => {
-    afterEach(async () => {
-      await closePages();
-      for (const directory of directories.splice(0)) await rm(directory, { recursive: true });
-    });
+    afterEach(closePages);
 
     for (const codec of CODECS) {
       it(`in ${codec}`, async (t) => {
         for (let call = 1; ; call++) {
-          const { skipped, standstillMs, judged } = await recordsCall(kind, codec);
-          if (skipped) return t.skip(skipped);
+          const made = await makesCall(kind, codec);
+          if (made.skipped) return t.skip(made.skipped);
+          const standstillMs = Math.max(...pausesOf(made.truth));
           if (standstillMs < STANDSTILL_MS || call === MOST_CALLS) {
-            table.push(...judged().map((figures) => ({ browser: kind, codec, ...figures })));
+            for (const figures of await judgeCall(codec, made))
+              table.push({ browser: kind, codec, ...figures });
             return undefined;
           }
           t.diagnostic(`the page stood still for ${Math.round(standstillMs)} ms: once more`);
@@ -107,12 +104,12 @@ after(() => {
 });
 
 /**
- * Makes a call with a clapperboard, recorded twice. The files are judged when one asks.
+ * Makes a call with a clapperboard, recorded twice.
  *
  * @param {'chromium' | 'firefox'} kind
  * @param {string} codec
  */
-async function recordsCall(kind, codec) {
+async function makesCall(kind, codec) {
   const room = newRoom();
   const ann = await join(room, 'ann', WAYS[0], { kind });
   const codecs = await codecsItSends(ann);
@@ -137,22 +134,27 @@ async function recordsCall(kind, codec) {
   const sent = await whatIsSent(ann);
   assert.equal(sent.codec, codec);
   const truth = await whatItDid(ann);
-  const standstillMs = Math.max(...pausesOf(truth));
+  return { recordings, sent, truth };
+}
 
+/** Compares the files of both recordings with what was before the camera and the microphone; their figures. */
+async function judgeCall(codec, { recordings, sent, truth }) {
   const directory = await mkdtemp(pathOf(tmpdir(), 'sluice-e2e-'));
-  directories.push(directory);
-  const kept = [];
-  for (const { id } of recordings) kept.push(await filesOf(id, directory));
-  const judged = () =>
-    kept.map((files, number) => {
-      const { path, track } = files.at(-1);
+  const figures = [];
+  try {
+    for (const [number, { id, before }] of recordings.entries()) {
+      const files = await filesOf(id, directory);
+      const { path, track } = files.pop();
       // A publisher's first pictures are smaller, which is another file where that is MP4.
-      for (const { path } of files.slice(0, -1)) decode(path);
+      for (const { path } of files) decode(path);
       assert.ok(path.endsWith(`.${FILES[codec][number]}`), path);
-      const call = { before: recordings[number].before, sent, truth };
-      return { file: path.split('.').at(-1), ...judge(path, codec, track, call) };
-    });
-  return { standstillMs, judged };
+      const judged = judge(path, codec, track, { before, sent, truth });
+      figures.push({ file: path.split('.').at(-1), ...judged });
+    }
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+  return figures;
 }
 
 /** Between each two pictures of a clapperboard, in milliseconds. */
