@@ -59,11 +59,9 @@ export function Files({ recording }: { recording: RecordingInfo }) {
 
 function hint({ composite }: RecordingInfo, name: string, size: number | undefined): string {
   if (name === MANIFEST) return 'who spoke when, the chat, what begins where';
-  const parts = [
-    ...(name === composite.file ? ['all in one video'] : []),
-    ...(size === undefined ? [] : [bytes(size)]),
-  ];
-  return parts.join(', ');
+  return [name === composite.file && 'all in one video', size !== undefined && bytes(size)]
+    .filter(Boolean)
+    .join(', ');
 }
 
 async function saveOne(id: string, name: string): Promise<void> {
