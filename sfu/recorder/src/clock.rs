@@ -2,7 +2,8 @@
 //!
 //! Without reports, by the RTP clock and the arrival of the packet that was least delayed. With them, by the publisher's own
 //! wall clock, which its sound and its pictures share; how that clock lies to ours is what the least delayed of its
-//! last reports say, since it was set. Corrections are slewed, so that time goes on at nearly its pace and never back.
+//! last reports say, since it was set, and of pictures the least delayed packet before the first of them. Corrections are
+//! slewed, so that time goes on at nearly its pace and never back.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
