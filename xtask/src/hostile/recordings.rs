@@ -106,6 +106,26 @@ fn until(server: &Alone, id: &str, wanted: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Waits until none goes on, and nothing is put together of any: until then files have names under which they are made.
+fn until_all_are_over(server: &Alone) -> anyhow::Result<()> {
+    let mut fewest = usize::MAX;
+    let mut changed = Instant::now();
+    loop {
+        server.target.be_somebody_else();
+        let listed = egress(server, &recorder(), "ListEgress", &json!({ "active": true }))?;
+        let list: Value = serde_json::from_str(&listed.body)?;
+        let going_on = list["items"].as_array().map_or(0, Vec::len);
+        if listed.status == 200 && going_on == 0 {
+            return Ok(());
+        }
+        if going_on < fewest {
+            (fewest, changed) = (going_on, Instant::now());
+        }
+        ensure!(changed.elapsed() < PATIENCE, "{going_on} go on for ever: {}", listed.body);
+        pause(LOOK)?;
+    }
+}
+
 /// Records the talker under this name until something is written; the recording's id.
 fn recording(server: &Alone, filepath: &str) -> anyhow::Result<String> {
     let request = json!({ "room_name": TALK, "identity": TALKER, "file_outputs": [{ "filepath": filepath }] });
@@ -251,6 +271,7 @@ pub(crate) fn names(grounds: &Grounds) -> Played {
         drop((in_room, in_call));
     }
     drop(talkers);
+    until_all_are_over(&server)?;
     ensure_own_names(&folder)?;
     ensure!(server.target.join(TALK, "ada")?.is_served()?, "nobody is served any more");
     server.ensure_well()?;
