@@ -215,6 +215,16 @@ impl Fixture {
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
+    /// Waits until a metric is so much: what is counted is counted a moment after whoever caused it hears of it.
+    pub(crate) async fn counts(&self, name: &str, labels: &str, expected: f64) {
+        within(async {
+            while (self.metric(name, labels).await - expected).abs() > f64::EPSILON {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+
     pub(crate) async fn stream(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }

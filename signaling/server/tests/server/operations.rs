@@ -20,16 +20,6 @@ async fn health_readiness_and_metrics_answer() {
     assert!(metrics.body.contains("sluice_rooms 0"));
 }
 
-/// Ends when the thread has: the caretaker looks a few times a second.
-async fn until_lost(server: &Fixture, workers: f64) {
-    within(async {
-        while server.metric("sluice_workers_lost", "").await < workers {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
 /// What somebody is told who is let go.
 async fn goodbye(client: &mut Client) -> LeaveRequest {
     let leave = |message: &signal_response::Message| match message {
@@ -46,19 +36,19 @@ async fn readiness_ends_with_the_last_worker_and_not_before() {
     server.drill.kill(0).unwrap();
     let leave = goodbye(&mut ada).await;
     assert_eq!(leave.action(), leave_request::Action::Reconnect, "{leave:?}");
-    until_lost(&server, 1.0).await;
+    server.counts("sluice_workers_lost", "", 1.0).await;
     assert_eq!(server.get("/readyz").await.body, "ready", "another worker takes rooms");
 
     // She comes again as she was told, and finds it.
     let mut ada = server.join("math", "ada").await;
     server.drill.kill(1).unwrap();
     goodbye(&mut ada).await;
-    until_lost(&server, 2.0).await;
+    server.counts("sluice_workers_lost", "", 2.0).await;
     let readyz = server.get("/readyz").await;
     assert_eq!((readyz.status, readyz.body.as_str()), (503, "no media worker is left: restart"));
     // The process lives: whoever asks may look.
     assert_eq!(server.get("/healthz").await.status, 200);
-    assert_eq!(server.metric("sluice_rooms", "").await, 0.0);
+    server.counts("sluice_rooms", "", 0.0).await;
 }
 
 #[tokio::test]
