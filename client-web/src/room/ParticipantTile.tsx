@@ -1,16 +1,18 @@
 import {
-  useConnectionQualityIndicator,
   useIsMuted,
-  useIsSpeaking,
-  useParticipantInfo,
   VideoTrack,
   type TrackReferenceOrPlaceholder,
 } from '@livekit/components-react';
-import { Track } from 'livekit-client';
+import { ParticipantEvent, Track } from 'livekit-client';
 import { displayName } from '../state/people';
 import { TileView } from './TileView';
+import { useCurrent } from './useCurrent';
 import { useStreamPaused } from './useStreamPaused';
 import { isShare, isShowing, tileKey } from './trackReference';
+
+const NAMED = [ParticipantEvent.ParticipantNameChanged];
+const RATED = [ParticipantEvent.ConnectionQualityChanged];
+const HEARD = [ParticipantEvent.IsSpeakingChanged];
 
 interface ParticipantTileProps {
   trackRef: TrackReferenceOrPlaceholder;
@@ -24,9 +26,9 @@ interface ParticipantTileProps {
 /** livekit's state of one track, turned into a TileView. */
 export function ParticipantTile({ trackRef, turn, onInspect, ...rest }: ParticipantTileProps) {
   const { participant } = trackRef;
-  const { name } = useParticipantInfo({ participant });
-  const { quality } = useConnectionQualityIndicator({ participant });
-  const speaking = useIsSpeaking(participant);
+  const name = useCurrent(participant, NAMED, (one) => one.name);
+  const quality = useCurrent(participant, RATED, (one) => one.connectionQuality);
+  const speaking = useCurrent(participant, HEARD, (one) => one.isSpeaking);
   const micMuted = useIsMuted({ participant, source: Track.Source.Microphone });
   const videoMuted = useIsMuted(trackRef);
   const paused = useStreamPaused(trackRef);
@@ -46,7 +48,7 @@ export function ParticipantTile({ trackRef, turn, onInspect, ...rest }: Particip
         micMuted,
         speaking: speaking && !share,
         paused,
-        quality: quality,
+        quality,
         turn,
       }}
       {...(isShowing(trackRef) && !videoMuted

@@ -72,6 +72,7 @@ describe('a call, seen from the page', () => {
     const { room } = enter();
     const become = (state: ConnectionState) => {
       act(() => {
+        room.state = state;
         room.emit(RoomEvent.ConnectionStateChanged, state);
       });
     };

@@ -1,10 +1,5 @@
-import {
-  RoomAudioRenderer,
-  RoomContext,
-  useConnectionState,
-  useRoomContext,
-} from '@livekit/components-react';
-import { ConnectionState } from 'livekit-client';
+import { RoomAudioRenderer, RoomContext, useRoomContext } from '@livekit/components-react';
+import { ConnectionState, RoomEvent } from 'livekit-client';
 import { useState } from 'react';
 import type { RoomInfo } from '../api/types';
 import { failureFromDevice } from '../media/livekitFailure';
@@ -30,6 +25,7 @@ import { TopBar } from './TopBar';
 import { useArrangement } from './useArrangement';
 import { useChatLines } from './useChatLines';
 import { useControls } from './useControls';
+import { useCurrent } from './useCurrent';
 import { useRoomShape } from './useRoomShape';
 import { useDesk } from './useDesk';
 import { useReactions } from './useReactions';
@@ -39,6 +35,8 @@ import { useShortcuts } from './useShortcuts';
 import { useStanding } from './useStanding';
 import { useToasts } from './useToasts';
 import { useWakeLock } from './useWakeLock';
+
+const CONNECTED = [RoomEvent.ConnectionStateChanged];
 
 interface RoomViewProps {
   session: CallSession;
@@ -67,9 +65,10 @@ function Call({ session, roomInfo, encryptionKey, onLeave }: RoomViewProps) {
   const { showPanel } = arrange;
 
   const { toasts, notify, presence, dismiss } = useToasts();
-  const connection = useConnectionState();
+  const room = useRoomContext();
+  const connection = useCurrent(room, CONNECTED, ({ state }) => state);
   const controls = useControls(notify);
-  const me = useRoomContext().localParticipant.identity;
+  const me = room.localParticipant.identity;
   const desk = useDesk(roomInfo.id, session.token, notify);
   const [standing, control] = useStanding(session.control);
   const recording = useRecording(control, notify);

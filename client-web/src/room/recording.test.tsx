@@ -9,6 +9,7 @@ describe('recording a call', () => {
     const { room } = enter();
     const record = (on: boolean) => {
       act(() => {
+        Object.assign(room, { roomInfo: { activeRecording: on } });
         room.emit(RoomEvent.RecordingStatusChanged, on);
       });
     };
