@@ -69,6 +69,13 @@ function paintedCamera() {
   };
 }
 
+/** Runs in the page: how everybody fares, as far as was heard. */
+function qualities() {
+  const { localParticipant, remoteParticipants } = window.sluice.room;
+  const everybody = [localParticipant, ...remoteParticipants.values()];
+  return everybody.map((one) => `${one.name} ${one.connectionQuality}`).join(', ');
+}
+
 describe('the picture of the room', () => {
   afterEach(closePages);
 
@@ -87,10 +94,10 @@ describe('the picture of the room', () => {
     await ada.page.losesSight(hook('toast'));
     const wide = (other) => ada.watchesInSize(other, (width) => width >= 480, 'sharp', 30_000);
     await Promise.all([wide(ben), wide(cleo)]);
-    await until(
-      'qualities are known',
-      async () => (await ada.page.count(`${hook('tile')}[data-quality="unknown"]`)) === 0,
-    );
+    await until('qualities are known', async () => {
+      if ((await ada.page.count(`${hook('tile')}[data-quality="unknown"]`)) === 0) return true;
+      throw new Error(`some are not; the SDK knows ${await ada.page.evaluate(qualities)}`);
+    });
 
     const path = update ? committed : join(tmpdir(), `sluice-room-${process.pid}.png`);
     if (update)
