@@ -91,39 +91,44 @@ fn stop(server: &Alone, id: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until a recording is so.
-fn until(server: &Alone, id: &str, wanted: &str) -> anyhow::Result<()> {
+/// The recordings of these that there are; `None`: it is not said.
+fn listed(server: &Alone, which: &Value) -> anyhow::Result<Option<Vec<Value>>> {
+    server.target.be_somebody_else();
+    let answer = egress(server, &recorder(), "ListEgress", which)?;
+    if answer.status != 200 {
+        return Ok(None);
+    }
+    // A list of nothing is left out.
+    let list: Value = serde_json::from_str(&answer.body)?;
+    Ok(Some(list["items"].as_array().cloned().unwrap_or_default()))
+}
+
+/// Waits until these recordings are so.
+fn wait(server: &Alone, which: &Value, is_so: impl Fn(&[Value]) -> bool) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
-        server.target.be_somebody_else();
-        let listed = egress(server, &recorder(), "ListEgress", &json!({ "egress_id": id }))?;
-        let list: Value = serde_json::from_str(&listed.body)?;
-        if list["items"][0]["status"] == wanted {
+        let found = listed(server, which)?;
+        if found.as_deref().is_some_and(&is_so) {
             return Ok(());
         }
-        ensure!(began.elapsed() < PATIENCE, "{id} is not {wanted}: {}", listed.body);
+        ensure!(began.elapsed() < PATIENCE, "{which} does not come to it: {found:?}");
         pause(LOOK)?;
     }
 }
 
-/// Waits until none goes on, and nothing is put together of any: until then files have names under which they are made.
+/// Waits until a recording is so.
+fn until(server: &Alone, id: &str, wanted: &str) -> anyhow::Result<()> {
+    wait(server, &json!({ "egress_id": id }), |found| found.first().is_some_and(|info| info["status"] == wanted))
+        .with_context(|| format!("{id} is not {wanted}"))
+}
+
+/// Waits until nothing is put together of any: until then files have names under which they are made.
 fn until_all_are_over(server: &Alone) -> anyhow::Result<()> {
-    let mut fewest = usize::MAX;
-    let mut changed = Instant::now();
-    loop {
-        server.target.be_somebody_else();
-        let listed = egress(server, &recorder(), "ListEgress", &json!({ "active": true }))?;
-        let list: Value = serde_json::from_str(&listed.body)?;
-        let going_on = list["items"].as_array().map_or(0, Vec::len);
-        if listed.status == 200 && going_on == 0 {
-            return Ok(());
-        }
-        if going_on < fewest {
-            (fewest, changed) = (going_on, Instant::now());
-        }
-        ensure!(changed.elapsed() < PATIENCE, "{going_on} go on for ever: {}", listed.body);
-        pause(LOOK)?;
+    let going_on = listed(server, &json!({ "active": true }))?.context("recordings are not listed")?;
+    for info in going_on {
+        wait(server, &json!({ "active": true, "egress_id": info["egressId"] }), <[_]>::is_empty)?;
     }
+    Ok(())
 }
 
 /// Records the talker under this name until something is written; the recording's id.

@@ -180,7 +180,7 @@ fn what_is_no_check_of_ours_is_closed_at_once() {
         until_closed("a forged check", stream);
     }
     until("counted", || running.metric("sluice_tcp_connections_unclaimed_total") == 2.0);
-    until("none is left", || running.metric("sluice_tcp_connections") == 0.0);
+    assert_eq!(running.metric("sluice_tcp_connections"), 0.0);
 }
 
 #[test]

@@ -97,12 +97,7 @@ async fn what_was_said_last_in_a_room_is_forgotten_with_it() {
         say("between us").await
     };
     let release = async {
-        within(async {
-            while server.metric("sluice_room_events_total", "chat_message").await < 2.0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        server.counts("sluice_room_events_total", "chat_message", 2.0).await;
         drop(held);
     };
     let forget = server.request("DELETE", "/api/rooms/math", &[], "");
